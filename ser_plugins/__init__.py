@@ -1,0 +1,42 @@
+"""Speech emotion recognition on top of SpeechBrain.
+
+The rooms, and what each turns into what:
+
+- ``ser_plugins.spectrogram``: waveform -> log-power frames; train-set z-norm
+- ``ser_plugins.encoders``: CNN front ends and masked recurrent stacks
+- ``ser_plugins.attention``: masked multi-head self-attention
+- ``ser_plugins.pooling``: frames -> one vector
+- ``ser_plugins.classifier``: all stages together, each optional
+- ``ser_plugins.losses``: what torch and SpeechBrain lack
+- ``ser_plugins.inference``: ``EmotionClassifier``, the face that users of models import
+- ``ser_plugins.corpora``, ``training``, ``evaluation``, ``serving``: the wings behind the recipes and the ``ser`` command
+
+Nothing heavy is imported here.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+__version__ = "0.1.0"
+
+_TRIO = {"torch": "2.11", "torchaudio": "2.11", "speechbrain": "1.1"}
+
+
+def _check_trio(installed=version):
+    """Say in words what a mismatched torch / torchaudio / speechbrain would say in a loader's error."""
+    found = {}
+    for package in _TRIO:
+        try:
+            found[package] = installed(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    if all(found[package].startswith(f"{wanted}.") for package, wanted in _TRIO.items()):
+        return
+    raise ImportError(
+        "got: " + ", ".join(f"{package} {what}" for package, what in found.items())
+        + "; expected: " + ", ".join(f"{package} {wanted}.x" for package, wanted in _TRIO.items())
+        + " (built for each other; other pairs fail to load); remedy: pip install "
+        + " ".join(f'"{package}=={wanted}.*"' for package, wanted in _TRIO.items())
+    )
+
+
+_check_trio()
