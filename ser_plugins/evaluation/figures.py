@@ -1,0 +1,150 @@
+"""The three figures of a run, fit for a paper: matplotlib figures made without pyplot, so nothing global changes.
+
+Colours are from the Okabe-Ito palette or single-hue maps: they survive colour blindness and a grey printer.
+"""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ser_plugins.files import atomic_path
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
+_STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # editable text, as publishers ask
+}
+
+
+def save(figure: Figure, path) -> None:
+    """Write ``<path>.png`` (200 dpi) and ``<path>.pdf``, each atomically."""
+    for suffix in (".png", ".pdf"):
+        with atomic_path(Path(f"{path}{suffix}")) as temporary:
+            figure.savefig(temporary, dpi=200, bbox_inches="tight")
+
+
+def confusion_figure(confusion, classes, note: str = "") -> Figure:
+    """Confusion matrix: colour is the share of the row (of the true class), counts stand in the cells.
+
+    Arguments
+    ---------
+    confusion : array of int
+        (classes, classes), reference in rows.
+    classes : sequence of str
+        Names of rows and columns.
+    note : str
+        Title of the figure.
+
+    Example
+    -------
+    >>> figure = confusion_figure([[8, 2], [1, 9]], ["fear", "joy"])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['8', '2', '1', '9']
+    """
+    confusion = np.asarray(confusion)
+    share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)  # an absent class keeps an empty row
+    size = 1.6 + 0.58 * len(classes)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(size + 0.6, size), layout="constrained")
+        axes = figure.add_subplot()
+        image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), count in np.ndenumerate(confusion):
+            colour = "white" if share[row, column] > 0.5 else "black" if count else "#bbbbbb"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour)
+        ticks = range(len(classes))
+        axes.set_xticks(ticks, classes, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_yticks(ticks, classes)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.set(xlabel="predicted", ylabel="true", title=note)
+        bar = figure.colorbar(image, ax=axes, shrink=0.85, aspect=25, label="share of the true class")
+        bar.outline.set_visible(False)
+    return figure
+
+
+def speaker_figure(speakers, pooled, note: str = "") -> Figure:
+    r"""WA of every speaker as bars, UAR as dots, pooled WA as a line.
+
+    Arguments
+    ---------
+    speakers : list of dict
+        ``speaker``, ``n``, ``WA`` and ``UAR`` of each, as in the aggregate's ``per_speaker``.
+    pooled : float
+        WA over all utterances.
+    note : str
+        Title of the figure.
+
+    Example
+    -------
+    >>> figure = speaker_figure([{"speaker": "spk03", "n": 49, "WA": 0.7, "UAR": 0.6}], 0.7)
+    >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    ['spk03\n49']
+    """
+    places = np.arange(len(speakers))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(max(3.5, 1.2 + 0.55 * len(speakers)), 3.2), layout="constrained")
+        axes = figure.add_subplot()
+        bars = axes.bar(places, [100 * row["WA"] for row in speakers], 0.7, color=BLUE, alpha=0.75, label="WA")
+        axes.bar_label(bars, fmt="%.0f", label_type="edge", padding=-13, color="white", fontsize=8.5)
+        axes.plot(
+            places, [100 * row["UAR"] for row in speakers], "D", color=ORANGE, markeredgecolor="white", label="UAR"
+        )
+        line = axes.axhline(
+            100 * pooled, color=GREY, linestyle="--", linewidth=1, label=f"pooled WA {100 * pooled:.1f}"
+        )
+        axes.set_xticks(places, [f"{row['speaker']}\n{row['n']}" for row in speakers], fontsize=8.5)
+        axes.set(ylim=(0, 100), ylabel="%", xlabel="speaker, utterances", title=note)
+        figure.legend(handles=[bars, axes.lines[0], line], loc="outside upper right", ncols=3)
+    return figure
+
+
+def curves_figure(histories, note: str = "") -> Figure:
+    """Loss per epoch of every fold (thin) and their mean (thick); a second panel where a validation UAR was logged.
+
+    Arguments
+    ---------
+    histories : list of list of dict
+        ``history`` of each fold: ``epoch``, ``train_loss``, and ``valid_loss`` and ``valid_UAR`` where measured.
+    note : str
+        Title of the figure.
+
+    Example
+    -------
+    >>> figure = curves_figure([[{"epoch": 1, "train_loss": 1.9}, {"epoch": 2, "train_loss": 1.5}]])
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['loss']
+    """
+    losses = [("train_loss", "train", BLUE), ("valid_loss", "validation", ORANGE)]
+    panels = [("loss", 1, losses), ("validation UAR (%)", 100, [("valid_UAR", "validation", ORANGE)])]
+    panels = [panel for panel in panels if any(_curves(histories, key) for key, _, _ in panel[2])]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(0.8 + 3.7 * max(1, len(panels)), 3.2), layout="constrained")
+        figure.suptitle(note, fontsize=10)
+        for place, (label, scale, kinds) in enumerate(panels, 1):
+            axes = figure.add_subplot(1, len(panels), place)
+            for key, name, colour in kinds:
+                curves = _curves(histories, key)
+                for curve in curves:
+                    axes.plot(*zip(*curve, strict=True), color=colour, linewidth=0.6, alpha=0.35)
+                if curves:
+                    epochs = sorted({epoch for curve in curves for epoch, _ in curve})
+                    means = [np.mean([dict(curve)[e] for curve in curves if e in dict(curve)]) for e in epochs]
+                    axes.plot(epochs, means, color=colour, linewidth=2, label=f"{name}, mean of {len(curves)}")
+            axes.yaxis.set_major_formatter(lambda value, _, scale=scale: f"{scale * value:g}")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set(xlabel="epoch", ylabel=label)
+            axes.legend()
+    return figure
+
+
+def _curves(histories, key):
+    """The (epoch, value) pairs of each fold that has logged ``key``."""
+    curves = [[(row["epoch"], row[key]) for row in history if row.get(key) is not None] for history in histories]
+    return [curve for curve in curves if curve]

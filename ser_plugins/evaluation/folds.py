@@ -1,0 +1,180 @@
+"""Reads and checks what training left behind: ``seed_<n>/<fold>/results.json`` and ``predictions.csv``."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.evaluation.metrics import validate
+from ser_plugins.files import read_json
+
+SCHEMA = 1
+# fmt: off
+_KEYS = (
+    "system", "fold", "seed", "protocol", "audit", "speakers", "history", "parameters", "settings", "settings_sha256",
+    "wall_time_s", "device", "machine", "versions",
+)
+_PROTOCOL_KEYS = (
+    "corpus", "corpus_sha256", "classes", "target", "protocol", "unit", "subset", "selection", "split_seed", "leaks",
+    "folds", "utterances", "normalisation", "transductive",
+)
+# fmt: on
+_TOLERANCE = 1e-4  # probabilities are written with finite precision
+
+
+class MissingFoldError(SerError):
+    """A fold of the protocol has no results: an error, never a smaller mean."""
+
+
+class FoldResults(NamedTuple):
+    """One finished fold: its ``results.json`` and its ``predictions.csv``."""
+
+    results: dict
+    predictions: pd.DataFrame
+
+
+def fold_results(folder) -> FoldResults:
+    """Read and check one finished fold.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Holds ``results.json`` and ``predictions.csv``.
+
+    Returns
+    -------
+    FoldResults
+        ``results`` as written by training, ``predictions`` as a table with one row per test utterance.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        A file is missing; or does not keep the format, or the two do not belong together.
+    """
+    folder = Path(folder)
+    results = read_json(folder / "results.json")
+    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
+        found = results.get("schema") if isinstance(results, dict) else type(results).__name__
+        raise _bad(folder / "results.json", f"schema {found}", f"the results of one fold, schema {SCHEMA}")
+    missing = [key for key in _KEYS if key not in results]
+    missing += [f"protocol.{key}" for key in _PROTOCOL_KEYS if key not in results.get("protocol", {})]
+    if missing:
+        raise _bad(folder / "results.json", f"no {', '.join(missing)}", "all the keys that training writes")
+    return FoldResults(results, _read_predictions(folder / "predictions.csv", results))
+
+
+def read_run(run_folder) -> list[FoldResults]:
+    """Read and check every fold of every seed below a run folder, in the order of seeds and of ``protocol.folds``.
+
+    Raises
+    ------
+    MissingFoldError
+        When a seed that has a folder lacks a fold; the message names them.
+    MissingPathError, SerError
+        Nothing there; folds of different systems, protocols or settings; or a fold that :func:`fold_results` refuses.
+    """
+    run_folder = Path(run_folder)
+    paths = sorted(run_folder.glob("seed_*/*/results.json"))
+    if not paths:
+        raise MissingPathError(
+            got=f"no seed_<n>/<fold>/results.json below {run_folder}",
+            expected="a run folder, results/<corpus>/<system>/<protocol>, with finished folds",
+            remedy="name the run folder, or train first",
+        )
+    runs = [fold_results(path.parent) for path in paths]
+    first, names = runs[0].results, [path.parent.relative_to(run_folder).as_posix() for path in paths]
+    for name, (results, _) in zip(names, runs, strict=True):
+        if name != f"seed_{results['seed']}/{results['fold']}":
+            raise _bad(
+                run_folder / name, f"results of seed {results['seed']}, fold {results['fold']}", "its own results"
+            )
+        _refuse_mixture(run_folder, names[0], first, name, results)
+    folds, seeds = first["protocol"]["folds"], sorted(path.name for path in run_folder.glob("seed_*") if path.is_dir())
+    missing = {seed: [fold for fold in folds if f"{seed}/{fold}" not in names] for seed in seeds}
+    if any(missing.values()):
+        told = "; ".join(f"{seed} lacks {', '.join(absent)}" for seed, absent in missing.items() if absent)
+        raise MissingFoldError(
+            got=f"{run_folder}: {told}",
+            expected=f"all {len(folds)} folds of the protocol in every seed",
+            remedy="give the training command again: it finishes what is unfinished and keeps the rest",
+        )
+    unknown = sorted({results["fold"] for results, _ in runs} - set(folds))
+    if unknown:
+        raise _bad(run_folder, f"fold {', '.join(unknown)}", f"only folds of the protocol: {', '.join(folds)}")
+    runs.sort(key=lambda run: (run.results["seed"], folds.index(run.results["fold"])))
+    _check_across_folds(run_folder, runs)
+    return runs
+
+
+def _read_predictions(path, results):
+    classes, speakers = results["protocol"]["classes"], results["speakers"]
+    if not path.is_file():
+        raise MissingPathError(got=f"no file {path}", expected="it beside results.json", remedy="train the fold again")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise _bad(path, str(error).strip(), "comma-separated values") from None
+    columns = ["id", "fold", "seed", "true", "predicted", *(f"p_{name}" for name in classes)]
+    if list(table.columns) != columns:
+        raise _bad(path, f"columns {', '.join(table.columns)}", f"columns {', '.join(columns)}")
+    if repeated := sorted(table["id"][table["id"].duplicated()]):
+        raise _bad(path, f"id {repeated[0]} more than once", "every utterance once")
+    for column in ("fold", "seed"):
+        if stray := sorted(set(table[column]) - {str(results[column])}):
+            raise _bad(path, f"{column} {stray[0]}", f"{column} {results[column]}, as results.json says")
+    if odd := sorted(set(table["id"]) ^ set(speakers)):
+        raise _bad(path, f"id {odd[0]} not in both files", "the same ids as `speakers` in results.json")
+    try:
+        validate(table["true"], table["predicted"], classes)
+    except SerError as error:
+        raise _bad(path, error.got, error.expected) from None
+    probabilities = table[columns[5:]].apply(pd.to_numeric, errors="coerce")
+    values = probabilities.to_numpy(float)
+    chosen = values[np.arange(len(values)), table["predicted"].map(classes.index)]
+    checks = (
+        (np.isfinite(values).all(axis=1), "a probability that is no finite number", "finite probabilities"),
+        (abs(values.sum(axis=1) - 1) <= _TOLERANCE, "probabilities that do not sum to 1", "a sum of 1 within 1e-4"),
+        (((values >= 0) & (values <= 1)).all(axis=1), "a probability outside 0..1", "probabilities in 0..1"),
+        (values.max(axis=1) - chosen <= _TOLERANCE, "a less probable class as predicted", "the most probable class"),
+    )
+    for good, got, expected in checks:
+        if not good.all():
+            raise _bad(path, f"id {table['id'][int(np.argmin(good))]}: {got}", expected)
+    return table.assign(seed=int(results["seed"]), speaker=table["id"].map(speakers), **probabilities)
+
+
+def _refuse_mixture(run_folder, first_name, first, name, results):
+    for what, told in (("system", "system"), ("protocol", "protocol"), ("settings_sha256", "settings")):
+        if results[what] == first[what]:
+            continue
+        mine, theirs = results[told], first[told]
+        if isinstance(mine, dict):
+            keys = sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
+            mine, theirs = ({key: side.get(key) for key in keys} for side in (mine, theirs))
+        raise SerError(
+            got=f"{run_folder}: {told} {mine} in {name}, but {theirs} in {first_name}",
+            expected="one system, one protocol and one set of settings per run folder",
+            remedy="train into another output folder, or remove the folds that do not belong",
+        )
+
+
+def _check_across_folds(run_folder, runs):
+    """Every seed has tested the same utterances, each once, with the same labels."""
+    labels = {}
+    for results, predictions in runs:
+        seen = labels.setdefault(results["seed"], {})
+        if repeated := sorted(seen.keys() & set(predictions["id"])):
+            raise _bad(run_folder, f"id {repeated[0]} in two folds of seed {results['seed']}", "disjoint test folds")
+        seen.update(zip(predictions["id"], predictions["true"], strict=True))
+    first, *others = labels.items()
+    for seed, seen in others:
+        if odd := sorted(dict(seen.items() ^ first[1].items())):
+            raise _bad(
+                run_folder, f"id {odd[0]} differs between seeds {first[0]} and {seed}", "the same test utterances"
+            )
+
+
+def _bad(path, got, expected):
+    return SerError(got=f"{path}: {got}", expected=expected, remedy="train the fold again, or restore its files")

@@ -1,0 +1,113 @@
+"""How far to trust a score: intervals, and the score of knowing nothing.
+
+- WA: Wilson's interval (E. B. Wilson, JASA 22, 1927; recommended by Brown, Cai & DasGupta, Statistical Science 16,
+  2001). With z the normal quantile and p the accuracy over n utterances it is
+  ``(p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)``. It takes utterances as independent, which those of one
+  speaker are not: read it as a lower bound on the uncertainty.
+- UAR and macro-F1: percentile bootstrap over *speakers* (Efron & Tibshirani, 1993, ch. 13; whole clusters resampled:
+  Davison & Hinkley, 1997, sec. 3.8), because a new speaker, not a new utterance, is what the system will meet.
+  With as few clusters as ten it is rough and tends to be too narrow (Cameron, Gelbach & Miller, Review of
+  Economics and Statistics 90, 2008).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import binomtest
+
+from ser_plugins.errors import SerError
+from ser_plugins.evaluation.metrics import classification_metrics
+
+LEVEL = 0.95
+DRAWS = 2000
+
+
+def wilson_interval(accuracy: float, n: int) -> list[float]:
+    """Wilson's 95 % interval of an accuracy over ``n`` utterances.
+
+    A mean accuracy over seeds is rounded to whole correct utterances: the seeds share their test utterances, so more
+    seeds do not make ``n`` larger.
+
+    Example
+    -------
+    >>> [round(bound, 4) for bound in wilson_interval(0.8, 100)]
+    [0.7112, 0.8666]
+    """
+    if n < 1 or not 0 <= accuracy <= 1:
+        raise SerError(
+            got=f"accuracy {accuracy} over {n} utterances",
+            expected="a fraction in 0..1 over at least one utterance",
+            remedy="divide the correct utterances by all utterances",
+        )
+    interval = binomtest(round(accuracy * n), n).proportion_ci(LEVEL, method="wilson")
+    return [float(interval.low), float(interval.high)]
+
+
+def speaker_bootstrap(confusions, seed: int = 0) -> dict[str, list[float]]:
+    """95 % percentile intervals of UAR and macro-F1, resampling whole speakers with replacement.
+
+    Each draw takes as many speakers as there are, the same for every training seed, pools their confusion matrices
+    within each seed, and averages the score over the seeds.
+
+    Arguments
+    ---------
+    confusions : array of int
+        (seeds, speakers, classes, classes): one confusion matrix per training seed and speaker, reference in rows.
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    dict
+        ``{"UAR": [low, high], "macro_F1": [low, high]}``
+
+    Example
+    -------
+    >>> two_speakers = [[[[9, 1], [2, 8]], [[7, 3], [1, 9]]]]
+    >>> [round(bound, 2) for bound in speaker_bootstrap(two_speakers)["UAR"]]
+    [0.8, 0.85]
+    """
+    confusions = np.asarray(confusions)
+    speakers = confusions.shape[1]
+    if speakers < 2:
+        raise SerError(
+            got=f"{speakers} speaker",
+            expected="at least two speakers to resample",
+            remedy="pool the folds of more speakers; one speaker says nothing about the next",
+        )
+    # How often each speaker is drawn is all that a draw of speakers with replacement says.
+    weights = np.random.default_rng(seed).multinomial(speakers, np.full(speakers, 1 / speakers), size=DRAWS)
+    pooled = np.einsum("dk,skij->dsij", weights, confusions)  # (draws, seeds, classes, classes)
+    scores = _uar_and_f1(pooled)
+    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    return {name: np.quantile(score.mean(axis=1), tails).tolist() for name, score in scores.items()}
+
+
+def majority_baseline(reference: Sequence[str], classes: Sequence[str]) -> dict:
+    """Scores of always answering the most frequent class of the pooled reference (the first one, on a tie).
+
+    The class is read off all labels, test included, which can only flatter the baseline.
+
+    Example
+    -------
+    >>> majority_baseline(["fear", "fear", "joy"], ["joy", "fear"])
+    {'class': 'fear', 'WA': 0.6666666666666666, 'UAR': 0.5, 'macro_F1': 0.4}
+    """
+    counts = Counter(reference)
+    majority = max(classes, key=lambda name: counts[name])
+    scores = classification_metrics(reference, [majority] * len(reference), classes)
+    return {"class": majority, **{name: scores[name] for name in ("WA", "UAR", "macro_F1")}}
+
+
+def _uar_and_f1(confusion):
+    """UAR and macro-F1 of (..., classes, classes) at once; the conventions of ``metrics``."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., classes)
+    support, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    present = support > 0
+    recall = hits / np.maximum(support, 1)
+    f1 = 2 * hits / np.maximum(support + predicted, 1)  # = 2 TP / (2 TP + FP + FN)
+    return {
+        name: (score * present).sum(axis=-1) / present.sum(axis=-1)
+        for name, score in (("UAR", recall), ("macro_F1", f1))
+    }
