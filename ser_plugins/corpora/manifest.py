@@ -1,0 +1,114 @@
+"""Utterances, and SpeechBrain JSON manifests made of them.
+
+A manifest is ``{id: {"wav": "{data_root}/...", "duration": seconds, <fields of the corpus>, "sha256": ...,
+"audio_sha256": ...}}``. ``data_root`` stays a placeholder, so that neither a manifest nor its hash depends on the machine.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import soundfile
+
+from ser_plugins.errors import SerError
+from ser_plugins.files import read_json, sha256_of
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What a corpus says about one utterance; what the file says (duration, hashes) is measured, not told.
+
+    Arguments
+    ---------
+    id : str
+        Unique in the corpus.
+    wav : str
+        Path below the folder of the wavs, with ``/``.
+    fields : dict
+        Speaker, emotion and whatever else the corpus knows, in the order it shall be written.
+
+    Example
+    -------
+    >>> Utterance("03a01Fa", "03a01Fa.wav", {"speaker": "spk03", "emotion": "happiness"}).fields["speaker"]
+    'spk03'
+    """
+
+    id: str
+    wav: str
+    fields: dict
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a file holds. The fields after ``size`` are None when the file cannot be decoded."""
+
+    sha256: str
+    size: int  # bytes
+    sample_rate: int | None = None  # Hz
+    channels: int | None = None
+    duration: float | None = None  # seconds
+    audio_sha256: str | None = None
+
+
+def measure(path) -> Sound:
+    """Hash and decode one audio file.
+
+    ``audio_sha256`` is the hash of the decoded 16-bit samples: equal for two files that differ only in their header,
+    container or lossless compression.
+    """
+    path = Path(path)
+    sha256, size = sha256_of(path), path.stat().st_size
+    try:
+        samples, sample_rate = soundfile.read(path, dtype="int16", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError):
+        return Sound(sha256, size)
+    digest = hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
+    return Sound(sha256, size, sample_rate, samples.shape[1], len(samples) / sample_rate, digest)
+
+
+def entry(utterance: Utterance, sound: Sound, wav_folder: str) -> dict:
+    """What a manifest says about an utterance whose wav lies in ``wav_folder`` below the corpus folder.
+
+    Example
+    -------
+    >>> entry(Utterance("u1", "u1.wav", {"speaker": "spk03"}), Sound("ab", 44, 16000, 1, 1.5, "cd"), "wav")["wav"]
+    '{data_root}/wav/u1.wav'
+    """
+    return {
+        "wav": f"{{data_root}}/{wav_folder}/{utterance.wav}",
+        "duration": sound.duration,
+        **utterance.fields,
+        "sha256": sound.sha256,
+        "audio_sha256": sound.audio_sha256,
+    }
+
+
+def read_manifest(path) -> dict:
+    """Read a JSON manifest, ours or anyone's.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        No such file, not JSON, or not ``{id: {field: value}}``.
+    """
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or not all(isinstance(fields, dict) for fields in manifest.values()):
+        raise SerError(
+            got=f"{path}: JSON of another shape",
+            expected='a SpeechBrain manifest, {"id": {"wav": ..., "speaker": ..., ...}, ...}',
+            remedy="name the train, valid and test manifests of one experiment",
+        )
+    return manifest
+
+
+def digest(value) -> str:
+    """SHA-256 of a JSON value, whatever the order of its keys.
+
+    Example
+    -------
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

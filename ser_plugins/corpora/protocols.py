@@ -1,0 +1,185 @@
+"""Named ways of dividing a corpus: which utterances are tested together, and what training may then not contain.
+
+A protocol says two things: the *blocks*, a partition of the corpus, each of which is the test set of one fold; and the
+fields in which training must be *disjoint* from what is held out. Training is everything else that shares none of these
+with the held-out utterances. Epochs are chosen by ``select``; choosing on the test set does not exist.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sklearn.model_selection import StratifiedKFold
+
+from ser_plugins.errors import SerError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way of dividing a corpus.
+
+    Arguments
+    ---------
+    unit : str
+        What a fold tests, in words.
+    blocks : callable
+        ``(manifest, target, seed) -> {fold: [ids]}``: every utterance in exactly one block.
+    disjoint : tuple of str
+        Fields that train, valid and test never share; the first is the unit that ``inner_speaker`` holds out.
+    leaks : bool
+        True for a protocol that is kept only to show what its leak is worth.
+    """
+
+    unit: str
+    blocks: Callable
+    disjoint: tuple = ()
+    leaks: bool = False
+
+
+def by_speaker(manifest, target=None, seed=0) -> dict:
+    """One block per speaker, as in leave-one-speaker-out.
+
+    Example
+    -------
+    >>> by_speaker({"u1": {"speaker": "spk08"}, "u2": {"speaker": "spk03"}})
+    {'spk03': ['u2'], 'spk08': ['u1']}
+    """
+    return _grouped(manifest, lambda fields: fields["speaker"])
+
+
+def by_speaker_and_sentence(manifest, target=None, seed=0) -> dict:
+    """One block per speaker and half of the sentences.
+
+    Every second sentence goes to the other half, so that sentences of one series (EmoDB's short ``a``, long ``b``)
+    are in both.
+    """
+    sentences = sorted({fields["sentence"] for fields in manifest.values()})
+    group = {sentence: f"s{1 + place % 2}" for place, sentence in enumerate(sentences)}
+    return _grouped(manifest, lambda fields: f"{fields['speaker']}_{group[fields['sentence']]}")
+
+
+def at_random(manifest, target, seed=0) -> dict:
+    """Ten stratified random blocks (fewer when a class has fewer utterances), whoever speaks."""
+    ids = sorted(manifest)
+    labels = [manifest[id_][target] for id_ in ids]
+    folds = min([10, *(labels.count(label) for label in set(labels))])
+    if folds < 2:
+        raise SerError(
+            got="a class with one utterance", expected="two or more of every class", remedy="use the protocol loso"
+        )
+    blocks = StratifiedKFold(folds, shuffle=True, random_state=seed).split(ids, labels)
+    return {f"leaky{number:02d}": [ids[i] for i in test] for number, (_, test) in enumerate(blocks, start=1)}
+
+
+def _grouped(manifest, key) -> dict:
+    blocks = {}
+    for id_, fields in manifest.items():
+        blocks.setdefault(key(fields), []).append(id_)
+    return dict(sorted(blocks.items()))
+
+
+PROTOCOLS = {
+    "loso": Protocol("speaker", by_speaker, ("speaker",)),
+    "loso-sentence": Protocol("speaker x half of the sentences", by_speaker_and_sentence, ("speaker", "sentence")),
+    "random": Protocol("utterance (random folds, speakers leak)", at_random, leaks=True),
+}
+SUBSETS = ("full", "balanced50")
+SELECTIONS = ("last", "inner_speaker")
+
+
+def choose(option: str, value, allowed):
+    """Return ``value`` when it is one of ``allowed``.
+
+    Example
+    -------
+    >>> choose("select", "test", SELECTIONS)
+    Traceback (most recent call last):
+    ser_plugins.errors.SerError: got: select='test'; expected: one of last, inner_speaker; remedy: correct the option
+    """
+    if value not in tuple(allowed):
+        raise SerError(got=f"{option}={value!r}", expected="one of " + ", ".join(allowed), remedy="correct the option")
+    return value
+
+
+def take_subset(manifest: dict, subset: str, *, target: str, seed: int = 0) -> dict:
+    """Keep everything (``full``), or at most 50 utterances of every class, drawn by ``seed`` (``balanced50``)."""
+    if choose("subset", subset, SUBSETS) == "full":
+        return manifest
+    generator = random.Random(seed)
+    kept = set()
+    for _, ids in _grouped(manifest, lambda fields: fields[target]).items():
+        kept.update(generator.sample(sorted(ids), min(50, len(ids))))
+    return {id_: fields for id_, fields in manifest.items() if id_ in kept}
+
+
+def make_folds(manifest: dict, protocol: Protocol, *, select: str = "last", target: str, seed: int = 0) -> dict:
+    """Divide a manifest: ``{fold: {"train": manifest, "valid": manifest, "test": manifest}}``.
+
+    Arguments
+    ---------
+    manifest : dict
+        The utterances to divide.
+    protocol : Protocol
+        One of ``PROTOCOLS``, or a corpus' own.
+    select : str
+        ``last``: valid is empty, training uses all it may. ``inner_speaker``: valid is the next speaker in cyclic
+        order (in a leaking protocol the next random block).
+    target : str
+        The field with the class, for stratifying.
+    seed : int
+        Of random divisions.
+
+    Example
+    -------
+    >>> corpus = {f"u{i}": {"speaker": f"spk{i % 3}", "emotion": "anger"} for i in range(6)}
+    >>> folds = make_folds(corpus, PROTOCOLS["loso"], select="inner_speaker", target="emotion")
+    >>> {part: list(utterances) for part, utterances in folds["spk2"].items()}
+    {'train': ['u1', 'u4'], 'valid': ['u0', 'u3'], 'test': ['u2', 'u5']}
+    """
+    choose("select", select, SELECTIONS)
+    blocks = protocol.blocks(manifest, target, seed)
+    folds = {}
+    for fold, block in blocks.items():
+        test = {id_: manifest[id_] for id_ in block}
+        train, valid = _independent(manifest, test, protocol.disjoint), {}
+        if select == "inner_speaker":
+            valid = _inner(train, test, protocol.disjoint) if protocol.disjoint else _next_block(manifest, blocks, fold)
+            train = _independent(train, valid, protocol.disjoint)
+        if not train or (select == "inner_speaker" and not valid):
+            raise SerError(
+                got=f"fold {fold}: {len(train)} utterances left for train and {len(valid)} for valid",
+                expected="some of each",
+                remedy="a larger corpus, a protocol that holds out less, or select last",
+            )
+        folds[fold] = {"train": train, "valid": valid, "test": test}
+    return folds
+
+
+def _independent(manifest, held_out, disjoint) -> dict:
+    """What shares neither an id nor a disjoint field with ``held_out``."""
+    taken = {field: {fields[field] for fields in held_out.values()} for field in disjoint}
+    return {
+        id_: fields
+        for id_, fields in manifest.items()
+        if id_ not in held_out and not any(fields[field] in taken[field] for field in disjoint)
+    }
+
+
+def _inner(train, test, disjoint) -> dict:
+    """The next speaker's utterances; of further disjoint fields half of the values, so that the rest can train."""
+    unit, *others = disjoint
+    here = next(iter(test.values()))[unit]
+    units = sorted({fields[unit] for fields in train.values()})
+    # Cyclic: the first one after the tested unit, else the very first.
+    following = next((value for value in units if value > here), units[0] if units else None)
+    valid = {id_: fields for id_, fields in train.items() if fields[unit] == following}
+    for field in others:
+        values = sorted({fields[field] for fields in train.values()})
+        kept = values[: len(values) // 2]
+        valid = {id_: fields for id_, fields in valid.items() if fields[field] in kept}
+    return valid
+
+
+def _next_block(manifest, blocks, fold) -> dict:
+    names = list(blocks)
+    return {id_: manifest[id_] for id_ in blocks[names[(names.index(fold) + 1) % len(names)]]}

@@ -1,0 +1,150 @@
+"""Is this the corpus it claims to be? Files against published checksums, labels against published counts.
+
+Hashing and decoding everything costs under a second for EmoDB, so it is done every time and nothing is cached.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from ser_plugins.corpora.manifest import Sound, measure
+from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.files import read_json
+
+SYNTHETIC_MARKER = "synthetic_corpus.json"  # in the folder of a corpus written by ser_plugins.corpora.toy
+
+
+def read_checksums(path) -> dict:
+    """Read lines ``name<TAB>sha256<TAB>bytes`` into ``{name: (sha256, bytes)}``."""
+    checksums = {}
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        name, sha256, size = line.split("\t")
+        checksums[name] = (sha256, int(size))
+    return checksums
+
+
+def read_marker(data_root) -> dict | None:
+    """Checksums of a synthetic corpus as ``{name: (sha256, bytes)}``; None when the corpus is not synthetic."""
+    path = Path(data_root) / SYNTHETIC_MARKER
+    if not path.is_file():
+        return None
+    marker = read_json(path)
+    try:
+        return {name: (sha256, size) for name, (sha256, size) in marker["files"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SerError(
+            got=f"{path}: no list of files",
+            expected='a marker with {"files": {name: [sha256, bytes]}}',
+            remedy="remove the folder and write the synthetic corpus anew (`make demo`)",
+        ) from None
+
+
+def measure_wavs(folder) -> dict:
+    """Measure every wav in ``folder``: ``{path below it: Sound}``, sorted; macOS's ``._*`` companions are no wavs."""
+    folder = Path(folder)
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".wav" and path.is_file())
+    return {path.relative_to(folder).as_posix(): measure(path) for path in paths if not path.name.startswith("._")}
+
+
+def verify_sounds(sounds: dict, checksums: dict, *, folder, sample_rate: int, remedy: str, refused=None) -> None:
+    """Compare measured files with the published ones.
+
+    Arguments
+    ---------
+    sounds : dict
+        ``{name: Sound}`` as found.
+    checksums : dict
+        ``{name: (sha256, bytes)}`` as published.
+    folder : path-like
+        Where they were found; for the message.
+    sample_rate : int
+        In Hz; every file is mono at this rate.
+    remedy : str
+        What the user should do about a wrong corpus.
+    refused : dict
+        ``{sample rate: what circulates at that rate}``, to say what a wrong copy is.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        Nothing there; wrong format; or files missing, extra, renamed or damaged, all named at once.
+    """
+    if not sounds:
+        raise MissingPathError(got=f"no wav files in {folder}", expected=f"{len(checksums)} wav files", remedy=remedy)
+    _verify_format(sounds, folder, sample_rate, remedy, refused or {})
+    missing = {name for name in checksums if name not in sounds}
+    extra = {name for name in sounds if name not in checksums}
+    published = {checksums[name][0]: name for name in sorted(missing)}
+    renamed = {name: published[sounds[name].sha256] for name in sorted(extra) if sounds[name].sha256 in published}
+    missing -= set(renamed.values())
+    extra -= set(renamed)
+    damaged = [
+        f"{name} ({sound.size} of {checksums[name][1]} bytes)" if sound.size != checksums[name][1] else name
+        for name, sound in sounds.items()
+        if name in checksums and sound.sha256 != checksums[name][0]
+    ]
+    complaints = {
+        "missing": sorted(missing),
+        "extra": sorted(extra),
+        "renamed": [f"{name} is {was}" for name, was in renamed.items()],
+        "damaged or altered": damaged,
+    }
+    if any(complaints.values()):
+        wrong = "; ".join(f"{len(names)} {kind}: {first_few(names)}" for kind, names in complaints.items() if names)
+        raise SerError(
+            got=f"{len(sounds)} wav files in {folder}, {wrong}",
+            expected=f"the {len(checksums)} published files, each with its SHA-256",
+            remedy=remedy,
+        )
+
+
+def _verify_format(sounds, folder, sample_rate, remedy, refused):
+    def is_wrong(sound: Sound):
+        return sound.sample_rate is not None and (sound.sample_rate, sound.channels) != (sample_rate, 1)
+
+    wrong = {name: sound for name, sound in sounds.items() if is_wrong(sound)}
+    if not wrong:
+        return
+    formats = sorted({(sound.sample_rate, sound.channels) for sound in wrong.values()})
+    longest = max(sound.duration for sound in wrong.values())
+    what = "".join(f"; these are {refused[rate]}" for rate, _ in formats if rate in refused)
+    raise SerError(
+        got=f"{len(wrong)} of {len(sounds)} wav files in {folder} at "
+        + ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in formats)
+        + f", the longest {longest:.2f} s: {first_few(wrong)}{what}",
+        expected=f"{sample_rate} Hz mono, uncut",
+        remedy=remedy,
+    )
+
+
+def verify_counts(manifest: dict, counts: dict, *, remedy: str) -> None:
+    """Compare label counts with the published ones, ``{field: {value: count}}``.
+
+    Example
+    -------
+    >>> verify_counts({"u1": {"speaker": "spk03"}}, {"speaker": {"spk03": 1}}, remedy="")
+    >>> verify_counts({"u1": {"speaker": "spk03"}}, {"speaker": {"spk03": 2}}, remedy="look")
+    Traceback (most recent call last):
+    ser_plugins.errors.SerError: got: speaker spk03: 1 utterances; expected: speaker spk03: 2; remedy: look
+    """
+    for field, expected in counts.items():
+        found = Counter(fields[field] for fields in manifest.values())
+        wrong = [value for value in sorted({*found, *expected}) if found[value] != expected.get(value, 0)]
+        if wrong:
+            raise SerError(
+                got=", ".join(f"{field} {value}: {found[value]} utterances" for value in wrong),
+                expected=", ".join(f"{field} {value}: {expected.get(value, 0)}" for value in wrong),
+                remedy=remedy,
+            )
+
+
+def first_few(names, limit: int = 5) -> str:
+    """Name the first few and count the rest.
+
+    Example
+    -------
+    >>> first_few(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    names = list(names)
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(str(name) for name in names[:limit]) + rest
