@@ -1,0 +1,153 @@
+"""All stages together: front end -> recurrence -> attention -> pooling -> head, each of the first three optional.
+
+The two classes are cut where SpeechBrain's ``EncoderClassifier`` cuts: ``embedding_model`` and ``classifier``. The
+systems of the paper's Tables 3 and 6 are settings of these, not classes of their own::
+
+    CNN                    front_end: fast   recurrence: none  heads: 0
+    LSTM, RNN              front_end: none   recurrence: lstm  heads: 0   bidirectional: False
+    CNN + LSTM             front_end: fast   recurrence: lstm  heads: 0   bidirectional: False
+    Bi-GRU                 front_end: fast   recurrence: gru   heads: 0
+    Self-Attention         front_end: none   recurrence: none  heads: 1
+    Bi-GRU + Self-Att      front_end: fast   recurrence: gru   heads: 1
+    Multi-head Attention   front_end: none   recurrence: none  heads: 8
+    Bi-GRU + MHA           front_end: fast   recurrence: gru   heads: 4, 8, 16, 32
+"""
+
+import torch
+from torch import nn
+
+from ser_plugins.attention import MultiHeadSelfAttention
+from ser_plugins.encoders import ConvFrontEnd, RecurrentStack
+from ser_plugins.lengths import frame_counts
+from ser_plugins.pooling import make_pooling
+
+
+class UtteranceEncoder(nn.Module):
+    """Frames -> one embedding per utterance.
+
+    Arguments
+    ---------
+    bins : int
+        Width of the input frames.
+    front_end : str
+        ``fast``, ``xu2024``, ``vlss`` or ``none``.
+    recurrence : str
+        ``gru``, ``lstm``, ``rnn`` or ``none``.
+    hidden_size : int
+        Recurrent units per direction; attention without recurrence works on a projection to twice as many.
+    layers : int
+        Recurrent layers.
+    bidirectional : bool
+        Whether the recurrence runs both ways.
+    heads : int
+        Attention heads; 0 leaves attention out.
+    attention_dropout : float
+        On the attention weights.
+    pooling : str
+        ``mean``, ``stats`` or ``attentive``.
+
+    Attributes
+    ----------
+    output_size : int
+        Width of the embedding.
+
+    Example
+    -------
+    >>> encoder = UtteranceEncoder(front_end="fast", recurrence="gru", heads=8)
+    >>> encoder(torch.randn(2, 301, 400), torch.tensor([1.0, 0.5])).shape
+    torch.Size([2, 1, 256])
+    """
+
+    def __init__(
+        self,
+        bins=400,
+        front_end="fast",
+        recurrence="gru",
+        hidden_size=128,
+        layers=2,
+        bidirectional=True,
+        heads=8,
+        attention_dropout=0.2,
+        pooling="mean",
+    ):
+        super().__init__()
+        size = bins
+        self.front_end = self.recurrence = self.projection = self.attention = None
+        if front_end != "none":
+            self.front_end = ConvFrontEnd(bins, front_end)
+            size = self.front_end.output_size
+        if recurrence != "none":
+            self.recurrence = RecurrentStack(size, hidden_size, layers, recurrence, bidirectional)
+            size = self.recurrence.output_size
+        elif heads:
+            self.projection = nn.Linear(size, 2 * hidden_size)
+            size = 2 * hidden_size
+        if heads:
+            self.attention = MultiHeadSelfAttention(size, heads, attention_dropout)
+        self.pooling = make_pooling(pooling, size)
+        self.output_size = self.pooling.output_size
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None, return_weights: bool = False):
+        """Encode frames.
+
+        Arguments
+        ---------
+        frames : torch.Tensor
+            (batch, time, bins), normalised.
+        lengths : torch.Tensor, optional
+            (batch,), relative or integer frame counts.
+        return_weights : bool
+            Whether to return the attention weights as well.
+
+        Returns
+        -------
+        embedding : torch.Tensor
+            (batch, 1, output_size), the shape that SpeechBrain's ``EncoderClassifier`` hands on.
+        weights : torch.Tensor
+            Only with ``return_weights``: (batch, heads, frames, frames), or None in a system without attention.
+        """
+        counts = frame_counts(lengths, frames)
+        weights = None
+        if self.front_end is not None:
+            frames, counts = self.front_end(frames, counts)
+        if self.recurrence is not None:
+            frames = self.recurrence(frames, counts)
+        if self.projection is not None:
+            frames = self.projection(frames)
+        if self.attention is not None and return_weights:
+            frames, weights = self.attention(frames, counts, return_weights=True)
+        elif self.attention is not None:
+            frames = self.attention(frames, counts)
+        embedding = self.pooling(frames, counts).unsqueeze(1)  # (batch, 1, output_size)
+        return (embedding, weights) if return_weights else embedding
+
+
+class ClassifierHead(nn.Module):
+    """Embedding -> log-probabilities: linear, ReLU, dropout, linear, log-softmax.
+
+    Arguments
+    ---------
+    input_size : int
+        Width of the embedding.
+    classes : int
+        Number of classes.
+    hidden_size : int
+        Width of the first linear layer.
+    dropout : float
+        Between the two.
+
+    Example
+    -------
+    >>> ClassifierHead(256, classes=7)(torch.randn(2, 1, 256)).shape
+    torch.Size([2, 1, 7])
+    """
+
+    def __init__(self, input_size, classes, hidden_size=64, dropout=0.2):
+        super().__init__()
+        self.hidden = nn.Linear(input_size, hidden_size)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, classes)
+
+    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
+        """(..., input_size) -> (..., classes), natural logarithms of probabilities."""
+        return self.output(self.dropout(self.hidden(embedding).relu())).log_softmax(-1)

@@ -1,0 +1,81 @@
+"""Which frames are real: relative lengths are turned into integer counts once, here, and nowhere else.
+
+SpeechBrain hands lengths around as fractions of the longest item, and its modules round them in three different ways.
+Ours accept the fractions at every public boundary, convert them with :func:`frame_counts`, and carry integers inside.
+"""
+
+import torch
+
+from ser_plugins.errors import SerError
+
+
+def frame_counts(lengths, frames: torch.Tensor) -> torch.Tensor:
+    """Count the real frames of every item.
+
+    Arguments
+    ---------
+    lengths : torch.Tensor or None
+        (batch,). Floating point: relative to the padded length (SpeechBrain's convention). Integer: frame counts,
+        returned as they are. None: every frame is real.
+    frames : torch.Tensor
+        (batch, time, ...). Frames that come from our spectrogram remember how many samples they were made of (see
+        :func:`remember_wave`), which makes the conversion exact; for others it is ``round(lengths * time)``.
+
+    Returns
+    -------
+    torch.Tensor
+        (batch,), int64, each between 1 and time.
+
+    Raises
+    ------
+    SerError
+        When the lengths are not one per item, or lie outside (0, 1] or 1..time.
+
+    Example
+    -------
+    >>> frame_counts(torch.tensor([1.0, 0.5]), torch.zeros(2, 10, 4))
+    tensor([10,  5])
+    >>> frame_counts(torch.tensor([10, 3]), torch.zeros(2, 10, 4))
+    tensor([10,  3])
+    """
+    batch, time = frames.shape[:2]
+    if lengths is None:
+        return torch.full((batch,), time, dtype=torch.long, device=frames.device)
+    if lengths.shape != (batch,):
+        raise SerError(
+            got=f"lengths of shape {tuple(lengths.shape)} for {batch} items",
+            expected=f"shape ({batch},)",
+            remedy="give one length per item",
+        )
+    if not lengths.is_floating_point():
+        counts = lengths.long()
+    elif (wave := getattr(frames, "wave_grid", None)) is not None:
+        samples, hop = wave
+        counts = 1 + torch.round(lengths.double() * samples).long() // hop
+    else:
+        counts = torch.round(lengths.double() * time).long().clamp(min=1)
+    if not frames.is_cuda and not bool(((counts >= 1) & (counts <= time)).all()):  # no host sync on a GPU
+        raise SerError(
+            got=f"lengths {lengths.tolist()} for {time} frames",
+            expected=f"fractions in (0, 1] or counts in 1..{time}",
+            remedy="divide the lengths by the padded length, or count frames",
+        )
+    return counts.to(frames.device)
+
+
+def remember_wave(frames: torch.Tensor, wave_grid) -> torch.Tensor:
+    """Note on ``frames`` the (samples, hop) they were made with; SpeechBrain's interfaces pass frames on but not this."""
+    frames.wave_grid = wave_grid
+    return frames
+
+
+def frame_mask(counts: torch.Tensor, time: int) -> torch.Tensor:
+    """True where a frame is real: (batch, time), bool.
+
+    Example
+    -------
+    >>> frame_mask(torch.tensor([3, 1]), 3).int()
+    tensor([[1, 1, 1],
+            [1, 0, 0]], dtype=torch.int32)
+    """
+    return torch.arange(time, device=counts.device)[None, :] < counts[:, None]

@@ -1,0 +1,174 @@
+"""Waveform -> frames of log power, and their z-norm with the training set's statistics.
+
+The spectrogram is the one of the paper (Xu et al., Sensors 2024, 24, 1429, section 2.1): 16 kHz, Hamming window of
+40 ms every 10 ms, DFT of 1600 points (a 10 Hz grid), bins below 4 kHz, log power. For frame t and bin k::
+
+    X[t, k] = sum_m w[m] x[t hop + m - win/2] exp(-2 pi i k m / n_fft),    frames[t, k] = ln max(|X[t, k]|^2, floor)
+
+with x zero outside the recording, so that a recording alone and in a zero-padded batch has the same frames.
+"""
+
+import torch
+from torch import nn
+
+from ser_plugins.errors import SerError
+from ser_plugins.lengths import frame_counts, frame_mask, remember_wave
+
+
+class LogPowerSpectrogram(nn.Module):
+    """Log-power spectrogram with integer frame counts: ``1 + samples // hop`` frames.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Of the waveform, in Hz.
+    win_length, hop_length : float
+        Window and step, in ms.
+    n_fft : int
+        Points of the DFT; the grid is ``sample_rate / n_fft`` Hz.
+    max_frequency : float
+        Bins from 0 Hz up to but not including this, in Hz.
+    floor : float
+        Smallest power before the logarithm.
+
+    Example
+    -------
+    >>> compute_features = LogPowerSpectrogram()
+    >>> compute_features(torch.randn(2, 48000)).shape
+    torch.Size([2, 301, 400])
+    """
+
+    def __init__(
+        self, sample_rate=16000, win_length=40.0, hop_length=10.0, n_fft=1600, max_frequency=4000.0, floor=1e-10
+    ):
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.window_samples = round(sample_rate * win_length / 1000)
+        self.hop = round(sample_rate * hop_length / 1000)
+        self.n_fft = n_fft
+        self.bins = round(max_frequency * n_fft / sample_rate)
+        self.floor = floor
+        if not (0 < self.hop and 0 < self.window_samples <= n_fft and 0 < self.bins <= n_fft // 2 + 1):
+            raise SerError(
+                got=f"window {self.window_samples}, hop {self.hop}, n_fft {n_fft}, {self.bins} bins",
+                expected=f"0 < window <= n_fft, hop > 0, 1..{n_fft // 2 + 1} bins",
+                remedy="correct win_length, hop_length (ms), n_fft (points) or max_frequency (Hz)",
+            )
+        # Derived from the arguments, hence in no checkpoint.
+        self.register_buffer("window", torch.hamming_window(self.window_samples), persistent=False)
+
+    def forward(self, wavs: torch.Tensor) -> torch.Tensor:
+        """Turn waveforms into frames.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            (batch, samples), zero-padded at the end.
+
+        Returns
+        -------
+        torch.Tensor
+            (batch, time, bins), natural logarithm of power; float32 also under autocast.
+        """
+        if wavs.dim() != 2 or wavs.shape[1] == 0:
+            raise SerError(
+                got=f"waveforms of shape {tuple(wavs.shape)}",
+                expected="(batch, samples) with at least one sample",
+                remedy="add the batch dimension, mix channels down, leave empty recordings out",
+            )
+        with torch.autocast(wavs.device.type, enabled=False):
+            spectrum = torch.stft(
+                wavs.float(),
+                self.n_fft,
+                self.hop,
+                self.window_samples,
+                self.window,
+                center=True,
+                pad_mode="constant",
+                return_complex=True,
+            )[:, : self.bins]  # (batch, bins, time)
+            power = spectrum.real.square() + spectrum.imag.square()
+            frames = power.clamp(min=self.floor).log().transpose(1, 2).contiguous()  # (batch, time, bins)
+        return remember_wave(frames, (wavs.shape[1], self.hop))
+
+    def frame_counts(self, lengths: torch.Tensor, samples: int) -> torch.Tensor:
+        """Relative lengths (batch,) of waveforms padded to ``samples`` -> integer frame counts (batch,)."""
+        return 1 + torch.round(lengths.double() * samples).long() // self.hop
+
+
+class ZNorm(nn.Module):
+    """Zero mean and unit deviation, with statistics of the training fold only; padding stays exactly zero.
+
+    SpeechBrain's ``InputNormalization`` keeps a running estimate that is not in ``state_dict()``; this one is fitted in
+    one exact pass and frozen into buffers, so that a checkpoint and an export carry it.
+
+    Arguments
+    ---------
+    bins : int
+        Width of the frames.
+    mode : str
+        ``bin``: a mean and deviation per bin. ``scalar``: one for all bins. ``utterance``: every item by its own, per
+        bin; nothing to fit.
+    floor : float
+        Smallest deviation divided by, so that a constant bin gives 0.
+
+    Example
+    -------
+    >>> norm = ZNorm(bins=4).fit([(torch.randn(2, 50, 4) * 3 + 1, torch.tensor([50, 20]))])
+    >>> norm(torch.full((1, 2, 4), float(norm.mean[0])))[0, 0, 0].item()
+    0.0
+    """
+
+    MODES = ("bin", "scalar", "utterance")
+
+    def __init__(self, bins=400, mode="bin", floor=1e-5):
+        super().__init__()
+        if mode not in self.MODES:
+            raise SerError(
+                got=f"normalisation {mode!r}", expected=f"one of {', '.join(self.MODES)}", remedy="correct the YAML key"
+            )
+        self.mode, self.floor = mode, floor
+        self.register_buffer("mean", torch.zeros(bins))
+        self.register_buffer("std", torch.ones(bins))
+        self.register_buffer("count", torch.zeros((), dtype=torch.long))  # frames seen by fit
+
+    @torch.no_grad()
+    def fit(self, batches):
+        """Take the statistics of an iterable of (frames, lengths), in one pass.
+
+        Partial means and squared deviations are merged in float64 (Chan, Golub & LeVeque 1983), so the outcome does not
+        depend on how the frames are cut into batches.
+        """
+        count = mean = deviation = 0
+        for frames, lengths in batches:
+            real = frames[frame_mask(frame_counts(lengths, frames), frames.shape[1])].double()  # (frames, bins)
+            if self.mode == "scalar":
+                real = real.reshape(-1, 1)
+            new_mean = real.mean(0)
+            step = new_mean - mean
+            total = count + len(real)
+            deviation = deviation + (real - new_mean).square().sum(0) + step.square() * (count * len(real) / total)
+            mean = mean + step * (len(real) / total)
+            count = total
+        if count == 0:
+            raise SerError(got="no frames", expected="a training set", remedy="check the training manifest")
+        self.mean.copy_(mean)
+        self.std.copy_((deviation / count).sqrt())
+        self.count.fill_(count)
+        return self
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise frames (batch, time, bins); lengths (batch,) are relative or integer counts."""
+        counts = frame_counts(lengths, frames)
+        mask = frame_mask(counts, frames.shape[1])[..., None]  # (batch, time, 1)
+        if self.mode == "utterance":
+            mean = (frames * mask).sum(1, keepdim=True) / counts[:, None, None]
+            std = (((frames - mean) * mask).square().sum(1, keepdim=True) / counts[:, None, None]).sqrt()
+        else:
+            if not frames.is_cuda and self.count == 0:  # no host sync on a GPU
+                raise SerError(
+                    got="a z-norm without statistics", expected="a fitted one", remedy="call fit() or load a checkpoint"
+                )
+            mean, std = self.mean, self.std
+        normed = (frames - mean) / std.clamp(min=self.floor) * mask
+        return remember_wave(normed, getattr(frames, "wave_grid", None))
