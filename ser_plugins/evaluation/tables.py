@@ -36,24 +36,19 @@ def results_markdown(summary: dict) -> str:
     """The whole report as markdown, made to be pasted into a recipe's README as it is."""
     metrics, protocol = summary["metrics"], summary["protocol"]
     classes, seeds = protocol["classes"], summary["seeds"]
-    per_class = [
-        [name, *(percent(row[key]) for key in ("recall", "precision", "f1")), row["support"]]
-        for name, row in metrics["per_class"].items()
-    ]
+    per_class = [[name, *_class_cells(row)] for name, row in metrics["per_class"].items()]
     per_speaker = [
         [row["speaker"], row["n"], percent(row["WA"]), percent(row["UAR"])] for row in summary["per_speaker"]
     ]
-    matrix = [
-        [
-            f"**{name}**",
-            *(f"**{count}**" if name == other else count for other, count in zip(classes, row, strict=True)),
-        ]
-        for name, row in zip(classes, metrics["confusion"], strict=True)
-    ]
+    matrix = [[f"**{name}**", *row] for name, row in zip(classes, metrics["confusion"], strict=True)]
+    for place, row in enumerate(matrix, 1):
+        row[place] = f"**{row[place]}**"
+    (first, *pooled), *others = headline_rows(summary)
+    headline = [[f"**{first}**", *(f"**{text}**" for text in pooled)], *others]
     parts = [
         f"## {title(summary)}",
         *(f"> **{word}**: {_MEANING[word]}" for word in warnings(protocol)),
-        _markdown(["%", *HEADLINE.values()], [[f"**{row[0]}**", *row[1:]] for row in headline_rows(summary)]),
+        _markdown(["%", *HEADLINE.values()], headline),
         f"WA is accuracy, UAR the mean recall of the classes present. {_intervals_note(summary)}",
         "**Per class** (%)",
         _markdown(["class", "recall", "precision", "F1", "utterances"], per_class),
@@ -81,7 +76,7 @@ def terminal_table(summary: dict) -> Group:
     for name in ("recall", "precision", "F1", "utterances"):
         classes.add_column(name, justify="right")
     for name, row in summary["metrics"]["per_class"].items():
-        classes.add_row(name, *(percent(row[key]) for key in ("recall", "precision", "f1")), str(row["support"]))
+        classes.add_row(name, *_class_cells(row))
     line = Text(f"{summary['protocol_hash']}  {summary['protocol_line']}", style="bold red" if warned else "dim")
     return Group(head, classes, line)
 
@@ -140,6 +135,10 @@ def _intervals_note(summary):
         seeds > 1
     )
     return f"Intervals: Wilson for WA; bootstrap over speakers for UAR and macro-F1{rough}.{over_seeds}"
+
+
+def _class_cells(row):
+    return [*(percent(row[key]) for key in ("recall", "precision", "f1")), str(row["support"])]
 
 
 def _plus_minus(mean, sd):
