@@ -1,7 +1,7 @@
 """Utterances, and SpeechBrain JSON manifests made of them.
 
 A manifest is ``{id: {"wav": "{data_root}/...", "duration": seconds, <fields of the corpus>, "sha256": ...,
-"audio_sha256": ...}}``. ``data_root`` stays a placeholder, so that neither a manifest nor its hash depends on the machine.
+"audio_sha256": ...}}``. ``data_root`` stays a placeholder: neither a manifest nor its hash depends on the machine.
 """
 
 import hashlib

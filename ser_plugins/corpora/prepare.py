@@ -161,7 +161,8 @@ def write_together(folder: Path, files: dict, *, seal: tuple) -> None:
         The folds that an earlier seal listed and this one does not are removed.
     """
     seal_path, summary = folder / seal[0], seal[1]
-    sealed = _read(seal_path) or {}
+    sealed = _read(seal_path)
+    sealed = sealed if isinstance(sealed, dict) else {}
     stale = sorted(set(sealed.get("folds", ())) - set(summary["folds"]))
     changed = {name: value for name, value in files.items() if _read(folder / name) != value}
     if stale or changed:
