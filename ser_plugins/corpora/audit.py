@@ -1,8 +1,8 @@
 """The auditor: does anything of the test set occur in training?
 
 It runs before every training and fails it; it is not a warning. An id or an identical recording in two splits is
-always a leak. A field such as the speaker is one when a protocol claims to be disjoint in it. What cannot be shown is an
-error (manifests without speakers are not speaker-independent) or is said in the line (audio that was not compared).
+always a leak. A field such as the speaker is one when a protocol claims to be disjoint in it. What cannot be shown is
+an error (manifests without speakers are not speaker-independent) or is said in the line (audio that was not compared).
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Synthetic corpora in real layouts, for the demo and the tests; ``voice`` speaks them.
 
-:func:`write_corpus` turns takes into a folder and knows no layout. A layout is a function that lists takes and the files
-beside them, such as :func:`emodb_layout`. The folder carries a marker with the checksum of every wav: a recipe verifies
-it by the same code as a published corpus, and calls it synthetic wherever its name is printed.
+:func:`write_corpus` turns takes into a folder and knows no layout. A layout is a function that lists takes and the
+files beside them, such as :func:`emodb_layout`. The folder carries a marker with the checksum of every wav: a recipe
+verifies it by the same code as a published corpus, and calls it synthetic wherever its name is printed.
 """
 
 import os

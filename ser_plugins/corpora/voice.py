@@ -121,8 +121,8 @@ def speak(sentence, speaker: Speaker, emotion: str, rng: np.random.Generator) ->
         if pause:
             pieces.append(_silence(rng.uniform(0.05, 0.12) / style.tempo))
     wave = np.concatenate([*pieces, _silence(0.06)])
-    wave *= 0.05 * 10 ** ((style.energy + speaker.loudness) / 20) / np.sqrt(np.mean(wave**2))
-    wave += 0.0015 * rng.standard_normal(len(wave))  # the room
+    wave *= 0.03 * 10 ** ((style.energy + speaker.loudness) / 20) / np.sqrt(np.mean(wave**2))
+    wave += 0.0004 * rng.standard_normal(len(wave))  # the room
     return np.round(32767 * np.clip(wave, -0.99, 0.99)).astype(np.int16)
 
 
@@ -135,18 +135,19 @@ def _stray(style: Style, rng) -> Style:
 def _syllable(vowel, speaker, style, peak, seconds, phase, rng):
     """Return one vowel, (samples,), and the source's phase at its end in cycles."""
     time = np.linspace(0, 1, int(seconds * SAMPLE_RATE), endpoint=False)
-    semitones = peak + 0.25 * style.range * np.sin(np.pi * time)  # (samples,)
+    semitones = peak + 0.4 * style.range * np.sin(np.pi * time)  # (samples,)
     pitch = speaker.pitch * 2 ** (semitones / 12) * (1 + 0.005 * rng.standard_normal())
     phases = phase + np.cumsum(pitch) / SAMPLE_RATE
     source = _glottis(style.tilt, pitch.max(), phases) + style.breath * rng.standard_normal(len(time))
     for formant, bandwidth in zip((*vowel, speaker.formant), BANDWIDTHS, strict=True):
         source = lfilter(*_resonator(formant / speaker.tract, bandwidth), source)
+    source = lfilter([1, -0.95], [1], source)  # radiation from the lips: + 6 dB per octave
     envelope = np.minimum(1, 6 * np.minimum(time, 1 - time))
     return source * envelope, phases[-1] % 1
 
 
 def _glottis(tilt, highest_pitch, phases):
-    """One period as a table of harmonics falling by ``tilt`` dB per octave, below the Nyquist frequency; read by phase."""
+    """Read by phase one period made of harmonics that fall by ``tilt`` dB per octave and stay below 7.2 kHz."""
     harmonics = np.arange(1, int(0.45 * SAMPLE_RATE / highest_pitch) + 1)
     grid = np.arange(1025) / 1024
     period = 10 ** (tilt / 20 * np.log2(harmonics)) @ np.sin(2 * np.pi * harmonics[:, None] * grid)
@@ -163,7 +164,7 @@ def _resonator(frequency, bandwidth):
 def _consonant(frequency, seconds, rng):
     noise = rng.standard_normal(int(seconds * SAMPLE_RATE))
     burst = lfilter(*_resonator(min(frequency, 7000), 900), noise) * np.hanning(len(noise))
-    return 0.4 * burst / max(np.abs(burst).max(), 1e-9)
+    return 0.15 * burst / max(np.abs(burst).max(), 1e-9)
 
 
 def _silence(seconds):
