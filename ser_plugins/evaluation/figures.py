@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ser_plugins.files import atomic_path
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
+BLUE, SKY, ORANGE = "#0072B2", "#56B4E9", "#D55E00"
 _STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -91,17 +91,17 @@ def speaker_figure(speakers, pooled, note: str = "") -> Figure:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(max(3.5, 1.2 + 0.55 * len(speakers)), 3.2), layout="constrained")
         axes = figure.add_subplot()
-        bars = axes.bar(places, [100 * row["WA"] for row in speakers], 0.7, color=BLUE, alpha=0.75, label="WA")
-        axes.bar_label(bars, fmt="%.0f", label_type="edge", padding=-13, color="white", fontsize=8.5)
-        axes.plot(
-            places, [100 * row["UAR"] for row in speakers], "D", color=ORANGE, markeredgecolor="white", label="UAR"
-        )
+        bars = axes.bar(places, [100 * row["WA"] for row in speakers], 0.7, color=SKY, label="WA")
+        for place, row in enumerate(speakers):  # at the foot, where no dot and no line can cross it
+            axes.text(place, 2, f"{100 * row['WA']:.0f}", ha="center", fontsize=9)
+        uar = [100 * row["UAR"] for row in speakers]
+        (dots,) = axes.plot(places, uar, "D", color=ORANGE, markeredgecolor="white", label="UAR", clip_on=False)
         line = axes.axhline(
-            100 * pooled, color=GREY, linestyle="--", linewidth=1, label=f"pooled WA {100 * pooled:.1f}"
+            100 * pooled, color="black", linestyle="--", linewidth=1, label=f"pooled WA {100 * pooled:.1f}"
         )
         axes.set_xticks(places, [f"{row['speaker']}\n{row['n']}" for row in speakers], fontsize=8.5)
         axes.set(ylim=(0, 100), ylabel="%", xlabel="speaker, utterances", title=note)
-        figure.legend(handles=[bars, axes.lines[0], line], loc="outside upper right", ncols=3)
+        figure.legend(handles=[bars, dots, line], loc="outside lower center", ncols=3)
     return figure
 
 
@@ -136,7 +136,7 @@ def curves_figure(histories, note: str = "") -> Figure:
                 if curves:
                     epochs = sorted({epoch for curve in curves for epoch, _ in curve})
                     means = [np.mean([dict(curve)[e] for curve in curves if e in dict(curve)]) for e in epochs]
-                    axes.plot(epochs, means, color=colour, linewidth=2, label=f"{name}, mean of {len(curves)}")
+                    axes.plot(epochs, means, color=colour, linewidth=2, label=f"{name}, mean of {len(curves)} runs")
             axes.yaxis.set_major_formatter(lambda value, _, scale=scale: f"{scale * value:g}")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set(xlabel="epoch", ylabel=label)

@@ -43,7 +43,7 @@ def results_markdown(summary: dict) -> str:
     matrix = [[f"**{name}**", *row] for name, row in zip(classes, metrics["confusion"], strict=True)]
     for place, row in enumerate(matrix, 1):
         row[place] = f"**{row[place]}**"
-    (first, *pooled), *others = headline_rows(summary)
+    (first, *pooled), *others = _headline_rows(summary)
     headline = [[f"**{first}**", *(f"**{text}**" for text in pooled)], *others]
     parts = [
         f"## {title(summary)}",
@@ -58,7 +58,7 @@ def results_markdown(summary: dict) -> str:
         + (f"; counts summed over {len(seeds)} seeds)" if len(seeds) > 1 else ")"),
         _markdown(["", *classes], matrix),
         f"**Protocol** `{summary['protocol_hash']}`: {summary['protocol_line']}",
-        "\n".join(f"- {name}: {text}" for name, text in provenance(summary)),
+        "\n".join(f"- {name}: {text}" for name, text in _provenance(summary)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -70,7 +70,7 @@ def terminal_table(summary: dict) -> Group:
     head.add_column("%")
     for name in HEADLINE.values():
         head.add_column(name, justify="right")
-    for row in headline_rows(summary):
+    for row in _headline_rows(summary):
         head.add_row(*row, style="bold" if row[0].startswith("pooled") else "")
     classes = Table("class", title="per class (%)", title_justify="left", title_style="")
     for name in ("recall", "precision", "F1", "utterances"):
@@ -81,7 +81,7 @@ def terminal_table(summary: dict) -> Group:
     return Group(head, classes, line)
 
 
-def headline_rows(summary: dict) -> list[list[str]]:
+def _headline_rows(summary: dict) -> list[list[str]]:
     """Rows of the headline table: a name, then one text per metric of ``HEADLINE``."""
     seeds, folds = len(summary["seeds"]), len(summary["protocol"]["folds"])
     pooled = [percent(summary["metrics"][key], 2) for key in HEADLINE]
@@ -91,11 +91,14 @@ def headline_rows(summary: dict) -> list[list[str]]:
         [f"pooled over {folds} folds" + (f", mean ± sd of {seeds} seeds" if seeds > 1 else ""), *pooled],
         ["95 % interval", *(" – ".join(percent(bound) for bound in summary["intervals"][key]) for key in HEADLINE)],
         ["fold mean ± sd", *(_plus_minus(summary["fold_mean"][key], summary["fold_sd"][key]) for key in HEADLINE)],
-        [f"always {summary['baseline']['class']}", *(percent(summary["baseline"][key], 2) for key in HEADLINE)],
+        [
+            f"majority class ({summary['baseline']['class']})",
+            *(percent(summary["baseline"][key], 2) for key in HEADLINE),
+        ],
     ]
 
 
-def provenance(summary: dict) -> list[tuple[str, str]]:
+def _provenance(summary: dict) -> list[tuple[str, str]]:
     """Where the numbers come from, as (name, text) pairs."""
     command = [("command", f"`{summary['command']}`")] if summary["command"] else []
     return [
