@@ -32,8 +32,10 @@ def _check_trio(installed=version):
     if all(found[package].startswith(f"{wanted}.") for package, wanted in _TRIO.items()):
         return
     raise ImportError(
-        "got: " + ", ".join(f"{package} {what}" for package, what in found.items())
-        + "; expected: " + ", ".join(f"{package} {wanted}.x" for package, wanted in _TRIO.items())
+        "got: "
+        + ", ".join(f"{package} {what}" for package, what in found.items())
+        + "; expected: "
+        + ", ".join(f"{package} {wanted}.x" for package, wanted in _TRIO.items())
         + " (built for each other; other pairs fail to load); remedy: pip install "
         + " ".join(f'"{package}=={wanted}.*"' for package, wanted in _TRIO.items())
     )

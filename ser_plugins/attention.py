@@ -1,6 +1,6 @@
 """Frames -> frames: multi-head self-attention (Vaswani et al. 2017; the paper's equations 6 and 7).
 
-    head_i = softmax(Q_i K_i^T / sqrt(d_k)) V_i,    MultiHead = Concat(head_1, ..., head_h) W^O
+head_i = softmax(Q_i K_i^T / sqrt(d_k)) V_i,    MultiHead = Concat(head_1, ..., head_h) W^O
 """
 
 import torch

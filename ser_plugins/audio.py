@@ -49,6 +49,8 @@ def check_wave(wave: np.ndarray, name: str = "waveform") -> np.ndarray:
         raise AudioError(got=f"{name}: 0 samples", expected="at least one sample", remedy="leave the empty file out")
     if not np.isfinite(wave).all():
         raise AudioError(
-            got=f"{name}: NaN or infinity in the samples", expected="finite samples", remedy="record or convert it again"
+            got=f"{name}: NaN or infinity in the samples",
+            expected="finite samples",
+            remedy="record or convert it again",
         )
     return wave

@@ -154,7 +154,9 @@ class RecurrentStack(nn.Module):
         super().__init__()
         if cell not in self.CELLS:
             raise SerError(
-                got=f"recurrent cell {cell!r}", expected=f"one of {', '.join(self.CELLS)}", remedy="correct the YAML key"
+                got=f"recurrent cell {cell!r}",
+                expected=f"one of {', '.join(self.CELLS)}",
+                remedy="correct the YAML key",
             )
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)

@@ -54,6 +54,7 @@ class LogPowerSpectrogram(nn.Module):
                 expected=f"0 < window <= n_fft, hop > 0, 1..{n_fft // 2 + 1} bins",
                 remedy="correct win_length, hop_length (ms), n_fft (points) or max_frequency (Hz)",
             )
+        self.settings = (sample_rate, win_length, hop_length, n_fft, max_frequency, floor)
         # Derived from the arguments, hence in no checkpoint.
         self.register_buffer("window", torch.hamming_window(self.window_samples), persistent=False)
 

@@ -1,0 +1,150 @@
+"""Manifest -> batches: the reading pipeline that every recipe shares.
+
+SpeechBrain keeps this pipeline in each recipe's script on purpose; ours are the same for every corpus, so it lives here.
+"""
+
+import random
+
+import torch
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.dataio.dataset import DynamicItemDataset
+from torch.utils.data import Sampler
+
+from ser_plugins.audio import read_wave
+from ser_plugins.errors import AudioError
+
+
+class FeatureStore:
+    """Frames computed once per process and kept in memory, up to a bound; the rest is computed anew each time.
+
+    Frames of one utterance do not depend on fold, seed or neighbours, so a worker that trains several folds reads and
+    transforms each recording once.
+
+    Arguments
+    ---------
+    max_gigabytes : float
+        Bound on what is kept; 0 keeps nothing.
+
+    Example
+    -------
+    >>> store = FeatureStore(max_gigabytes=1)
+    >>> store.get("a", lambda: torch.ones(2)).sum(), store.get("a", lambda: torch.zeros(2)).sum()
+    (tensor(2.), tensor(2.))
+    """
+
+    def __init__(self, max_gigabytes=2.0):
+        self.room = max_gigabytes * 2**30
+        self.kept = {}
+
+    def get(self, key, compute):
+        """Return what is kept under ``key``, or compute it, and keep it if there is room."""
+        if key in self.kept:
+            return self.kept[key]
+        frames = compute()
+        size = frames.numel() * frames.element_size()
+        if size <= self.room:
+            self.room -= size
+            self.kept[key] = frames
+        return frames
+
+
+_STORE = FeatureStore()
+
+
+def load_waveform(path, sample_rate: int) -> torch.Tensor:
+    """Read one training recording: (samples,), at exactly ``sample_rate`` Hz (corpora are resampled when prepared)."""
+    wave, rate = read_wave(path)
+    if rate != sample_rate:
+        raise AudioError(got=f"{path}: {rate} Hz", expected=f"{sample_rate} Hz", remedy="resample the corpus first")
+    return torch.from_numpy(wave)
+
+
+def make_dataset(manifest, protocol: dict, compute_features, cache_features=True) -> DynamicItemDataset:
+    """Turn a manifest into a dataset of ``id``, ``label`` (index) and ``frames`` or, without cache, ``wave``.
+
+    Arguments
+    ---------
+    manifest : str or Path
+        JSON manifest with ``{data_root}`` in its paths.
+    protocol : dict
+        As ``*_prepare.py`` returned it: data_root, classes, target.
+    compute_features : LogPowerSpectrogram
+        Used on the CPU, once per utterance, when the features are cached.
+    cache_features : bool
+        False hands waveforms to the Brain, for those who augment them or compute features on a GPU.
+    """
+    dataset = DynamicItemDataset.from_json(manifest, replacements={"data_root": protocol["data_root"]})
+    index_of = {name: index for index, name in enumerate(protocol["classes"])}
+    dataset.add_dynamic_item(index_of.__getitem__, takes=protocol["target"], provides="label")
+    rate = compute_features.sample_rate
+    dataset.add_dynamic_item(lambda path: load_waveform(path, rate), takes="wav", provides="wave")
+
+    def frames_of(path, sha256):
+        def compute():
+            with torch.no_grad():
+                return compute_features(load_waveform(path, rate)[None])[0]  # (time, bins)
+
+        return _STORE.get((sha256, compute_features.settings), compute)
+
+    dataset.add_dynamic_item(frames_of, takes=["wav", "sha256"], provides="frames")
+    dataset.set_output_keys(["id", "label", "frames" if cache_features else "wave"])
+    return dataset
+
+
+def durations(dataset: DynamicItemDataset) -> list[float]:
+    """Seconds of every utterance, in the dataset's order."""
+    return [dataset.data[key]["duration"] for key in dataset.data_ids]
+
+
+class LengthSortedBatches(Sampler):
+    """Batches of similar length, as in the paper, in a new order every epoch.
+
+    Each epoch sorts by length times a random factor near 1, cuts the order into batches, and shuffles the batches. The
+    outcome depends on seed and epoch alone, so a run that is killed and resumed sees the same batches.
+
+    Arguments
+    ---------
+    lengths : list of float
+        One per item, any unit.
+    batch_size : int
+        Items per batch; the last one may be smaller.
+    seed : int
+        Of the order.
+    jitter : float
+        Half-width of the random factor; 0 always puts the same items together.
+
+    Example
+    -------
+    >>> sampler = LengthSortedBatches([3.0, 1.0, 2.0, 1.1], batch_size=2, jitter=0)
+    >>> sorted(sorted(batch) for batch in sampler)
+    [[0, 2], [1, 3]]
+    """
+
+    def __init__(self, lengths, batch_size, seed=0, jitter=0.1):
+        self.lengths, self.batch_size, self.seed, self.jitter = lengths, batch_size, seed, jitter
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the Brain before every epoch."""
+        self.epoch = epoch
+
+    def __len__(self):
+        return -(-len(self.lengths) // self.batch_size)
+
+    def __iter__(self):
+        rng = random.Random(f"{self.seed}/{self.epoch}")
+        jittered = [length * rng.uniform(1 - self.jitter, 1 + self.jitter) for length in self.lengths]
+        order = sorted(range(len(jittered)), key=jittered.__getitem__)
+        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        rng.shuffle(batches)
+        return iter(batches)
+
+
+def in_order(dataset: DynamicItemDataset, batch_size: int):
+    """Batches of a dataset in one fixed order, sorted by length: for statistics and evaluation."""
+    seconds = durations(dataset)
+    order = sorted(range(len(seconds)), key=seconds.__getitem__)
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    return torch.utils.data.DataLoader(
+        dataset, batch_sampler=batches, collate_fn=PaddedBatch, generator=torch.Generator()
+    )

@@ -1,0 +1,226 @@
+"""One fold, one seed: audit -> an ordinary SpeechBrain experiment -> the test set opened once -> files."""
+
+import os
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import speechbrain as sb
+import torch
+from filelock import FileLock, Timeout
+from speechbrain.dataio.batch import PaddedBatch
+
+from ser_plugins.corpora.audit import audit
+from ser_plugins.errors import SerError
+from ser_plugins.files import atomic_path, read_json, write_json
+from ser_plugins.training.brain import EmotionBrain
+from ser_plugins.training.data import LengthSortedBatches, durations, in_order, make_dataset
+from ser_plugins.training.settings import differences, fingerprint, load_hparams, sha256
+
+
+def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_class=EmotionBrain) -> dict:
+    """Train one fold with one seed, open its test set once, and write ``predictions.csv`` and ``results.json``.
+
+    A finished fold is returned as it is; a begun one is resumed, from the middle of an epoch if need be.
+
+    Arguments
+    ---------
+    yaml_file : Path
+        The recipe's hyper-parameters.
+    overrides : dict
+        Values for its keys, ``fold`` and ``seed`` among them.
+    run_options : speechbrain.utils.run_opts.RunOptions
+        Device, precision and so on.
+    protocol : dict
+        As the recipe's prepare function returned it.
+    script : Path, optional
+        The recipe's ``train.py``, copied into the experiment.
+    brain_class : type
+        A subclass of :class:`EmotionBrain`.
+
+    Returns
+    -------
+    dict
+        The content of ``results.json``.
+
+    Raises
+    ------
+    SerError
+        When the folder holds a run with other settings, another process trains the fold, or the splits leak.
+    """
+    hparams = load_hparams(yaml_file, overrides)
+    if hparams["n_classes"] != len(protocol["classes"]):
+        raise SerError(
+            got=f"n_classes: {hparams['n_classes']}",
+            expected=f"{len(protocol['classes'])}: {', '.join(protocol['classes'])}",
+            remedy="correct n_classes in the YAML",
+        )
+    folder = Path(hparams["output_folder"])
+    settings = fingerprint(yaml_file, overrides, protocol, run_options)
+    check_settings(folder, settings)
+    if (folder / "results.json").is_file():
+        return read_json(folder / "results.json")
+    if run_options["test_only"] and not any(Path(hparams["save_folder"]).glob("CKPT*")):
+        raise SerError(
+            got=f"--test_only without a checkpoint in {hparams['save_folder']}",
+            expected="a trained model",
+            remedy="train first: leave --test_only out",
+        )
+    main = sb.utils.distributed.if_main_process()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        if main:
+            lock.acquire()
+    except Timeout:
+        raise SerError(
+            got=f"{folder} is being trained by another process",
+            expected="one process per fold",
+            remedy="wait for it, or end it; it can be resumed",
+        ) from None
+    try:
+        if main:
+            write_json(folder / "settings.json", settings)
+        return _train_and_test(yaml_file, overrides, hparams, run_options, protocol, settings, script, brain_class)
+    finally:
+        lock.release()
+
+
+def check_settings(folder: Path, settings: dict) -> None:
+    """Raise :class:`SerError` when ``folder`` holds a run, finished or begun, with other settings."""
+    if not (folder / "settings.json").is_file():
+        return
+    changed = differences(read_json(folder / "settings.json"), settings)
+    if changed:
+        raise SerError(
+            got=f"{folder} was made with other settings ({changed})",
+            expected="the same settings, or an empty folder",
+            remedy="choose another --results_folder, or remove that folder",
+        )
+
+
+def _train_and_test(yaml_file, overrides, hparams, run_options, protocol, settings, script, brain_class):
+    folder = Path(hparams["output_folder"])
+    parts = {part: read_json(hparams[f"{part}_annotation"]) for part in ("train", "valid", "test")}
+    audited = audit(
+        *parts.values(), disjoint=protocol["disjoint"], leaks=protocol["leaks"], data_root=protocol["data_root"]
+    )
+    sb.create_experiment_directory(folder, hyperparams_to_save=yaml_file, overrides=dict(overrides))
+    if sb.utils.distributed.if_main_process():
+        (folder / Path(__file__).name).unlink(missing_ok=True)  # SpeechBrain archives its caller, which is this file
+        if script is not None:
+            shutil.copy(script, folder)
+
+    hparams["classes"] = protocol["classes"]
+    brain = brain_class(hparams["modules"], hparams["opt_class"], hparams, run_options, hparams["checkpointer"])
+
+    def dataset(part):
+        cache = hparams["cache_features"]
+        return make_dataset(hparams[f"{part}_annotation"], protocol, hparams["compute_features"].cpu(), cache)
+
+    if not run_options["test_only"]:
+        _fit(brain, hparams, dataset)
+    best = "valid_UAR" if hparams["select"] != "last" else None
+    checkpoint = hparams["checkpointer"].find_checkpoint(max_key=best)
+    brain.evaluate(in_order(dataset("test"), hparams["batch_size"]), max_key=best)  # the only time test is opened
+
+    rows = predictions_table(brain.predictions, list(parts["test"]), overrides, protocol["classes"])
+    results = {
+        "schema": 1,
+        "system": hparams["system"],
+        "fold": overrides["fold"],
+        "seed": overrides["seed"],
+        "protocol": {
+            **{key: value for key, value in protocol.items() if key not in ("data_root", "fingerprint")},
+            "normalisation": hparams["normalisation"],
+            "transductive": False,
+        },
+        "audit": audited.line,
+        "speakers": {key: parts["test"][key].get("speaker") for key in parts["test"]},
+        "counts": {part: len(entries) for part, entries in parts.items()},
+        "metrics": brain.metrics(),
+        "history": brain.history.rows if not run_options["test_only"] else [],
+        "epochs": hparams["number_of_epochs"],
+        "selected_epoch": checkpoint.meta["epoch"],
+        "checkpoint": str(checkpoint.path.relative_to(folder)),
+        "parameters": sum(p.numel() for p in brain.modules.parameters()),
+        "settings": settings,
+        "settings_sha256": sha256(settings),
+        "wall_time_s": brain.history.seconds if not run_options["test_only"] else 0.0,
+        "device": str(brain.device),
+        "machine": machine(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "speechbrain")},
+            "ser_plugins": version("ser-plugins"),
+        },
+    }
+    if sb.utils.distributed.if_main_process():
+        with atomic_path(folder / "predictions.csv") as temporary:
+            rows.to_csv(temporary, index=False, float_format="%.8g")
+        write_json(folder / "results.json", results)  # last: its presence says that the fold is finished
+    return results
+
+
+def _fit(brain, hparams, dataset):
+    train = dataset("train")
+    if hparams["normalisation"] != "utterance":
+        # The training fold only, before anything else sees it; a resumed run reads the same numbers from its checkpoint.
+        fit_norm(hparams["mean_var_norm"], in_order(train, hparams["batch_size"]), hparams["compute_features"])
+        brain.modules["mean_var_norm"].to(brain.device)
+    brain.modules["compute_features"].to(brain.device)
+    brain.train_sampler = LengthSortedBatches(durations(train), hparams["batch_size"], seed=hparams["seed"])
+    # A generator of its own: otherwise every new epoch of the loader would draw from the one that dropout uses, and a
+    # run resumed within an epoch would draw once more than an uninterrupted one.
+    loader = brain.make_dataloader(
+        train,
+        sb.Stage.TRAIN,
+        batch_sampler=brain.train_sampler,
+        collate_fn=PaddedBatch,
+        num_workers=hparams["num_workers"],
+        generator=torch.Generator(),
+    )
+    valid = in_order(dataset("valid"), hparams["batch_size"]) if hparams["select"] != "last" else None
+    brain.fit(hparams["epoch_counter"], loader, valid)
+
+
+def fit_norm(norm, batches, compute_features) -> None:
+    """Fit a :class:`~ser_plugins.spectrogram.ZNorm` on every frame of some batches."""
+
+    def pairs():
+        for batch in batches:
+            if hasattr(batch, "frames"):
+                frames, lengths = batch.frames
+            else:
+                waves, lengths = batch.wave
+                frames = compute_features(waves)
+            yield frames, lengths
+
+    norm.cpu().fit(pairs())
+
+
+def predictions_table(predictions: dict, ids: list, overrides: dict, classes: list) -> pd.DataFrame:
+    """Rows ``id, fold, seed, true, predicted, p_<class> ...`` in the order of the manifest."""
+    rows = []
+    for key in ids:
+        true, probabilities = predictions[key]
+        best = max(range(len(classes)), key=probabilities.__getitem__)
+        row = {"id": key, "fold": overrides["fold"], "seed": overrides["seed"]}
+        row.update(true=classes[true], predicted=classes[best])
+        row.update({f"p_{name}": p for name, p in zip(classes, probabilities, strict=True)})
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def machine() -> str:
+    """Processor (or GPU) and cores, in words."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, {os.cpu_count()} CPU cores"
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} CPU cores"
