@@ -8,6 +8,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -42,8 +43,10 @@ def fetch_archive(url: str, folder: Path, *, remedy: str) -> None:
         download(url, archive, remedy=remedy)
     try:
         unzip(archive, folder, remedy=remedy)
-    finally:
-        archive.unlink(missing_ok=True)  # unpacked, or wrong: either way of no more use
+    except DownloadError:
+        archive.unlink()  # or the next run would meet the same wrong archive
+        raise
+    archive.unlink()
 
 
 def download(url: str, target: Path, *, remedy: str) -> None:
@@ -123,7 +126,7 @@ def unzip(archive: Path, folder: Path, *, remedy: str) -> None:
             contents.extractall(temporary)
         temporary.chmod(0o755)  # mkdtemp makes private folders; a corpus is shared on a machine
         os.replace(temporary, folder)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DownloadError(
             got=f"{archive}: {error}", expected="an intact zip archive", remedy=f"run it again, or {remedy}"
         ) from None

@@ -174,8 +174,8 @@ def _inner(train, test, disjoint) -> dict:
     following = next((value for value in units if value > here), units[0] if units else None)
     valid = {id_: fields for id_, fields in train.items() if fields[unit] == following}
     for field in others:
-        values = sorted({fields[field] for fields in train.values()})
-        kept = values[: len(values) // 2]
+        values = sorted({fields[field] for fields in valid.values()})
+        kept = values[: max(1, len(values) // 2)]
         valid = {id_: fields for id_, fields in valid.items() if fields[field] in kept}
     return valid
 

@@ -1,0 +1,172 @@
+"""The auditor catches every planted leak, and says what it cannot know."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_plugins.corpora.audit import LeakageError, audit, audit_files
+from ser_plugins.errors import MissingPathError, SerError
+
+
+def split(speaker, count=2, **more):
+    return {
+        f"{speaker}_{i}": {
+            "wav": f"{{data_root}}/{speaker}_{i}.wav",
+            "speaker": speaker,
+            "sentence": f"a{i:02d}",
+            "sha256": f"file {speaker} {i}",
+            "audio_sha256": f"samples {speaker} {i}",
+            **more,
+        }
+        for i in range(count)
+    }
+
+
+@pytest.fixture
+def splits():
+    return {"train": {**split("spk03"), **split("spk08")}, "valid": split("spk09"), "test": split("spk10", 3)}
+
+
+PAIRS = [("train", "test"), ("train", "valid"), ("valid", "test")]
+
+
+def plant(splits, one, other, **changes):
+    """Copy an utterance of ``one`` into ``other``, under another name, speaker and file; but for ``changes``."""
+    splits = copy.deepcopy(splits)
+    source = next(iter(splits[one].values()))
+    stranger = split("spk99", 1)["spk99_0"]
+    splits[other]["planted"] = {**stranger, **{field: source[field] for field in changes.get("take", ())}}
+    return splits
+
+
+def test_a_clean_triple_passes_in_one_line(splits):
+    found = audit(**splits)
+    assert found.line == (
+        "audit ok: 4/2/3 utterances; disjoint: speaker (2/1/1), audio; shared: sentence (2 of 3)"
+    )  # the third sentence occurs in test only
+    assert (found.disjoint, found.shared, found.audio_compared) == (("speaker",), ("sentence",), True)
+    assert found.counts == {"train": 4, "valid": 2, "test": 3}
+
+
+def test_an_empty_valid_is_fine(splits):
+    assert audit(splits["train"], {}, splits["test"]).line.startswith("audit ok: 4/0/3 utterances")
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+@pytest.mark.parametrize("field", ["sha256", "audio_sha256", "wav"])
+@pytest.mark.parametrize("leaks", [False, True])
+def test_identical_audio_is_caught_also_in_a_leaking_protocol(splits, one, other, field, leaks):
+    with pytest.raises(LeakageError, match=f"the same audio in {one} and {other} .* expected: no audio in two of"):
+        audit(**plant(splits, one, other, take=[field]), leaks=leaks)
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_the_same_id_is_caught(splits, one, other):
+    id_ = next(iter(splits[one]))
+    splits[other][id_] = split("spk99", 1)["spk99_0"]
+    with pytest.raises(LeakageError, match=rf"id {id_} in {one} \(1\) and {other} \(1 utterances\)"):
+        audit(**splits)
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_a_speaker_in_two_splits_is_caught(splits, one, other):
+    with pytest.raises(LeakageError, match=rf"speaker spk\d\d in {one} \(2\) and {other} \(1 utterances\)"):
+        audit(**plant(splits, one, other, take=["speaker"]))
+
+
+@pytest.mark.parametrize("field", ["session", "video", "sentence"])
+def test_whatever_a_protocol_claims_is_checked(splits, field):
+    for number, part in enumerate(splits.values()):
+        for fields in part.values():
+            fields[field] = f"{field}{number}"
+    audit(**splits, disjoint=("speaker", field))
+    next(iter(splits["test"].values()))[field] = f"{field}0"
+    with pytest.raises(LeakageError, match=rf"{field} {field}0 in train \(4\) and test \(1 utterances\)"):
+        audit(**splits, disjoint=("speaker", field))
+
+
+def test_a_number_and_its_text_are_the_same_speaker(splits):
+    for part, speaker in (("train", 3), ("test", "3")):
+        next(iter(splits[part].values()))["speaker"] = speaker
+    with pytest.raises(LeakageError, match="speaker 3 in train"):
+        audit(**splits)
+
+
+def test_a_leaking_protocol_says_so_first(splits):
+    leaking = plant(splits, "train", "test", take=["speaker"])
+    line = audit(**leaking, disjoint=(), leaks=True).line
+    assert line.startswith("LEAKING: 4/2/4 utterances; disjoint: audio; shared: speaker (1 of 4), sentence")
+
+
+def test_missing_speakers_cannot_be_shown_to_be_disjoint(splits):
+    next(iter(splits["valid"].values()))["speaker"] = None
+    with pytest.raises(SerError, match=r"1 utterances without speaker \(spk09_0\); .* cannot be shown"):
+        audit(**splits)
+
+
+@pytest.mark.parametrize("empty", ["train", "test"])
+def test_an_empty_split_is_an_error(splits, empty):
+    with pytest.raises(SerError, match=f"got: {empty}: 0 utterances"):
+        audit(**{**splits, empty: {}})
+
+
+class TestForeignManifests:
+    """Files of somebody else's: no hashes, other fields."""
+
+    @pytest.fixture
+    def foreign(self, splits, tmp_path):
+        rng = np.random.default_rng(0)
+        for part in splits.values():
+            for fields in part.values():
+                del fields["sha256"], fields["audio_sha256"]
+                path = fields["wav"].replace("{data_root}", str(tmp_path))
+                soundfile.write(path, rng.uniform(-0.5, 0.5, 800), 16000)
+        return splits
+
+    def write(self, splits, folder):
+        for name, part in splits.items():
+            (folder / f"{name}.json").write_text(json.dumps(part))
+        return [folder / f"{name}.json" for name in splits]
+
+    def test_without_files_the_audio_is_said_not_to_be_compared(self, foreign, tmp_path):
+        found = audit_files(*self.write(foreign, tmp_path))
+        assert found.line.endswith("shared: sentence (2 of 3); audio not compared (9 of 9 without hash or file)")
+        assert "audio" not in found.line.split("; ")[1]
+        assert not found.audio_compared
+
+    def test_files_are_hashed_when_they_can_be_found(self, foreign, tmp_path):
+        assert audit_files(*self.write(foreign, tmp_path), data_root=tmp_path).audio_compared
+
+    def test_the_same_samples_under_another_header_are_caught(self, foreign, tmp_path):
+        samples, rate = soundfile.read(tmp_path / "spk03_0.wav", dtype="int16")
+        soundfile.write(tmp_path / "copy.flac", samples, rate)
+        foreign["test"]["spk10_0"]["wav"] = "{data_root}/copy.flac"
+        with pytest.raises(LeakageError, match=r"the same audio in train and test \(spk03_0 = spk10_0\)"):
+            audit_files(*self.write(foreign, tmp_path), data_root=tmp_path)
+
+    def test_by_default_every_group_that_occurs_is_checked(self, foreign, tmp_path):
+        for part in foreign.values():
+            for fields in part.values():
+                fields["video"] = "v1"
+        with pytest.raises(LeakageError, match="video v1 in train"):
+            audit_files(*self.write(foreign, tmp_path))
+
+    def test_without_any_group_nothing_can_be_shown(self, foreign, tmp_path):
+        for part in foreign.values():
+            for fields in part.values():
+                fields["spk_id"] = fields.pop("speaker")
+        paths = self.write(foreign, tmp_path)
+        with pytest.raises(SerError, match=r"fields sentence, spk_id, wav; .*speaker, session, video.*--disjoint"):
+            audit_files(*paths)
+        assert "spk_id (2/1/1)" in audit_files(*paths, disjoint=["spk_id"]).line
+
+    def test_unreadable_manifests(self, foreign, tmp_path):
+        train, valid, test = self.write(foreign, tmp_path)
+        with pytest.raises(MissingPathError, match=r"no file .*nowhere\.json"):
+            audit_files(train, valid, tmp_path / "nowhere.json")
+        test.write_text("[1, 2]")
+        with pytest.raises(SerError, match=r"test\.json: JSON of another shape; expected: a SpeechBrain manifest"):
+            audit_files(train, valid, test)
