@@ -27,7 +27,7 @@ class Corpus:
     Arguments
     ---------
     name, licence, citation, archive : str
-        As published; ``archive`` is the address of a zip, and ``option`` tells the user how to name an own copy.
+        As published; ``archive`` is the address of a zip.
     classes : tuple of str
         In the order that every table and model uses.
     target : str
@@ -68,6 +68,22 @@ def prepare_corpus(corpus: Corpus, data_folder, save_folder, *, protocol, subset
 
     Writes ``corpus.json``, ``<fold>/{train,valid,test}.json`` and, last of all, ``protocol.json`` into ``save_folder``.
     ``protocol.json`` is there only while all the others agree with it.
+
+    Arguments
+    ---------
+    corpus : Corpus
+        What to prepare.
+    data_folder, save_folder : path-like
+        Where the corpus is (or shall be downloaded to), and where manifests go.
+    protocol, subset, select : str
+        Names out of ``corpus.protocols``, ``SUBSETS`` and ``SELECTIONS``.
+    split_seed : int
+        Of random divisions and subsets.
+
+    Raises
+    ------
+    SerError
+        An unknown name; a corpus that is not the published one; a failed download. Nothing is written then.
 
     Returns
     -------
