@@ -9,7 +9,7 @@ The rooms, and what each turns into what:
 - ``ser_plugins.classifier``: all stages together, each optional
 - ``ser_plugins.losses``: what torch and SpeechBrain lack
 - ``ser_plugins.inference``: ``EmotionClassifier``, the face that users of models import
-- ``ser_plugins.corpora``, ``training``, ``evaluation``, ``serving``: the wings behind the recipes and the ``ser`` command
+- ``ser_plugins.corpora``, ``training``, ``evaluation``, ``serving``: the wings behind the recipes and ``ser``
 
 Nothing heavy is imported here.
 """

@@ -30,6 +30,7 @@ PRESETS = {
         (10, (1, 8), (1, 1), (1, 2)),
     ),
 }
+CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 
 
 class ConvFrontEnd(nn.Module):
@@ -97,7 +98,7 @@ class ConvFrontEnd(nn.Module):
                 remedy="leave out or lengthen the recording",
             )
         frames = frames * frame_mask(counts, frames.shape[1])[..., None]
-        # Channels last, said by strides because one channel fits both layouts: convolutions then run 2 to 7 times faster.
+        # Channels last, said by strides because one channel fits both layouts: convolutions run up to 7 times faster.
         maps = frames.unsqueeze(-1).permute(0, 3, 1, 2)  # (batch, 1, time, bins)
         for layer in self.layers:
             maps, counts = layer(maps, counts)
@@ -148,21 +149,19 @@ class RecurrentStack(nn.Module):
     torch.Size([2, 76, 256])
     """
 
-    CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
-
     def __init__(self, input_size, hidden_size=128, layers=2, cell="gru", bidirectional=True, dropout=0.0):
         super().__init__()
-        if cell not in self.CELLS:
+        if cell not in CELLS:
             raise SerError(
                 got=f"recurrent cell {cell!r}",
-                expected=f"one of {', '.join(self.CELLS)}",
+                expected=f"one of {', '.join(CELLS)}",
                 remedy="correct the YAML key",
             )
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (layers - 1)
 
         def stack():
-            return nn.ModuleList(self.CELLS[cell](size, hidden_size, batch_first=True) for size in sizes)
+            return nn.ModuleList(CELLS[cell](size, hidden_size, batch_first=True) for size in sizes)
 
         self.forward_layers = stack()
         self.backward_layers = stack() if bidirectional else None

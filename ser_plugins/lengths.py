@@ -64,7 +64,7 @@ def frame_counts(lengths, frames: torch.Tensor) -> torch.Tensor:
 
 
 def remember_wave(frames: torch.Tensor, wave_grid) -> torch.Tensor:
-    """Note on ``frames`` the (samples, hop) they were made with; SpeechBrain's interfaces pass frames on but not this."""
+    """Note on ``frames`` the (samples, hop) they were made with, which SpeechBrain's interfaces do not pass on."""
     frames.wave_grid = wave_grid
     return frames
 

@@ -48,7 +48,7 @@ class LogPowerSpectrogram(nn.Module):
         self.n_fft = n_fft
         self.bins = round(max_frequency * n_fft / sample_rate)
         self.floor = floor
-        if not (0 < self.hop and 0 < self.window_samples <= n_fft and 0 < self.bins <= n_fft // 2 + 1):
+        if not (self.hop > 0 and 0 < self.window_samples <= n_fft and 0 < self.bins <= n_fft // 2 + 1):
             raise SerError(
                 got=f"window {self.window_samples}, hop {self.hop}, n_fft {n_fft}, {self.bins} bins",
                 expected=f"0 < window <= n_fft, hop > 0, 1..{n_fft // 2 + 1} bins",

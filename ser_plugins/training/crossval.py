@@ -116,9 +116,12 @@ def _run_quietly(job: Job):
     from ser_plugins.training.fold import run_fold
 
     job.folder.mkdir(parents=True, exist_ok=True)
-    with open(job.folder / "console.log", "a", encoding="utf-8") as log:
-        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-            return run_fold(*job.arguments)
+    with (
+        open(job.folder / "console.log", "a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        return run_fold(*job.arguments)
 
 
 def _die_with_parent():

@@ -1,6 +1,6 @@
 """Manifest -> batches: the reading pipeline that every recipe shares.
 
-SpeechBrain keeps this pipeline in each recipe's script on purpose; ours are the same for every corpus, so it lives here.
+SpeechBrain keeps this pipeline in each recipe's script on purpose; ours is the same for every corpus, so it is here.
 """
 
 import random

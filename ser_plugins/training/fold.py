@@ -10,6 +10,7 @@ import pandas as pd
 import speechbrain as sb
 import torch
 from filelock import FileLock, Timeout
+from hyperpyyaml import load_hyperpyyaml
 from speechbrain.dataio.batch import PaddedBatch
 
 from ser_plugins.corpora.audit import audit
@@ -17,7 +18,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.files import atomic_path, read_json, write_json
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.data import LengthSortedBatches, durations, in_order, make_dataset
-from ser_plugins.training.settings import differences, fingerprint, load_hparams, sha256
+from ser_plugins.training.settings import differences, fingerprint, resolve, sha256
 
 
 def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_class=EmotionBrain) -> dict:
@@ -50,15 +51,9 @@ def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_cla
     SerError
         When the folder holds a run with other settings, another process trains the fold, or the splits leak.
     """
-    hparams = load_hparams(yaml_file, overrides)
-    if hparams["n_classes"] != len(protocol["classes"]):
-        raise SerError(
-            got=f"n_classes: {hparams['n_classes']}",
-            expected=f"{len(protocol['classes'])}: {', '.join(protocol['classes'])}",
-            remedy="correct n_classes in the YAML",
-        )
+    hparams = resolve(yaml_file, overrides)
     folder = Path(hparams["output_folder"])
-    settings = fingerprint(yaml_file, overrides, protocol, run_options)
+    settings = fingerprint(hparams, protocol, run_options)
     check_settings(folder, settings)
     if (folder / "results.json").is_file():
         return read_json(folder / "results.json")
@@ -83,7 +78,7 @@ def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_cla
     try:
         if main:
             write_json(folder / "settings.json", settings)
-        return _train_and_test(yaml_file, overrides, hparams, run_options, protocol, settings, script, brain_class)
+        return _train_and_test(yaml_file, overrides, run_options, protocol, settings, script, brain_class)
     finally:
         lock.release()
 
@@ -101,7 +96,8 @@ def check_settings(folder: Path, settings: dict) -> None:
         )
 
 
-def _train_and_test(yaml_file, overrides, hparams, run_options, protocol, settings, script, brain_class):
+def _train_and_test(yaml_file, overrides, run_options, protocol, settings, script, brain_class):
+    hparams = load_hyperpyyaml(Path(yaml_file).read_text(encoding="utf-8"), dict(overrides))
     folder = Path(hparams["output_folder"])
     parts = {part: read_json(hparams[f"{part}_annotation"]) for part in ("train", "valid", "test")}
     audited = audit(
@@ -167,7 +163,7 @@ def _train_and_test(yaml_file, overrides, hparams, run_options, protocol, settin
 def _fit(brain, hparams, dataset):
     train = dataset("train")
     if hparams["normalisation"] != "utterance":
-        # The training fold only, before anything else sees it; a resumed run reads the same numbers from its checkpoint.
+        # Of the training fold only. A resumed run fits the same numbers, and reads them from its checkpoint once more.
         fit_norm(hparams["mean_var_norm"], in_order(train, hparams["batch_size"]), hparams["compute_features"])
         brain.modules["mean_var_norm"].to(brain.device)
     brain.modules["compute_features"].to(brain.device)

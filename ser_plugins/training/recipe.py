@@ -15,7 +15,7 @@ from ser_plugins.evaluation.report import terminal_table, write_report
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.crossval import Job, run_jobs
 from ser_plugins.training.fold import check_settings
-from ser_plugins.training.settings import fingerprint, load_hparams, parse_overrides
+from ser_plugins.training.settings import fingerprint, parse_overrides, resolve
 
 
 def run_recipe(arguments, *, prepare, script, brain_class=EmotionBrain) -> None:
@@ -53,20 +53,27 @@ def _run(arguments, prepare, script, brain_class):
     _, run_options, overrides = sb.parse_arguments([str(yaml_file), *rest[1:]])
     overrides = parse_overrides(overrides)
     sb.utils.distributed.ddp_init_group(run_options)
-    hparams = load_hparams(yaml_file, overrides)
+    hparams = resolve(yaml_file, overrides)
 
     main = sb.utils.distributed.if_main_process()
     protocol = _prepare_on_main(prepare, hparams)
+    if hparams["n_classes"] != len(protocol["classes"]):
+        raise SerError(
+            got=f"n_classes: {hparams['n_classes']}",
+            expected=f"{len(protocol['classes'])}: {', '.join(protocol['classes'])}",
+            remedy=f"correct n_classes in {yaml_file}",
+        )
     folds = _choose("fold", own.folds or str(hparams["fold"]), protocol["folds"])
     seeds = [int(seed) for seed in own.seeds.split(",")] if own.seeds else [hparams["seed"]]
     jobs = []
     for seed in seeds:
         for fold in folds:
             job_overrides = {**overrides, "seed": seed, "fold": fold}
-            folder = Path(load_hparams(yaml_file, job_overrides)["output_folder"]).resolve()
+            job_hparams = resolve(yaml_file, job_overrides)
+            folder = Path(job_hparams["output_folder"]).resolve()
             job_arguments = (yaml_file, job_overrides, run_options, protocol, script, brain_class)
             jobs.append(Job(f"{fold} seed {seed}", folder, hparams["number_of_epochs"], job_arguments))
-            check_settings(folder, fingerprint(yaml_file, job_overrides, protocol, run_options))
+            check_settings(folder, fingerprint(job_hparams, protocol, run_options))
 
     console = Console(stderr=True, quiet=not main)
     run_folder = Path(hparams["run_folder"])

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import yaml
-from hyperpyyaml import load_hyperpyyaml, resolve_references
+from hyperpyyaml import resolve_references
 from ruamel.yaml import YAML, YAMLError
 
 from ser_plugins.errors import SerError
@@ -35,21 +35,31 @@ def parse_overrides(text: str) -> dict:
     return dict(YAML(typ="safe", pure=True).load(text) or {})
 
 
-def load_hparams(yaml_file, overrides: dict) -> dict:
-    """Load a recipe's YAML.
+def resolve(yaml_file, overrides: dict) -> dict:
+    """The values of a recipe's YAML with overrides applied and nothing built: no module, no folder, no random state.
+
+    A constructor such as ``!new:X`` becomes ``{"!new:X": arguments}``.
 
     Raises
     ------
     SerError
-        When the file is not YAML, or an override names no key of it.
+        When the file is not a YAML mapping, or an override names no key of it.
     """
     text = Path(yaml_file).read_text(encoding="utf-8")
     try:
         keys = [key.value for key, _ in yaml.compose(text).value]
-    except (yaml.YAMLError, AttributeError) as error:
+        _check_keys(overrides, keys, yaml_file)
+        resolved = yaml.compose(resolve_references(io.StringIO(text), dict(overrides)).getvalue())
+        return {key.value: _plain(value) for key, value in resolved.value}
+    except (yaml.YAMLError, YAMLError, AttributeError, TypeError, ValueError) as error:
+        if isinstance(error, SerError):
+            raise
         raise SerError(
-            got=f"{yaml_file}: {error}", expected="a YAML mapping of hyper-parameters", remedy="mend it there"
+            got=f"{yaml_file}: {error}", expected="a HyperPyYAML mapping of hyper-parameters", remedy="mend it there"
         ) from None
+
+
+def _check_keys(overrides, keys, yaml_file):
     for key in overrides:
         if key not in keys:
             close = difflib.get_close_matches(key, keys, 1)
@@ -58,17 +68,11 @@ def load_hparams(yaml_file, overrides: dict) -> dict:
                 expected=f"a key of {yaml_file}" + (f", such as --{close[0]}" if close else ""),
                 remedy="correct the option, or add the key to the YAML",
             )
-    try:
-        return load_hyperpyyaml(text, overrides)
-    except YAMLError as error:
-        raise SerError(got=f"{yaml_file}: {error}", expected="valid HyperPyYAML", remedy="mend it there") from None
 
 
-def fingerprint(yaml_file, overrides: dict, protocol: dict, run_options) -> dict:
-    """Everything that defines the experiment, by key; compare with :func:`differences`."""
-    resolved = resolve_references(io.StringIO(Path(yaml_file).read_text(encoding="utf-8")), dict(overrides))
-    tree = {key.value: _plain(value) for key, value in yaml.compose(resolved.getvalue()).value}
-    settings = {key: value for key, value in tree.items() if key not in WHERE}
+def fingerprint(hparams: dict, protocol: dict, run_options) -> dict:
+    """Everything that defines the experiment, by key, from the values of :func:`resolve`."""
+    settings = {key: value for key, value in hparams.items() if key not in WHERE}
     settings["corpus_sha256"] = protocol["corpus_sha256"]
     settings["split"] = protocol["fingerprint"]
     settings["run_options"] = {key: run_options[key] for key in RUN_OPTIONS if key in run_options.overridden_args}
