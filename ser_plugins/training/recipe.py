@@ -64,7 +64,7 @@ def _run(arguments, prepare, script, brain_class):
             remedy=f"correct n_classes in {yaml_file}",
         )
     folds = _choose("fold", own.folds or str(hparams["fold"]), protocol["folds"])
-    seeds = [int(seed) for seed in own.seeds.split(",")] if own.seeds else [hparams["seed"]]
+    seeds = _numbers(own.seeds) if own.seeds else [hparams["seed"]]
     jobs = []
     for seed in seeds:
         for fold in folds:
@@ -132,6 +132,12 @@ def _choose(what, wanted: str, available: list) -> list:
                 got=f"{what} {name!r}", expected=f"all, or some of {', '.join(available)}", remedy="correct the option"
             )
     return names
+
+
+def _numbers(text) -> list:
+    if not all(part.isdecimal() for part in text.split(",")):
+        raise SerError(got=f"--seeds {text}", expected="numbers such as 1,2,3", remedy="correct the option")
+    return [int(part) for part in text.split(",")]
 
 
 def _workers(asked, jobs, run_options, console) -> int:

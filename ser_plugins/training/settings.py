@@ -31,8 +31,16 @@ RUN_OPTIONS = (
 
 
 def parse_overrides(text: str) -> dict:
-    """The overrides of SpeechBrain's command line (YAML text) as a dictionary."""
-    return dict(YAML(typ="safe", pure=True).load(text) or {})
+    """The overrides of SpeechBrain's command line (a line ``key: value`` each) as a dictionary; the last one wins."""
+    overrides = {}
+    for line in text.splitlines():
+        try:
+            overrides.update(YAML(typ="safe", pure=True).load(line))
+        except (YAMLError, TypeError, ValueError):
+            raise SerError(
+                got=f"the option {line!r}", expected="--KEY VALUE, the value in YAML", remedy="correct or quote it"
+            ) from None
+    return overrides
 
 
 def resolve(yaml_file, overrides: dict) -> dict:

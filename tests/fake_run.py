@@ -1,0 +1,112 @@
+"""A run folder as training leaves it, with tiny random models instead of trained ones."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+import torch
+from hyperpyyaml import resolve_references
+
+from ser_plugins.classifier import ClassifierHead, UtteranceEncoder
+from ser_plugins.evaluation.metrics import classification_metrics
+from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
+
+CLASSES = ["anger", "boredom", "disgust", "fear", "happiness", "sadness", "neutral"]
+FOLDS = ("spk03", "spk08", "spk09")
+RECIPE = Path(__file__).parents[1] / "recipes/EmoDB/hparams/bigru_mha.yaml"
+
+
+def random_modules(seed=0, front_end="fast"):
+    """Tiny modules with random weights and statistics; the caller's random state is kept."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = UtteranceEncoder(front_end=front_end, hidden_size=8, heads=2)
+        modules = {
+            "compute_features": LogPowerSpectrogram(),
+            "mean_var_norm": ZNorm().fit([(torch.randn(2, 50, 400) * 3 - 8, None)]),
+            "embedding_model": encoder,
+            "classifier": ClassifierHead(encoder.output_size, classes=7),
+        }
+        # Weights as they begin give every class 1/7; larger ones make the classes, hence mistakes, visible.
+        for name in ("embedding_model", "classifier"):
+            for value in modules[name].parameters():
+                value.data.mul_(3)
+    return torch.nn.ModuleDict(modules).eval()
+
+
+def write_fold(run, fold, seed=1234, front_end="fast", train=486, n=14, **protocol):
+    """Write ``seed_<n>/<fold>`` below ``run``; returns its folder."""
+    folder = run / f"seed_{seed}" / fold
+    checkpoint = folder / "save" / "CKPT+2026-01-01+00-00-00+00"
+    checkpoint.mkdir(parents=True)
+    modules = random_modules(int(fold[-2:]) + seed, front_end)
+    for name in ("mean_var_norm", "embedding_model", "classifier"):
+        torch.save(modules[name].state_dict(), checkpoint / f"{name}.ckpt")
+    overrides = {
+        "seed": seed, "fold": fold, "data_folder": str(run / "data"), "results_folder": str(run),
+        "front_end": front_end, "hidden_size": 8, "heads": 2,
+    }  # fmt: skip
+    with open(RECIPE, encoding="utf-8") as stream:
+        (folder / "hyperparams.yaml").write_text(resolve_references(stream, overrides).getvalue(), encoding="utf-8")
+
+    generator = np.random.default_rng([seed, int(fold[-2:])])
+    true = np.resize(CLASSES, n)
+    probabilities = generator.dirichlet(np.ones(7), n)
+    predicted = np.array(CLASSES)[probabilities.argmax(axis=1)]
+    ids = [f"{fold}_{place:03d}" for place in range(n)]
+    table = pd.DataFrame({"id": ids, "fold": fold, "seed": seed, "true": true, "predicted": predicted})
+    table[[f"p_{name}" for name in CLASSES]] = probabilities
+    table.to_csv(folder / "predictions.csv", index=False)
+    results = {
+        "schema": 1,
+        "system": "bigru_mha",
+        "fold": fold,
+        "seed": seed,
+        "protocol": {
+            "corpus": "EmoDB", "corpus_sha256": "0123456789abcdef", "classes": CLASSES, "target": "emotion",
+            "protocol": "loso", "unit": "speaker", "subset": "full", "selection": "last", "split_seed": 0,
+            "disjoint": ["speaker"], "leaks": False, "folds": list(FOLDS), "utterances": n * len(FOLDS),
+            "normalisation": "bin", "transductive": False, **protocol,
+        },
+        "audit": "audit ok: speakers disjoint",
+        "speakers": dict.fromkeys(ids, fold),
+        "counts": {"train": train, "valid": 0, "test": n},
+        "metrics": classification_metrics(true.tolist(), predicted.tolist(), CLASSES),
+        "history": [{"epoch": 1, "lr": 1e-4, "train_loss": 1.9}],
+        "epochs": 1,
+        "selected_epoch": 1,
+        "checkpoint": str(checkpoint.relative_to(folder)),
+        "parameters": sum(value.numel() for value in modules.parameters()),
+        "settings": {"lr": 1e-4},
+        "settings_sha256": "feedbeef00",
+        "wall_time_s": 60.0,
+        "device": "cpu",
+        "machine": "2 cores",
+        "versions": {"python": "3.12.3", "torch": "2.11.0"},
+    }  # fmt: skip
+    (folder / "results.json").write_text(json.dumps(results))
+    return folder
+
+
+def write_run(run, folds=FOLDS, **options):
+    """Write every fold; returns the run folder."""
+    for fold in folds:
+        write_fold(run, fold, **options)
+    return run
+
+
+def tone(seconds=0.6, rate=16000, pitch=180.0, channels=1):
+    """A harmonic sound with a little noise: (samples,) or (samples, channels), float32."""
+    time = np.arange(round(seconds * rate)) / rate
+    wave = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 12)) * 0.1
+    wave = wave + np.random.default_rng(0).normal(0, 0.005, len(time))
+    wave = wave.astype(np.float32)
+    return wave if channels == 1 else np.stack([wave] * channels, axis=1)
+
+
+def write_wav(path, wave=None, rate=16000, subtype="PCM_16"):
+    """Write a wav; returns its path."""
+    soundfile.write(path, tone() if wave is None else wave, rate, subtype=subtype)
+    return path

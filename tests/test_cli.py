@@ -1,0 +1,132 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from fake_run import CLASSES, FOLDS, tone, write_run, write_wav
+
+from ser_plugins import __version__, cli
+from ser_plugins.serving.export import export_model
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("run") / "loso")
+
+
+@pytest.fixture(scope="module")
+def model(run_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "emodb"
+    export_model(run_folder, folder)
+    return folder
+
+
+@pytest.fixture
+def ser(monkeypatch, capsys):
+    """Run the command as the console script does; returns exit code, output, error output."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ser", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "200")
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        written = capsys.readouterr()
+        return ended.value.code or 0, written.out, written.err
+
+    return run
+
+
+def test_every_command_has_help_with_an_example(ser):
+    code, out, _ = ser("--help")
+    assert code == 0
+    for command in ("classify", "export", "report", "audit", "toy"):
+        assert command in out
+        assert f"Example: ser {command} " in ser(command, "--help")[1]
+
+
+def test_version(ser):
+    assert ser("--version") == (0, f"ser {__version__}\n", "")
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, ser_plugins.cli; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "speechbrain", "numpy", "pandas"} & set(run.stdout.split())
+
+
+def test_classify_prints_a_table(ser, model, tmp_path):
+    paths = [write_wav(tmp_path / name) for name in ("a.wav", "[b].wav")]
+    code, out, err = ser("classify", *paths, "--model", model)
+    assert (code, err) == (0, "")
+    assert all(word in out for word in [*map(str, paths), *CLASSES, "%"])
+
+
+def test_classify_prints_json_and_goes_on_after_bad_files(ser, model, tmp_path):
+    good = [write_wav(tmp_path / "a.wav"), write_wav(tmp_path / "b.wav", tone(pitch=300))]
+    missing, short = tmp_path / "no.wav", write_wav(tmp_path / "short.wav", tone(0.01))
+    code, out, err = ser("classify", good[0], missing, short, good[1], "--model", model, "--json")
+    rows = json.loads(out)
+    assert code == 1
+    assert [row["file"] for row in rows] == [str(path) for path in (good[0], missing, short, good[1])]
+    for row in (rows[0], rows[3]):
+        assert list(row["probabilities"]) == CLASSES
+        assert row["probabilities"][row["label"]] == row["probability"] == max(row["probabilities"].values())
+    assert "no.wav" in rows[1]["error"]
+    assert "at least" in rows[2]["error"]
+    assert len(err.splitlines()) == 2
+    assert all(line.startswith("error: got: ") for line in err.splitlines())
+    code, out, err = ser("classify", missing, "--model", model)
+    assert (code, out) == (1, "")
+
+
+def test_input_errors_are_one_line_and_exit_code_2(ser, tmp_path, run_folder):
+    for arguments in (
+        ("classify", "a.wav", "--model", tmp_path / "nothing"),
+        ("classify", "a.wav", "--model", run_folder / "seed_1234" / FOLDS[0]),
+        ("export", tmp_path / "nothing", tmp_path / "out"),
+        ("report", tmp_path),
+        ("audit", tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"),
+        ("toy", tmp_path / "toy", "--speakers", 99),
+    ):
+        code, out, err = ser(*arguments)
+        assert (code, out) == (2, ""), arguments
+        assert err.startswith("error: got: ")
+        assert len(err.splitlines()) == 1
+    assert ser("classify")[0] == 2  # typer's own complaint
+
+
+def test_export_says_what_it_chose_and_overwrites_when_told(ser, run_folder, tmp_path):
+    code, out, err = ser("export", run_folder, tmp_path / "model")
+    assert (code, err) == (0, "")
+    assert "fold spk03, seed 1234" in out
+    assert "--overwrite" in ser("export", run_folder, tmp_path / "model")[2]
+    assert ser("export", run_folder, tmp_path / "model", "--overwrite")[0] == 0
+
+
+def test_report_prints_and_writes(ser, run_folder):
+    code, out, _ = ser("report", run_folder)
+    assert code == 0
+    assert "pooled over 3 folds" in out
+    assert (run_folder / "results.md").is_file()
+
+
+def test_audit_prints_the_line_and_fails_on_a_leak(ser, tmp_path):
+    def manifest(name, **speakers):
+        entries = {id_: {"wav": f"{id_}.wav", "speaker": who, "sha256": id_} for id_, who in speakers.items()}
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(entries))
+        return path
+
+    train, valid, test = manifest("train", a="spk03"), manifest("valid"), manifest("test", b="spk08")
+    code, out, err = ser("audit", train, valid, test, "--disjoint", "speaker")
+    assert (code, err) == (0, "")
+    assert out.startswith("audit ok: 1/0/1 utterances; disjoint: speaker")
+    code, out, err = ser("audit", train, valid, manifest("leak", c="spk03"))
+    assert (code, out) == (1, "")
+    assert err.startswith("error: got: speaker spk03 in train")
+
+
+def test_toy_writes_a_corpus(ser, tmp_path):
+    code, out, _ = ser("toy", tmp_path / "toy", "--speakers", 1, "--sentences", 1)
+    assert (code, out.strip()) == (0, str(tmp_path / "toy"))
+    assert len(list((tmp_path / "toy" / "wav").glob("03*.wav"))) == 7

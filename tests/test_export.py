@@ -1,0 +1,438 @@
+import hashlib
+import io
+import json
+import os
+import pickle
+import random
+import shutil
+import socket
+
+import numpy as np
+import pytest
+import torch
+from fake_run import CLASSES, FOLDS, random_modules, tone, write_fold, write_run, write_wav
+from speechbrain.inference.classifiers import EncoderClassifier
+
+from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.inference import EmotionClassifier
+from ser_plugins.serving.export import export_model
+from ser_plugins.serving.loading import load_model
+
+WAVES = torch.as_tensor(np.stack([tone(), tone(pitch=260.0)]))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("training-machine") / "loso")
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "model"
+    export_model(run, folder)
+    return folder
+
+
+@pytest.fixture
+def model(exported, tmp_path):
+    """A copy of the exported folder, to be damaged."""
+    return shutil.copytree(exported, tmp_path / "copy")
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("a network call")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def probabilities(folder):
+    return EmotionClassifier.from_hparams(folder, device="cpu").classify_batch(WAVES).probabilities
+
+
+def in_plain_speechbrain(folder, savedir):
+    return EncoderClassifier.from_hparams(source=str(folder), savedir=savedir, run_opts={"device": "cpu"})
+
+
+def change(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def without_hashes(model):
+    """Take ``model.json`` away, so that what the hashes would stop has to be stopped by the other checks."""
+    (model / "model.json").unlink()
+    return model
+
+
+# What an export is
+
+
+@pytest.mark.parametrize("front_end", ["fast", "xu2024", "vlss", "none"])
+def test_export_keeps_the_probabilities(tmp_path, front_end):
+    fold = write_fold(tmp_path / "run", "spk08", front_end=front_end)
+    export_model(fold, tmp_path / "model")
+    original = EmotionClassifier(random_modules(8 + 1234, front_end), CLASSES).classify_batch(WAVES).probabilities
+    assert original.std() > 1e-3
+    assert torch.equal(probabilities(tmp_path / "model"), original)
+
+
+def test_plain_speechbrain_gives_the_same_probabilities(exported, tmp_path, no_network):
+    path = write_wav(tmp_path / "speech.wav")
+    ours = EmotionClassifier.from_hparams(exported, device="cpu").classify_file(path)
+    theirs = in_plain_speechbrain(exported, tmp_path / "cache")
+    logarithms, score, index, labels = theirs.classify_file(str(path))
+    assert torch.equal(logarithms.exp(), ours.probabilities)
+    assert torch.equal(score.exp(), ours.score)
+    assert torch.equal(index, ours.index)
+    assert labels == ours.labels
+    other = write_wav(tmp_path / "other.wav", tone(0.5, 44100, channels=2), 44100)  # both downmix and resample
+    expected = EmotionClassifier.from_hparams(exported, device="cpu").classify_file(other).probabilities
+    torch.testing.assert_close(theirs.classify_file(str(other))[0].exp(), expected, rtol=0, atol=1e-4)
+    lengths = torch.tensor([1.0, 0.7])
+    cut = WAVES.clone()
+    cut[1, round(0.7 * cut.shape[1]) :] = 0
+    torch.testing.assert_close(
+        theirs.classify_batch(cut, lengths)[0].exp(),
+        EmotionClassifier.from_hparams(exported, device="cpu").classify_batch(cut, lengths).probabilities,
+    )
+
+
+def test_a_moved_folder_loads_from_anywhere(exported, tmp_path, monkeypatch):
+    moved = shutil.copytree(exported, tmp_path / "elsewhere" / "renamed")
+    monkeypatch.chdir(moved)
+    assert torch.equal(probabilities("."), probabilities(exported))
+    theirs = in_plain_speechbrain(".", tmp_path / "cache")
+    assert torch.equal(theirs.classify_batch(WAVES)[0].exp(), probabilities(exported))
+
+
+def test_nothing_of_the_training_machine_is_inside(run, exported):
+    for path in exported.iterdir():
+        content = path.read_bytes()
+        assert os.fsencode(run.parent) not in content, path.name
+        assert b"training-machine" not in content, path.name
+        assert b"__set_seed" not in content, path.name
+
+
+def test_loading_keeps_the_callers_random_state(exported):
+    torch.manual_seed(7)
+    state = np.random.RandomState(7).get_state()
+    np.random.set_state(state)  # noqa: NPY002
+    random.seed(7)
+    before = torch.get_rng_state(), random.getstate()
+    EmotionClassifier.from_hparams(exported, device="cpu")
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+    assert (np.random.get_state()[1] == state[1]).all()  # noqa: NPY002
+
+
+def test_plain_speechbrain_is_not_reseeded(exported, tmp_path):
+    """It draws initial weights as every module does, but two callers' states stay two."""
+    states = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        random.seed(seed)
+        before = random.getstate()
+        in_plain_speechbrain(exported, tmp_path / f"cache{seed}")
+        assert random.getstate() == before
+        states.append(torch.get_rng_state())
+    assert not torch.equal(*states)
+
+
+def test_files_are_listed_with_their_hashes_and_nothing_else_is_there(exported):
+    card = json.loads((exported / "model.json").read_text())
+    assert {path.name for path in exported.iterdir()} == {*card["files"], "model.json"}
+    for name, digest in card["files"].items():
+        assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == digest
+    assert card["classes"] == CLASSES
+    assert (card["sample_rate"], card["min_seconds"]) == (16000, 0.04)
+
+
+def test_of_a_run_the_fold_with_most_training_data_is_taken(tmp_path):
+    run = tmp_path / "loso"
+    for fold, train in zip(FOLDS, (486, 490, 490), strict=True):
+        write_fold(run, fold, train=train)
+        write_fold(run, fold, seed=99, train=train)
+    card = export_model(run, tmp_path / "model")
+    chosen = card["this_model"]
+    assert (chosen["fold"], chosen["seed"], chosen["train_utterances"]) == ("spk08", 99, 490)
+    assert "scores were not looked at" in chosen["chosen"]
+    assert torch.equal(
+        probabilities(tmp_path / "model"),
+        EmotionClassifier(random_modules(8 + 99), CLASSES).classify_batch(WAVES).probabilities,
+    )
+
+
+def test_the_card_gives_the_whole_protocols_numbers(run, exported, tmp_path):
+    card, text = json.loads((exported / "model.json").read_text()), (exported / "README.md").read_text()
+    assert card["whole_protocol"]
+    assert card["tested_utterances"] == 42
+    for name in ("WA", "UAR", "macro_F1"):
+        low, high = card["intervals"][name]
+        assert low <= card["metrics"][name] <= high
+        for value, digits in ((card["metrics"][name], 2), (low, 1), (high, 1)):
+            assert f"{100 * value:.{digits}f}" in text
+    for phrase in (
+        card["protocol_line"],
+        card["protocol_hash"],
+        "acted speech",
+        "Not to be used",
+        "from_hparams(source=",
+    ):
+        assert phrase in text
+    for word in ("SYNTHETIC", "LEAKING", "One fold only"):
+        assert word not in text
+    assert export_model(run / "seed_1234" / "spk09", tmp_path / "fold")["protocol_hash"] == card["protocol_hash"]
+
+
+def test_a_fold_without_the_others_says_so(tmp_path):
+    card = export_model(write_fold(tmp_path / "loso", "spk03"), tmp_path / "model")
+    assert not card["whole_protocol"]
+    assert card["intervals"]["UAR"] is None
+    assert "14 of 42 utterances" in card["protocol_line"]
+    assert "**One fold only** (14 utterances)" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_synthetic_and_leaking_are_named(tmp_path):
+    run = write_run(tmp_path / "random", corpus="EmoDB (synthetic)", leaks=True)
+    card = export_model(run, tmp_path / "model")
+    assert (card["synthetic"], card["leaking"]) == (True, True)
+    text = (tmp_path / "model" / "README.md").read_text()
+    assert "> **SYNTHETIC**" in text
+    assert "> **LEAKING**" in text
+    assert "acted speech" not in text
+
+
+# Where an export may be written
+
+
+def test_only_an_export_is_overwritten_and_only_when_told(run, model, tmp_path):
+    before = (model / "model.json").read_bytes()
+    with pytest.raises(SerError, match=r"holds an exported model.*--overwrite"):
+        export_model(run, model)
+    export_model(run / "seed_1234" / "spk09", model, overwrite=True)
+    assert json.loads((model / "model.json").read_text())["this_model"]["fold"] == "spk09"
+    assert (model / "model.json").read_bytes() != before
+    (model / "thesis.txt").write_text("the only copy")
+    with pytest.raises(SerError, match="is not empty"):
+        export_model(run, model, overwrite=True)
+    assert (model / "thesis.txt").read_text() == "the only copy"
+    with pytest.raises(SerError, match="is not a folder"):
+        export_model(run, model / "thesis.txt", overwrite=True)
+    (tmp_path / "empty").mkdir()
+    export_model(run, tmp_path / "empty")
+    assert probabilities(tmp_path / "empty").shape == (2, 7)
+
+
+def foreign_module(fold):
+    change(fold / "hyperparams.yaml", "!new:ser_plugins.spectrogram.ZNorm", "!new:speechbrain.nnet.linear.Linear")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda fold: shutil.rmtree(fold / "save"), "no file .*mean_var_norm.ckpt"),
+        (lambda fold: (fold / "hyperparams.yaml").unlink(), "no file .*hyperparams.yaml"),
+        (lambda fold: (fold / "results.json").unlink(), "has no results.json"),
+        (foreign_module, "!new:speechbrain.nnet.linear.Linear as mean_var_norm"),
+        (
+            lambda fold: change(fold / "hyperparams.yaml", "hidden_size: 8", "hidden_size: 16"),
+            r"embedding_model.*\(24, 800\)",
+        ),
+    ],
+)
+def test_a_failed_export_says_why_and_leaves_nothing(tmp_path, damage, message):
+    fold = write_fold(tmp_path / "loso", "spk03")
+    damage(fold)
+    with pytest.raises(SerError, match=message):
+        export_model(fold, tmp_path / "models" / "model")
+    assert not list(tmp_path.glob("models/*"))
+    assert not list(tmp_path.glob("models/.*"))
+
+
+def test_a_missing_source_is_a_missing_path(tmp_path):
+    with pytest.raises(MissingPathError, match="no folder"):
+        export_model(tmp_path / "nothing", tmp_path / "model")
+
+
+# What is refused at loading
+
+
+def test_a_missing_folder_is_a_missing_path_and_no_network_call(no_network, tmp_path):
+    for source in (tmp_path / "nothing", "speechbrain/emotion-recognition", "https://example.org/model"):
+        with pytest.raises(MissingPathError, match="never fetched"):
+            EmotionClassifier.from_hparams(source)
+
+
+def test_folders_that_are_no_exports_say_what_they_lack(run, tmp_path):
+    with pytest.raises(SerError, match=r"spk03 has no mean_var_norm.ckpt, .*: ser export .*spk03 NEW_FOLDER"):
+        load_model(run / "seed_1234" / "spk03")
+    with pytest.raises(SerError, match=r"has no hyperparams.yaml.*ser export .*loso NEW_FOLDER"):
+        load_model(run)
+    ecapa = tmp_path / "ecapa"
+    ecapa.mkdir()
+    for name in ("hyperparams.yaml", "embedding_model.ckpt", "classifier.ckpt", "label_encoder.ckpt"):
+        (ecapa / name).touch()
+    with pytest.raises(SerError, match=r"ecapa has no mean_var_norm.ckpt; .*ser export FOLD_OR_RUN"):
+        load_model(ecapa)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("evil: !apply:os.system [touch TARGET]", r"!apply:os.system"),
+        ("evil: !applyref:os.system [touch TARGET]", r"!applyref:os.system"),
+        ("evil: !name:os.system", r"!name:os.system"),
+        ("evil: !module:os", r"!module:os"),
+        ("evil: !include:/etc/hostname", r"!include:/etc/hostname"),
+        ("evil: !new:subprocess.Popen [[touch, TARGET]]", r"!new:subprocess.Popen"),
+        ("evil: !new:ser_plugins.spectrogram.ZNorm", r"!new:ser_plugins.spectrogram.ZNorm"),
+        ("evil: !!python/object/apply:os.system [touch TARGET]", r"python/object/apply:os.system"),
+        ("evil: {deep: [1, {deeper: !apply:os.system [touch TARGET]}]}", r"!apply:os.system"),
+        ("evil: {? !apply:os.system [touch TARGET] : 1}", r"!apply:os.system"),
+        ("? !apply:os.system [touch TARGET]\n: 1", r"!apply:os.system"),
+        ("evil: !ref <classifier.output>", r"!ref <classifier.output>"),
+        ("evil: !ref <classifier>/../../x", r"!ref <classifier>/../../x"),
+        ("evil: !copy <classifier>", r"!copy"),
+        ("evil: !tuple (1, 2)", r"!tuple"),
+        ("evil: &a [1]\nworse: [*a, *a]", r"an alias"),
+        ("evil: &a [*a]", r"an alias"),
+        ("evil: {<<: {a: 1}}", r"merge"),
+    ],
+)
+def test_yaml_that_would_run_something_is_refused_unrun(model, tmp_path, line, found):
+    target = tmp_path / "was-run"
+    path = without_hashes(model) / "hyperparams.yaml"
+    before = path.read_text().count("\n")
+    path.write_text(path.read_text() + line.replace("TARGET", str(target)) + "\n")
+    with pytest.raises(SerError) as caught:
+        load_model(model)
+    assert found in caught.value.got
+    assert f"hyperparams.yaml, line {before + 1}" in caught.value.got or "worse" in line
+    assert "nothing else is built" in caught.value.expected
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("!new:ser_plugins.spectrogram.ZNorm", "!new:ser_plugins.evil.ZNorm", "ser_plugins.evil.ZNorm"),
+        ("!new:speechbrain.utils.parameter_transfer.Pretrainer", "!new:os.system", "!new:os.system"),
+        ("mode: bin", "mode: !apply:os.getcwd []", "!apply:os.getcwd"),
+        ("mode: bin", "mode: [bin]", "a number, a text or a truth value"),
+        ("mode: bin", "mood: bin", "mean_var_norm: .*unexpected keyword argument 'mood'"),
+        ("mode: bin", "mode: bun", "normalisation 'bun'"),
+        ("mean_var_norm: !new:", "mean_var: !new:", "ZNorm"),
+        ("hidden_size: 8", "hidden_size: 1000000000000", "hidden_size|embedding_model"),
+        ("classes: 7", "classes: 8", r"classifier.ckpt: output.weight \(7, 64\) instead of \(8, 64\)"),
+        ("modules:", "modules: {", "YAML"),
+    ],
+)
+def test_a_changed_yaml_is_refused(model, old, new, message):
+    change(without_hashes(model) / "hyperparams.yaml", old, new)
+    with pytest.raises(SerError, match=message):
+        load_model(model)
+
+
+class Malicious:
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.target),)
+
+
+def test_a_pickle_that_would_run_something_is_refused_unrun(model, tmp_path):
+    path, target = without_hashes(model) / "classifier.ckpt", tmp_path / "was-run"
+    stream = io.BytesIO()
+    torch.save({"weight": Malicious(target)}, stream)
+    for content in (stream.getvalue(), pickle.dumps(Malicious(target)), b"", b"nonsense"):
+        path.write_bytes(content)
+        with pytest.raises(SerError, match=r"classifier.ckpt: .*expected: weights and nothing else"):
+            load_model(model)
+        assert not target.exists()
+
+
+def test_weights_that_do_not_fit_are_refused(model):
+    path = without_hashes(model) / "classifier.ckpt"
+    state = torch.load(path, weights_only=True)
+    for changed, message in (
+        ({**state, "extra": torch.ones(1)}, r"extra \(1,\) instead of none"),
+        ({name: value for name, value in state.items() if name != "output.bias"}, "output.bias missing instead of"),
+        ({**state, "output.bias": torch.ones(3)}, r"output.bias \(3,\) instead of \(7,\)"),
+        ({**state, "note": "text"}, "other things than tensors"),
+        ([1, 2], "a list with other things than tensors"),
+    ):
+        torch.save(changed, path)
+        with pytest.raises(SerError, match=message):
+            load_model(model)
+
+
+def test_every_changed_file_is_noticed_by_its_hash(model):
+    names = json.loads((model / "model.json").read_text())["files"]
+    assert {"README.md", "hyperparams.yaml", "classifier.ckpt"} <= set(names)
+    for name in names:
+        content = (model / name).read_bytes()
+        (model / name).write_bytes(content + b"\n")
+        with pytest.raises(SerError, match=f"{name} has SHA-256 .*model.json says: the file was changed or damaged"):
+            load_model(model)
+        (model / name).write_bytes(content)
+    load_model(model)
+
+
+def test_a_model_json_that_leaves_files_out_or_points_elsewhere_is_refused(model, tmp_path):
+    path = model / "model.json"
+    card = json.loads(path.read_text())
+    (tmp_path / "secret").write_text("secret")
+    for files, message in (
+        ({name: value for name, value in card["files"].items() if name != "classifier.ckpt"}, "no hash of classifier"),
+        ({**card["files"], "../secret": "0"}, "expected: files inside the model's folder"),
+        ({**card["files"], "gone": "0"}, "no file .*gone"),
+        (None, "expected: JSON with the hashes"),
+    ):
+        path.write_text(json.dumps({**card, "files": files}))
+        with pytest.raises(SerError, match=message):
+            load_model(model)
+    path.write_text("{")
+    with pytest.raises(SerError, match="expected: JSON with the hashes"):
+        load_model(model)
+
+
+def test_links_out_of_the_folder_are_refused(model, tmp_path):
+    for name in ("hyperparams.yaml", "classifier.ckpt", "model.json"):
+        shutil.move(model / name, tmp_path / name)
+        (model / name).symlink_to(tmp_path / name)
+        with pytest.raises(SerError, match=f"{name} leads to .*expected: files inside the model's folder"):
+            load_model(model)
+        (model / name).unlink()
+        shutil.move(tmp_path / name, model / name)
+    (model / "classifier.ckpt").unlink()
+    (model / "classifier.ckpt").mkdir()
+    with pytest.raises(MissingPathError, match=r"classifier.ckpt; expected: a regular file"):
+        load_model(model)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("'anger' => 0", "'anger' => 9"),
+        ("'anger' => 0\n", ""),
+        ("'anger' => 0", "anger"),
+        ("'fear'", "'anger'"),
+        ("'fear'", "f()"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(model, old, new):
+    change(without_hashes(model) / "label_encoder.ckpt", old, new)
+    with pytest.raises(SerError, match=r"label_encoder.ckpt"):
+        load_model(model)
+
+
+def test_a_model_loads_without_its_card(model):
+    before = probabilities(model)
+    (model / "README.md").unlink()
+    assert torch.equal(probabilities(without_hashes(model)), before)

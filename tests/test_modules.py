@@ -1,0 +1,379 @@
+"""The plugin modules: the spectrogram against its formula, and nothing that padding could reach."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ser_plugins.attention import MultiHeadSelfAttention
+from ser_plugins.classifier import ClassifierHead, UtteranceEncoder
+from ser_plugins.encoders import PRESETS, ConvFrontEnd, RecurrentStack
+from ser_plugins.errors import SerError
+from ser_plugins.lengths import frame_counts
+from ser_plugins.losses import CrossEntropy, Focal, L1OnProbabilities
+from ser_plugins.pooling import POOLINGS, make_pooling
+from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
+
+COUNTS = torch.tensor([61, 40, 23, 9])
+
+
+def padded(width=400, counts=COUNTS, junk=0.0):
+    """Frames (batch, time, width) with ``junk`` where padded, and the unpadded items."""
+    frames = torch.full((len(counts), int(counts.max()), width), junk)
+    items = [torch.randn(int(n), width) for n in counts]
+    for row, item in zip(frames, items, strict=True):
+        row[: len(item)] = item
+    return frames, items
+
+
+def numpy_spectrogram(wave, rate=16000, win=640, hop=160, n_fft=1600, bins=400, floor=1e-10):
+    """The formula of the module docstring, written as it stands: one DFT sum per frame and bin."""
+    window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(win) / win)  # periodic Hamming
+    basis = np.exp(-2j * np.pi * np.outer(np.arange(win), np.arange(bins)) / n_fft)
+    x = np.concatenate([np.zeros(win // 2), wave, np.zeros(win)])
+    frames = [x[t * hop : t * hop + win] * window @ basis for t in range(1 + len(wave) // hop)]
+    return np.log(np.maximum(np.abs(np.array(frames)) ** 2, floor))
+
+
+@pytest.mark.parametrize("samples", [1, 159, 160, 4001, 16000])
+def test_spectrogram_equals_the_formula(samples):
+    wave = np.random.default_rng(0).normal(0, 0.1, samples)
+    ours = LogPowerSpectrogram()(torch.tensor(wave, dtype=torch.float32)[None])[0].numpy()
+    assert ours.shape == (1 + samples // 160, 400)
+    # Relative to the power: the logarithm of an almost empty bin magnifies float32's rounding without bound.
+    expected = np.exp(numpy_spectrogram(wave))
+    np.testing.assert_allclose(np.exp(ours), expected, rtol=1e-4, atol=1e-4 * expected.max())
+    loud = expected > 1e-4 * expected.max()
+    np.testing.assert_allclose(ours[loud], np.log(expected)[loud], atol=1e-4)
+
+
+def test_spectrogram_of_other_settings_equals_the_formula():
+    wave = np.random.default_rng(1).normal(0, 0.1, 3000)
+    settings = {"sample_rate": 8000, "win_length": 32, "hop_length": 8, "n_fft": 512, "max_frequency": 2000}
+    ours = LogPowerSpectrogram(**settings, floor=1e-3)(torch.tensor(wave, dtype=torch.float32)[None])[0].numpy()
+    expected = numpy_spectrogram(wave, 8000, win=256, hop=64, n_fft=512, bins=128, floor=1e-3)
+    np.testing.assert_allclose(ours, expected, atol=1e-4)
+
+
+def test_a_tone_peaks_in_its_bin():
+    time = torch.arange(16000) / 16000
+    frames = LogPowerSpectrogram()(torch.sin(2 * torch.pi * 440 * time)[None])
+    assert (frames[0, 5:-5].argmax(1) == 44).all()  # 10 Hz per bin
+
+
+def test_silence_is_the_floor():
+    frames = LogPowerSpectrogram(floor=1e-10)(torch.zeros(1, 1000))
+    torch.testing.assert_close(frames, torch.full_like(frames, np.log(1e-10)))
+
+
+def test_spectrogram_stays_in_single_precision_under_autocast():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert LogPowerSpectrogram()(torch.randn(1, 1000)).dtype == torch.float32
+
+
+def test_spectrogram_alone_and_padded_is_the_same():
+    compute_features = LogPowerSpectrogram()
+    wave = torch.randn(1, 5000)
+    alone = compute_features(wave)
+    batch = compute_features(nn.functional.pad(wave, (0, 3000)))
+    # The last real frame of both sees the same zeros after the recording.
+    torch.testing.assert_close(batch[:, : alone.shape[1]], alone)
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(3), torch.zeros(1, 0), torch.zeros(1, 2, 3)])
+def test_spectrogram_refuses_other_shapes(bad):
+    with pytest.raises(SerError, match=r"expected: \(batch, samples\)"):
+        LogPowerSpectrogram()(bad)
+
+
+def test_spectrogram_refuses_impossible_settings():
+    with pytest.raises(SerError, match="window <= n_fft"):
+        LogPowerSpectrogram(win_length=200)
+
+
+def test_relative_lengths_are_exact_when_the_frames_know_their_wave():
+    """Every length in samples, whatever the padded length: the fractions give back the integer count."""
+    compute_features = LogPowerSpectrogram(n_fft=160, win_length=10, max_frequency=1000)
+    for padded_samples in (1999, 2000, 2159):
+        samples = torch.arange(1, padded_samples + 1, 7)
+        frames = compute_features(torch.zeros(len(samples), padded_samples))
+        counts = frame_counts(samples / padded_samples, frames)
+        assert counts.equal(1 + samples // 160)
+        assert counts.equal(compute_features.frame_counts(samples / padded_samples, padded_samples))
+
+
+@pytest.mark.parametrize("bad", [torch.tensor([1.5]), torch.tensor([0]), torch.tensor([11])])
+def test_impossible_lengths_are_refused(bad):
+    with pytest.raises(SerError, match="expected: fractions in"):
+        frame_counts(bad, torch.zeros(1, 10, 2))
+    with pytest.raises(SerError, match="one length per item"):
+        frame_counts(torch.ones(2), torch.zeros(1, 10, 2))
+
+
+@pytest.mark.parametrize("mode", ["bin", "scalar"])
+def test_znorm_is_exact_however_the_frames_are_batched(mode):
+    frames, items = padded(7, junk=1e6)
+    norm = ZNorm(7, mode).fit([(frames, COUNTS)])
+    one_by_one = ZNorm(7, mode).fit((item[None], None) for item in items)
+    everything = torch.cat(items).double()
+    axis = 0 if mode == "bin" else (0, 1)
+    torch.testing.assert_close(norm.mean, everything.mean(axis).float().expand(7))
+    torch.testing.assert_close(norm.std, everything.std(axis, unbiased=False).float().expand(7))
+    for fitted, other in zip(norm.state_dict().values(), one_by_one.state_dict().values(), strict=True):
+        torch.testing.assert_close(fitted, other)
+    assert norm.count == COUNTS.sum()
+
+
+@pytest.mark.parametrize("mode", ZNorm.MODES)
+def test_znorm_leaves_padding_at_zero_and_survives_a_constant_bin(mode):
+    frames, _ = padded(7, junk=-32.0)
+    frames[..., 3] = 5.0
+    norm = ZNorm(7, mode)
+    if mode != "utterance":
+        norm.fit([(frames, COUNTS)])
+    normed = norm(frames, COUNTS)
+    assert normed.isfinite().all()
+    for row, count in zip(normed, COUNTS, strict=True):
+        assert (row[count:] == 0).all()
+        if mode == "utterance":
+            torch.testing.assert_close(row[:count].mean(0), torch.zeros(7), atol=1e-5, rtol=0)
+
+
+def test_znorm_carries_its_statistics_in_state_dict_and_refuses_to_run_without():
+    fitted = ZNorm(7).fit([(torch.randn(2, 9, 7), None)])
+    fresh = ZNorm(7)
+    with pytest.raises(SerError, match="z-norm without statistics"):
+        fresh(torch.zeros(1, 2, 7))
+    fresh.load_state_dict(fitted.state_dict())
+    frames = torch.randn(1, 5, 7)
+    assert fresh(frames).equal(fitted(frames))
+    with pytest.raises(SerError, match="one of bin, scalar, utterance"):
+        ZNorm(7, "speaker")
+    with pytest.raises(SerError, match="got: no frames"):
+        ZNorm(7).fit([])
+
+
+SHAPES = {"fast": (76, 800), "xu2024": (37, 1600), "vlss": (301, 1000)}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_front_ends_have_the_documented_shapes(preset):
+    frames, counts = ConvFrontEnd(400, preset)(torch.randn(1, 301, 400))
+    assert tuple(frames.shape[1:]) == SHAPES[preset]
+    assert counts.item() == SHAPES[preset][0]
+
+
+def alone_and_batched(module, width):
+    """A module's output for every item alone, and in a batch whose padding is junk."""
+    frames, items = padded(width, junk=1e3)
+    batch = module(frames, COUNTS)
+    alone = [module(item[None], None) for item in items]
+    return batch, alone
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_front_ends_do_not_see_padding(preset):
+    (frames, counts), alone = alone_and_batched(ConvFrontEnd(400, preset), 400)
+    for row, count, (single, single_count) in zip(frames, counts, alone, strict=True):
+        assert count == single_count == single.shape[1]
+        torch.testing.assert_close(row[:count], single[0], atol=1e-5, rtol=1e-5)
+        assert (row[count:] == 0).all()
+
+
+@pytest.mark.parametrize(("cell", "both"), list(itertools.product(["gru", "lstm", "rnn"], [True, False])))
+def test_recurrence_does_not_see_padding(cell, both):
+    batch, alone = alone_and_batched(RecurrentStack(5, 8, 2, cell, both), 5)
+    for row, count, single in zip(batch, COUNTS, alone, strict=True):
+        torch.testing.assert_close(row[:count], single[0], atol=1e-6, rtol=1e-5)
+        assert (row[count:] == 0).all()
+
+
+def test_recurrence_equals_a_packed_bidirectional_layer():
+    """The slow obvious twin: torch's own packed GRU with the same weights."""
+    ours = RecurrentStack(5, 8, 2, "gru", True)
+    torchs = nn.GRU(5, 8, 2, batch_first=True, bidirectional=True)
+    for depth in range(2):
+        for name, suffix, layers in (("l", "", ours.forward_layers), ("l", "_reverse", ours.backward_layers)):
+            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                source = getattr(layers[depth], f"{kind}_{name}0")
+                getattr(torchs, f"{kind}_{name}{depth}{suffix}").data.copy_(source.data)
+    frames, _ = padded(5)
+    packed = nn.utils.rnn.pack_padded_sequence(frames, COUNTS, batch_first=True)
+    expected, _ = nn.utils.rnn.pad_packed_sequence(torchs(packed)[0], batch_first=True)
+    torch.testing.assert_close(ours(frames, COUNTS), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_attention_equals_the_formula_and_its_weights_ignore_padding():
+    attention = MultiHeadSelfAttention(6, heads=2, dropout=0.5).eval()
+    frames, items = padded(6, junk=1e3)
+    fused = attention(frames, COUNTS)
+    explicit, weights = attention(frames, COUNTS, return_weights=True)
+    torch.testing.assert_close(fused, explicit, atol=1e-5, rtol=1e-5)
+    for row, count, item in zip(range(4), COUNTS, items, strict=True):
+        assert (weights[row, :, :, count:] == 0).all()
+        torch.testing.assert_close(weights[row, :, :count].sum(-1), torch.ones(2, int(count)))
+        weight, bias = attention.project_in.weight.view(3, 6, 6), attention.project_in.bias.view(3, 6)
+        query, key, value = (item @ weight[i].T + bias[i] for i in range(3))
+        heads = [
+            torch.softmax(query[:, h] @ key[:, h].T / 3**0.5, -1) @ value[:, h] for h in (slice(0, 3), slice(3, 6))
+        ]
+        expected = torch.cat(heads, 1) @ attention.project_out.weight.T + attention.project_out.bias
+        torch.testing.assert_close(fused[row, :count], expected, atol=1e-4, rtol=1e-4)
+        assert (fused[row, count:] == 0).all()
+
+
+def test_attention_dropout_works_only_in_training():
+    attention = MultiHeadSelfAttention(8, heads=2, dropout=0.5)
+    frames = torch.randn(1, 20, 8)
+    assert not attention(frames).equal(attention(frames))
+    attention.eval()
+    assert attention(frames).equal(attention(frames))
+    with pytest.raises(SerError, match="heads that divides the width"):
+        MultiHeadSelfAttention(256, heads=7)
+
+
+@pytest.mark.parametrize("kind", POOLINGS)
+def test_pooling_does_not_see_padding(kind):
+    batch, alone = alone_and_batched(make_pooling(kind, 6).eval(), 6)
+    torch.testing.assert_close(batch, torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+def test_pooling_of_a_constant_is_that_constant():
+    frames = torch.full((1, 30, 4), 2.5)
+    torch.testing.assert_close(make_pooling("mean", 4)(frames), torch.full((1, 4), 2.5))
+    stats = make_pooling("stats", 4)(frames)
+    torch.testing.assert_close(stats, torch.tensor([[2.5] * 4 + [0.0] * 4]), atol=1e-3, rtol=0)
+
+
+def test_pooling_of_one_frame_has_finite_gradients():
+    frames = torch.randn(1, 1, 4, requires_grad=True)
+    make_pooling("stats", 4)(frames).sum().backward()
+    assert frames.grad.isfinite().all()
+
+
+# The systems of the paper's Tables 3 and 6
+SYSTEMS = {
+    "cnn": {"recurrence": "none", "heads": 0},
+    "lstm": {"front_end": "none", "recurrence": "lstm", "bidirectional": False, "heads": 0},
+    "rnn": {"front_end": "none", "recurrence": "rnn", "bidirectional": False, "heads": 0},
+    "cnn_lstm": {"recurrence": "lstm", "bidirectional": False, "heads": 0},
+    "bigru": {"heads": 0},
+    "self_attention": {"front_end": "none", "recurrence": "none", "heads": 1},
+    "bigru_self_attention": {"heads": 1},
+    "mha": {"front_end": "none", "recurrence": "none", "heads": 8},
+    **{f"bigru_mha_{heads}": {"heads": heads} for heads in (4, 8, 16, 32)},
+    "bigru_mha_xu2024": {"front_end": "xu2024"},
+    "bigru_mha_vlss": {"front_end": "vlss"},
+    "bigru_mha_stats": {"pooling": "stats"},
+    "bigru_mha_attentive": {"pooling": "attentive"},
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("norm", ["bin", "utterance"])
+def test_every_system_gives_the_same_alone_and_in_a_padded_batch(system, norm):
+    compute_features, encoder = LogPowerSpectrogram(), UtteranceEncoder(**{"hidden_size": 32, **SYSTEMS[system]})
+    head = ClassifierHead(encoder.output_size, 7)
+    samples = torch.tensor([11111, 8000, 5119, 4000])
+    waves = torch.randn(4, 11111) * (torch.arange(11111)[None] < samples[:, None])
+    mean_var_norm = ZNorm(400, norm)
+    if norm != "utterance":
+        mean_var_norm.fit([(compute_features(waves), samples / 11111)])
+    for module in (encoder, head):
+        module.eval()
+
+    def log_probabilities(waves, lengths):
+        frames = mean_var_norm(compute_features(waves), lengths)
+        return head(encoder(frames, lengths)).squeeze(1)
+
+    with torch.no_grad():
+        batch = log_probabilities(waves, samples / 11111)
+        alone = [log_probabilities(wave[None, :n], torch.ones(1)) for wave, n in zip(waves, samples, strict=True)]
+    torch.testing.assert_close(batch, torch.cat(alone), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("system", sorted(set(SYSTEMS) - {"bigru_mha_attentive"}))
+def test_gradients_in_training_mode_do_not_depend_on_padding(system):
+    """Without dropout, a padded batch trains as its items alone do (attentive pooling has a batch norm: left out)."""
+    settings = {"hidden_size": 32, "attention_dropout": 0.0, **SYSTEMS[system]}
+    encoder = UtteranceEncoder(**settings).train()
+    frames, items = padded(400)
+
+    def gradients(loss):
+        return torch.autograd.grad(loss, list(encoder.parameters()), allow_unused=True)
+
+    batch = gradients(encoder(frames, COUNTS).sum())
+    alone = gradients(sum(encoder(item[None]).sum() for item in items))
+    for one, other in zip(batch, alone, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_gradients_reach_every_parameter(system):
+    encoder = UtteranceEncoder(**{"hidden_size": 32, **SYSTEMS[system]})
+    head = ClassifierHead(encoder.output_size, 7)
+    frames, _ = padded(400)
+    loss = CrossEntropy()(head(encoder(frames, COUNTS)).squeeze(1), torch.tensor([0, 1, 2, 3]))
+    loss.backward()
+    for name, parameter in [*encoder.named_parameters(), *head.named_parameters()]:
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("system", ["bigru_mha_8", "mha", "cnn"])
+def test_state_dict_round_trip(system):
+    one, other = (UtteranceEncoder(**{"hidden_size": 32, **SYSTEMS[system]}).eval() for _ in range(2))
+    frames, _ = padded(400)
+    assert not one(frames, COUNTS).equal(other(frames, COUNTS))
+    other.load_state_dict(one.state_dict())
+    assert one(frames, COUNTS).equal(other(frames, COUNTS))
+
+
+def test_attention_weights_come_out_of_the_whole_encoder():
+    embedding, weights = UtteranceEncoder(heads=4)(torch.randn(2, 61, 400), None, return_weights=True)
+    assert embedding.shape == (2, 1, 256)
+    assert weights.shape == (2, 4, 16, 16)
+    assert UtteranceEncoder(heads=0)(torch.randn(2, 61, 400), None, return_weights=True)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"front_end": "resnet"}, "one of fast, xu2024, vlss"),
+        ({"recurrence": "transformer"}, "one of gru, lstm, rnn"),
+        ({"pooling": "max"}, "one of mean, stats, attentive"),
+        ({"heads": 7}, "divides the width"),
+    ],
+)
+def test_unknown_stages_are_refused_with_the_options(settings, message):
+    with pytest.raises(SerError, match=message):
+        UtteranceEncoder(**settings)
+
+
+def test_a_recording_too_short_for_the_front_end_is_refused():
+    with pytest.raises(SerError, match="at least 8 frames"):
+        ConvFrontEnd(400, "xu2024")(torch.zeros(1, 7, 400))
+
+
+def test_losses_equal_their_formulas():
+    log_probs = torch.randn(5, 3).log_softmax(-1)
+    targets = torch.tensor([0, 2, 1, 1, 0])
+    p = log_probs.exp().gather(1, targets[:, None]).squeeze(1)
+    torch.testing.assert_close(CrossEntropy()(log_probs, targets), -p.log().mean())
+    smoothed = 0.9 * -p.log().mean() + 0.1 * -log_probs.mean()
+    torch.testing.assert_close(CrossEntropy(label_smoothing=0.1)(log_probs, targets), smoothed)
+    weights = torch.tensor([1.0, 2.0, 3.0])
+    weighted = (weights[targets] * -p.log()).sum() / weights[targets].sum()
+    torch.testing.assert_close(CrossEntropy(class_weights=[1, 2, 3])(log_probs, targets), weighted)
+    torch.testing.assert_close(L1OnProbabilities()(log_probs, targets), (2 * (1 - p) / 3).mean())
+    torch.testing.assert_close(Focal(gamma=2)(log_probs, targets), (-((1 - p) ** 2) * p.log()).mean())
+    torch.testing.assert_close(Focal(gamma=0)(log_probs, targets), CrossEntropy()(log_probs, targets))
+
+
+def test_losses_permute_with_the_classes():
+    log_probs, targets = torch.randn(5, 3).log_softmax(-1), torch.tensor([0, 2, 1, 1, 0])
+    order = torch.tensor([2, 0, 1])
+    for loss in (CrossEntropy(0.1), L1OnProbabilities(), Focal()):
+        torch.testing.assert_close(loss(log_probs, targets), loss(log_probs[:, order], order.argsort()[targets]))

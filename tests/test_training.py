@@ -1,0 +1,309 @@
+"""One fold: exact resume, settings that cannot be mixed, statistics of the training speakers only, test opened once."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import speechbrain as sb
+import torch
+from conftest import ROOT, TINY, train
+
+from ser_plugins.audio import read_wave
+from ser_plugins.errors import SerError
+from ser_plugins.spectrogram import LogPowerSpectrogram
+from ser_plugins.training import data, fold
+from ser_plugins.training.data import FeatureStore, LengthSortedBatches, load_waveform
+from ser_plugins.training.settings import differences, parse_overrides, resolve
+
+YAML_FILE = ROOT / "recipes" / "EmoDB" / "hparams" / "bigru_mha.yaml"
+
+
+def test_batches_hold_every_item_once_and_depend_on_seed_and_epoch_alone():
+    lengths = torch.rand(101).tolist()
+    sampler = LengthSortedBatches(lengths, 8, seed=3)
+    orders = []
+    for epoch in (1, 2):
+        sampler.set_epoch(epoch)
+        orders.append(list(sampler))
+        assert Counter(sum(orders[-1], [])) == Counter(range(101))
+        assert len(orders[-1]) == len(sampler)
+    assert orders[0] != orders[1]
+    again = LengthSortedBatches(lengths, 8, seed=3)
+    again.set_epoch(2)
+    assert list(again) == orders[1]
+
+
+def test_batches_are_of_similar_length():
+    """Padding stays small: that is what sorting is for."""
+    lengths = torch.empty(500).uniform_(1, 9).tolist()
+    batches = list(LengthSortedBatches(lengths, 32))
+    padded = sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
+    assert padded < 1.25 * sum(lengths)
+
+
+def test_the_feature_store_is_bounded():
+    store = FeatureStore(max_gigabytes=8 / 2**30)
+    computed = []
+
+    def compute(value):
+        computed.append(value)
+        return torch.full((1,), float(value))
+
+    for value in (0, 1, 2, 0, 1, 2):
+        assert store.get(value, lambda value=value: compute(value)) == value
+    assert computed == [0, 1, 2, 2]  # two fit into eight bytes, the third is computed anew
+
+
+def test_a_wave_of_another_rate_is_refused(toy_emodb):
+    wav = next((toy_emodb / "wav").glob("*.wav"))
+    with pytest.raises(SerError, match="16000 Hz; expected: 8000 Hz"):
+        load_waveform(wav, 8000)
+
+
+def test_cached_frames_and_waves_give_the_same_predictions(toy_emodb, tmp_path):
+    """The two ways of reading differ in where the spectrogram is computed, and in nothing else."""
+    for name, cache in (("frames", "True"), ("waves", "False")):
+        train(toy_emodb, tmp_path / name, "--fold", "spk03", "--cache_features", cache)
+    one, other = (predictions(tmp_path / name) for name in ("frames", "waves"))
+    columns = [column for column in one if column.startswith("p_")]
+    pd.testing.assert_frame_equal(one[columns], other[columns], atol=1e-4)
+
+
+def predictions(results_folder, fold="spk03"):
+    return pd.read_csv(results_folder / "bigru_mha" / "loso" / "seed_1234" / fold / "predictions.csv")
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {recipe!r})
+from emodb_prepare import prepare_emodb
+from ser_plugins.training.brain import EmotionBrain
+from ser_plugins.training.recipe import run_recipe
+
+class Killed(EmotionBrain):
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        if self.optimizer_step == {step}:  # the checkpoint of this very step is not yet written
+            os.kill(os.getpid(), signal.SIGKILL)
+
+run_recipe(sys.argv[1:], prepare=prepare_emodb, script={script!r}, brain_class=Killed)
+"""
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])  # in the first epoch, at its end, in the second
+def test_a_killed_run_resumes_to_the_same_result(toy_emodb, tmp_path, step, uninterrupted):
+    recipe = ROOT / "recipes" / "EmoDB"
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED.format(recipe=str(recipe), script=str(recipe / "train.py"), step=step))
+    options = ["--fold", "spk03", "--ckpt_interval_steps", "1"]
+    arguments = ["--data_folder", str(toy_emodb), "--results_folder", str(tmp_path), *TINY, *options]
+    process = subprocess.run([sys.executable, script, YAML_FILE, *arguments], capture_output=True, check=False)
+    assert process.returncode == -9, process.stderr.decode()[-2000:]
+    folder = tmp_path / "bigru_mha" / "loso" / "seed_1234" / "spk03"
+    assert not (folder / "results.json").exists()
+    train(toy_emodb, tmp_path, *options)
+    assert predictions(tmp_path).equals(predictions(uninterrupted))
+    histories = [json.loads((f / "results.json").read_text())["history"] for f in (folder, folder_of(uninterrupted))]
+    assert histories[0] == histories[1]
+
+
+def folder_of(results_folder, fold="spk03"):
+    return results_folder / "bigru_mha" / "loso" / "seed_1234" / fold
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(toy_emodb, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train(toy_emodb, folder, "--fold", "spk03")
+    return folder
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_one_others(toy_emodb, tmp_path, uninterrupted):
+    train(toy_emodb, tmp_path, "--fold", "spk03")
+    assert predictions(tmp_path).equals(predictions(uninterrupted))
+    train(toy_emodb, tmp_path, "--fold", "spk03", "--seed", "1")
+    other = pd.read_csv(tmp_path / "bigru_mha" / "loso" / "seed_1" / "spk03" / "predictions.csv")
+    assert not other["p_anger"].equals(predictions(tmp_path)["p_anger"])
+
+
+def test_a_finished_fold_is_kept(toy_emodb, uninterrupted):
+    before = {path: path.stat().st_mtime_ns for path in folder_of(uninterrupted).rglob("*") if path.is_file()}
+    train(toy_emodb, uninterrupted, "--fold", "spk03")
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_a_changed_setting_never_reuses_an_old_fold(toy_emodb, uninterrupted, capfd):
+    with pytest.raises(SystemExit) as stop:
+        train(toy_emodb, uninterrupted, "--fold", "spk03", "--lr", "0.5")
+    assert stop.value.code == 2
+    message = capfd.readouterr().err
+    assert "was made with other settings (lr: 0.003 -> 0.5" in message
+    assert "remedy: choose another --results_folder" in message
+
+
+def test_another_corpus_in_the_same_results_folder_is_refused(toy_emodb, uninterrupted, tmp_path, capfd):
+    from ser_plugins.corpora.toy import write_toy_emodb
+
+    other = write_toy_emodb(tmp_path / "other", speakers=3, sentences=2, syllables=2, seed=9)
+    with pytest.raises(SystemExit):
+        train(other, uninterrupted, "--fold", "spk03")
+    assert "corpus_sha256" in capfd.readouterr().err
+    train(toy_emodb, uninterrupted, "--fold", "spk03")  # and the manifests are those of the first again
+
+
+def test_a_fold_in_training_is_locked(toy_emodb, tmp_path, capfd):
+    from filelock import FileLock
+
+    folder = folder_of(tmp_path)
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"), pytest.raises(SystemExit):
+        train(toy_emodb, tmp_path, "--fold", "spk03")
+    assert "is being trained by another process" in capfd.readouterr().err
+
+
+def test_test_only_without_a_checkpoint_is_an_error(toy_emodb, tmp_path, capfd):
+    with pytest.raises(SystemExit):
+        train(toy_emodb, tmp_path, "--fold", "spk03", "--test_only")
+    assert "--test_only without a checkpoint" in capfd.readouterr().err
+    assert not (folder_of(tmp_path) / "results.json").exists()
+
+
+def test_normalisation_knows_the_training_speakers_only(toy_emodb, uninterrupted):
+    """Recomputed with numpy's own mean from the training wavs: no frame of the test speaker is in it."""
+    train_manifest = json.loads((uninterrupted / "manifests/loso_full_last/spk03/train.json").read_text())
+    assert "spk03" not in {entry["speaker"] for entry in train_manifest.values()}
+    compute_features = LogPowerSpectrogram()
+    frames = [
+        compute_features(torch.from_numpy(read_wave(entry["wav"].format(data_root=toy_emodb))[0])[None])[0]
+        for entry in train_manifest.values()
+    ]
+    everything = torch.cat(frames).double().numpy()
+    results = json.loads((folder_of(uninterrupted) / "results.json").read_text())
+    state = torch.load(folder_of(uninterrupted) / results["checkpoint"] / "mean_var_norm.ckpt", weights_only=True)
+    assert state["count"] == len(everything)
+    torch.testing.assert_close(state["mean"], torch.tensor(everything.mean(0), dtype=torch.float), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(state["std"], torch.tensor(everything.std(0), dtype=torch.float), atol=1e-5, rtol=1e-5)
+
+
+def test_test_utterances_are_read_once_and_only_after_training(toy_emodb, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(data, "_STORE", FeatureStore(0))
+    monkeypatch.setattr(
+        data, "load_waveform", lambda path, rate: opened.append(Path(path).name[:2]) or load_waveform(path, rate)
+    )
+    epochs = []
+
+    class Spy(fold.EmotionBrain):
+        def on_stage_start(self, stage, epoch=None):
+            super().on_stage_start(stage, epoch)
+            epochs.append((stage, len(opened)))
+
+    train(toy_emodb, tmp_path, "--fold", "spk03", brain_class=Spy)
+    (test_stage, before) = epochs[-1]
+    assert test_stage == sb.Stage.TEST
+    assert "03" not in opened[:before]
+    test_manifest = json.loads((tmp_path / "manifests/loso_full_last/spk03/test.json").read_text())
+    assert len(opened[before:]) == len(test_manifest)
+
+
+def test_an_inner_speaker_chooses_the_epoch(toy_emodb, tmp_path):
+    train(toy_emodb, tmp_path, "--fold", "spk03", "--select", "inner_speaker", "--number_of_epochs", "4")
+    results = json.loads((folder_of(tmp_path) / "results.json").read_text())
+    curve = {row["epoch"]: row["valid_UAR"] for row in results["history"]}
+    assert len(curve) == 4
+    assert curve[results["selected_epoch"]] == max(curve.values())
+    assert results["counts"]["valid"] > 0
+    assert results["protocol"]["selection"] == "inner_speaker"
+
+
+def test_a_leaking_manifest_stops_the_training(toy_emodb, tmp_path, monkeypatch, capfd):
+    """The auditor is not decoration: a prepare function that leaks does not get through."""
+    from emodb_prepare import prepare_emodb
+
+    def leaking(**options):
+        protocol = prepare_emodb(**options)
+        folder = Path(options["save_folder"]) / "spk03"
+        test = json.loads((folder / "test.json").read_text())
+        joined = json.loads((folder / "train.json").read_text())
+        joined["planted"] = next(iter(test.values()))
+        (folder / "train.json").write_text(json.dumps(joined))
+        return protocol
+
+    with pytest.raises(SystemExit):
+        train(toy_emodb, tmp_path, "--fold", "spk03", prepare=leaking)
+    assert "spk03" in capfd.readouterr().err
+    assert not list(tmp_path.rglob("CKPT*"))
+    assert not list(tmp_path.rglob("results.json"))
+
+
+def test_a_wav_that_breaks_after_preparing_fails_its_fold_and_loses_no_other(toy_emodb, tmp_path, capfd):
+    from emodb_prepare import prepare_emodb
+
+    corpus = tmp_path / "emodb"
+    shutil.copytree(toy_emodb, corpus)
+
+    def breaking(**options):
+        protocol = prepare_emodb(**options)
+        victim = sorted((corpus / "wav").glob("03*.wav"))[0]
+        victim.write_bytes(b"not a wav")  # trained on in every fold but spk03's
+        return protocol
+
+    with pytest.raises(SystemExit):
+        train(corpus, tmp_path, "--device", "cpu", "--cache_features", "False", prepare=breaking, here=True)
+    message = capfd.readouterr().err
+    assert "of 3 trainings failed" in message
+    assert "finished folds are kept" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--hidden_sizes", "3"], "such as --hidden_size"),
+        (["--fold", "spk99"], "fold 'spk99'; expected: all, or some of spk03"),
+        (["--folds", "spk03,spk98"], "fold 'spk98'"),
+        (["--protocol", "lopo"], "loso"),
+        (["--n_classes", "4"], "n_classes: 4; expected: 7"),
+        (["--jobs", "0"], "--jobs 0; expected: 1 or more"),
+        (["--seeds", "one"], "--seeds one"),
+        (["--heads", "5"], "heads that divides the width"),
+    ],
+)
+def test_bad_options_get_one_clear_line_and_leave_nothing(toy_emodb, tmp_path, capfd, options, message):
+    with pytest.raises(SystemExit) as stop:
+        train(toy_emodb, tmp_path, *options)
+    assert stop.value.code == 2
+    error = capfd.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: got: ")
+    assert message in error
+    assert not list(tmp_path.rglob("results.json"))
+
+
+def test_a_missing_yaml_names_those_that_exist(capfd):
+    from emodb_prepare import prepare_emodb
+
+    from ser_plugins.training.recipe import run_recipe
+
+    script = str(ROOT / "recipes" / "EmoDB" / "train.py")
+    for arguments, message in ((["hparams/none.yaml"], "hparams/bigru_mha.yaml"), ([], "a YAML first")):
+        with pytest.raises(SystemExit):
+            run_recipe(arguments, prepare=prepare_emodb, script=script)
+        assert message in capfd.readouterr().err
+
+
+def test_broken_yaml_is_one_clear_error(tmp_path):
+    for text in ("- a list", "a: [1", "a: !new:no.such.module.X", "a: !ref <b>"):
+        (tmp_path / "bad.yaml").write_text(text)
+        if "!new" in text:  # names are resolved when built, and that is told by the fold
+            continue
+        with pytest.raises(SerError, match=r"bad\.yaml"):
+            resolve(tmp_path / "bad.yaml", {})
+
+
+def test_settings_are_told_apart_by_value_not_by_spelling():
+    spelled = [resolve(YAML_FILE, parse_overrides(f"lr: {lr}")) for lr in ("1e-4", "0.0001", "0.001")]
+    assert differences(spelled[0], spelled[1]) == ""
+    assert "lr: 0.0001 -> 0.001" in differences(spelled[0], spelled[2])
