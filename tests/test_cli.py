@@ -6,6 +6,7 @@ import pytest
 from fake_run import CLASSES, FOLDS, tone, write_run, write_wav
 
 from ser_plugins import __version__, cli
+from ser_plugins.inference import EmotionClassifier
 from ser_plugins.serving.export import export_model
 
 
@@ -27,7 +28,7 @@ def ser(monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["ser", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("COLUMNS", "300")
         with pytest.raises(SystemExit) as ended:
             cli.main()
         written = capsys.readouterr()
@@ -58,7 +59,11 @@ def test_classify_prints_a_table(ser, model, tmp_path):
     paths = [write_wav(tmp_path / name) for name in ("a.wav", "[b].wav")]
     code, out, err = ser("classify", *paths, "--model", model)
     assert (code, err) == (0, "")
-    assert all(word in out for word in [*map(str, paths), *CLASSES, "%"])
+    label, probability, _ = EmotionClassifier.from_hparams(model).predict_file(paths[0])
+    for path in paths:
+        line = next(line for line in out.splitlines() if str(path) in line)
+        assert f" {label} " in line
+        assert f"{probability:.0%}" in line
 
 
 def test_classify_prints_json_and_goes_on_after_bad_files(ser, model, tmp_path):

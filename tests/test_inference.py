@@ -86,7 +86,7 @@ def dense(rate, seconds=0.5):
     return 0.01 * sum(np.sin(2 * np.pi * f * time + phase) for f, phase in zip(pitches, phases, strict=True))
 
 
-@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+@pytest.mark.parametrize("rate", [22050, 44100, 48000])
 def test_files_are_resampled_and_mixed_down(classifier, tmp_path, rate):
     expected = classifier.classify_file(write_wav(tmp_path / "16000.wav", dense(16000))).probabilities
     mono = classifier.classify_file(write_wav(tmp_path / "mono.wav", dense(rate), rate)).probabilities

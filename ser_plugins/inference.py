@@ -1,0 +1,235 @@
+"""Use a trained model: files or waveforms in, probabilities of emotions out.
+
+>>> EmotionClassifier.from_hparams("no/such/model")
+Traceback (most recent call last):
+ser_plugins.errors.MissingPathError: got: no folder no/such/model; expected: a local folder written by ser export \
+(models are never fetched); remedy: check the path
+"""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ser_plugins.audio import read_wave
+from ser_plugins.errors import AudioError
+from ser_plugins.serving.loading import load_model
+
+SILENCE = 1e-3  # -60 dB of full scale: a recording that never departs further from its mean is called silent
+MAX_RESAMPLING_TAPS = 50_000_000  # of torchaudio's filter: every usual rate needs less than a hundredth of it
+
+
+class Classification(NamedTuple):
+    """What ``classify_*`` return, in SpeechBrain's order; ours are probabilities where SpeechBrain's are logarithms.
+
+    Arguments
+    ---------
+    probabilities : torch.Tensor
+        (batch, classes), in the order of ``EmotionClassifier.labels``.
+    score : torch.Tensor
+        (batch,), the highest probability.
+    index : torch.Tensor
+        (batch,), the class that has it.
+    labels : list of str
+        The name of that class, one per item.
+    """
+
+    probabilities: torch.Tensor
+    score: torch.Tensor
+    index: torch.Tensor
+    labels: list
+
+
+class Prediction(NamedTuple):
+    """What :meth:`EmotionClassifier.predict_file` returns: plain Python values for one recording."""
+
+    label: str
+    probability: float
+    probabilities: dict
+
+
+class EmotionClassifier:
+    """A trained model that classifies whole recordings.
+
+    It keeps nothing between calls, so threads may share one.
+
+    Arguments
+    ---------
+    modules : torch.nn.ModuleDict
+        ``compute_features``, ``mean_var_norm``, ``embedding_model``, ``classifier``.
+    labels : sequence of str
+        Class names in the order of the classifier's outputs.
+    device : str or torch.device
+        Where to compute.
+
+    Attributes
+    ----------
+    labels : list of str
+        Class names in the order of the probabilities.
+    sample_rate : int
+        Of the waveforms that the model takes, in Hz.
+    min_samples : int
+        Fewest samples that can be classified: one analysis window, or the frames that the front end needs.
+
+    Example
+    -------
+    >>> from ser_plugins.classifier import ClassifierHead, UtteranceEncoder
+    >>> from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
+    >>> modules = torch.nn.ModuleDict({
+    ...     "compute_features": LogPowerSpectrogram(),
+    ...     "mean_var_norm": ZNorm(mode="utterance"),
+    ...     "embedding_model": UtteranceEncoder(hidden_size=8, heads=2),
+    ...     "classifier": ClassifierHead(16, classes=3),
+    ... })
+    >>> model = EmotionClassifier(modules, ["anger", "sadness", "neutral"])
+    >>> probabilities, score, index, labels = model.classify_batch(torch.randn(2, 16000), torch.tensor([1.0, 0.5]))
+    >>> probabilities.shape, round(float(probabilities[0].sum()), 4), labels[0] == model.labels[index[0]]
+    (torch.Size([2, 3]), 1.0, True)
+    """
+
+    def __init__(self, modules, labels, device="cpu"):
+        self.modules = modules.eval().requires_grad_(False).to(device)
+        self.labels = list(labels)
+        self.device = torch.device(device)
+        features = modules["compute_features"]
+        front_end = modules["embedding_model"].front_end
+        min_frames = 1 if front_end is None else front_end.min_frames
+        self.sample_rate = features.sample_rate
+        self.min_samples = max(features.window_samples, (min_frames - 1) * features.hop)
+
+    @classmethod
+    def from_hparams(cls, source, device=None):
+        """Load a folder that ``ser export`` wrote; the caller's random state stays as it is.
+
+        Arguments
+        ---------
+        source : str or Path
+            A local folder; nothing is ever fetched, and nothing in the folder is executed.
+        device : str or torch.device, optional
+            By default the GPU when there is one, else the CPU.
+
+        Raises
+        ------
+        MissingPathError, SerError
+            See :func:`ser_plugins.serving.loading.load_model`.
+        """
+        model = load_model(source)
+        return cls(model.modules, model.labels, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def classify_batch(self, wavs, wav_lens=None) -> Classification:
+        """Classify waveforms at ``sample_rate``; each as if it were alone.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor or numpy.ndarray
+            (batch, samples) or (samples,), floating point, full scale is +-1.
+        wav_lens : torch.Tensor or sequence of float, optional
+            (batch,), relative to the longest; what lies beyond is ignored.
+
+        Raises
+        ------
+        AudioError
+            For a wrong shape or type, lengths outside (0, 1], NaN, and recordings too short or silent.
+        """
+        wavs, counts = self._check_batch(wavs, wav_lens)
+        beyond = torch.arange(wavs.shape[1])[None, :] >= counts[:, None]
+        lengths = counts.double() / wavs.shape[1]
+        with torch.no_grad():
+            wavs = wavs.masked_fill(beyond, 0.0).to(self.device)
+            lengths = lengths.to(self.device)
+            frames = self.modules["compute_features"](wavs)  # (batch, time, bins)
+            frames = self.modules["mean_var_norm"](frames, lengths)
+            embedding = self.modules["embedding_model"](frames, lengths)  # (batch, 1, size)
+            probabilities = self.modules["classifier"](embedding).squeeze(1).exp()  # (batch, classes)
+        score, index = probabilities.max(dim=-1)
+        return Classification(probabilities, score, index, [self.labels[place] for place in index.tolist()])
+
+    def classify_file(self, path) -> Classification:
+        """Classify one audio file of any rate and number of channels; a batch of one.
+
+        Raises
+        ------
+        MissingPathError, AudioError
+            No such file; or unreadable, empty, too short, silent, or holding NaN.
+        """
+        return self.classify_batch(self._load(path)[None])
+
+    def predict_file(self, path) -> Prediction:
+        """Classify one audio file; the outcome as plain Python values, probabilities by class name."""
+        probabilities, score, _, labels = self.classify_file(path)
+        by_name = dict(zip(self.labels, probabilities[0].tolist(), strict=True))
+        return Prediction(labels[0], float(score), by_name)
+
+    def _load(self, path) -> torch.Tensor:
+        """Read, downmix, resample, check: (samples,)."""
+        wave, rate = read_wave(path)
+        wave = torch.from_numpy(wave)
+        if rate != self.sample_rate:
+            from torchaudio.functional import resample
+
+            common = math.gcd(rate, self.sample_rate)
+            if rate // common * (self.sample_rate // common) > MAX_RESAMPLING_TAPS:
+                raise AudioError(
+                    got=f"{path}: {rate} Hz",
+                    expected=f"a usual sample rate ({self.sample_rate}, 8000, 22050, 44100, 48000 Hz ...)",
+                    remedy=f"convert it first: ffmpeg -i {Path(path).name} -ar {self.sample_rate} converted.wav",
+                )
+            wave = resample(wave, rate, self.sample_rate)
+        self._check_recording(wave, str(path))
+        return wave
+
+    def _check_batch(self, wavs, wav_lens):
+        """Waveforms (batch, samples) and their sample counts (batch,), both on the CPU, once they are found good."""
+        if isinstance(wavs, np.ndarray):
+            wavs = torch.from_numpy(wavs)
+        if not isinstance(wavs, torch.Tensor) or not wavs.is_floating_point() or wavs.dim() not in (1, 2):
+            what = f"{tuple(wavs.shape)} of {wavs.dtype}" if isinstance(wavs, torch.Tensor) else type(wavs).__name__
+            raise AudioError(
+                got=f"waveforms: {what}",
+                expected="a tensor or array (batch, samples) or (samples,), floating point, full scale +-1",
+                remedy="mix channels down; divide 16-bit integers by 32768",
+            )
+        wavs = torch.atleast_2d(wavs.detach()).float().cpu()
+        batch, samples = wavs.shape
+        if batch == 0 or samples == 0:
+            raise AudioError(
+                got=f"waveforms of shape {(batch, samples)}",
+                expected="at least one sample of at least one recording",
+                remedy="leave empty recordings out",
+            )
+        lengths = torch.ones(batch) if wav_lens is None else torch.as_tensor(wav_lens).cpu()
+        fits = lengths.shape == (batch,) and lengths.is_floating_point()
+        if not fits or not bool(((lengths > 0) & (lengths <= 1)).all()):
+            raise AudioError(
+                got=f"wav_lens {lengths.tolist()}",
+                expected=f"{batch} fractions in (0, 1], relative to the {samples} samples of the longest",
+                remedy="divide the numbers of samples by the longest",
+            )
+        counts = torch.round(lengths.double() * samples).long()
+        for place, (wave, count) in enumerate(zip(wavs, counts.tolist(), strict=True)):
+            self._check_recording(wave[:count], "waveform" if batch == 1 else f"waveform {place}")
+        return wavs, counts
+
+    def _check_recording(self, wave: torch.Tensor, name: str) -> None:
+        if len(wave) < self.min_samples:
+            raise AudioError(
+                got=f"{name}: {len(wave) / self.sample_rate:.3f} s ({len(wave)} samples at {self.sample_rate} Hz)",
+                expected=f"at least {self.min_samples / self.sample_rate:.3f} s ({self.min_samples} samples)",
+                remedy="leave out or lengthen the recording",
+            )
+        if not bool(wave.isfinite().all()):
+            raise AudioError(
+                got=f"{name}: NaN or infinity in the samples",
+                expected="finite samples",
+                remedy="record or convert it again",
+            )
+        peak = float((wave - wave.mean()).abs().max())
+        if peak < SILENCE:
+            level = f"{20 * math.log10(peak):.0f} dB of full scale" if peak > 0 else "digital silence"
+            raise AudioError(
+                got=f"{name}: silent (peak {level})",
+                expected=f"a peak of at least {20 * math.log10(SILENCE):.0f} dB, the mean taken off",
+                remedy="check the microphone and the file; classify recordings in which somebody speaks",
+            )

@@ -1,0 +1,202 @@
+"""Loads an exported model without running anything that its files say.
+
+In SpeechBrain a ``hyperparams.yaml`` runs whatever it names, and a pickle whatever it holds. Here constructors are held
+against a short list (:mod:`ser_plugins.serving.constructors`), weights are read as tensors only, and files must lie
+inside the folder and be the ones that ``model.json`` has the hashes of. Each file is read once, so what was checked is
+what is used.
+"""
+
+import ast
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.serving.constructors import (
+    MODULES,
+    WITH_WEIGHTS,
+    compose,
+    construct,
+    constructor,
+    refuse_unsafe,
+    scalar,
+)
+
+YAML_FILE, LABEL_FILE, CARD_FILE = "hyperparams.yaml", "label_encoder.ckpt", "model.json"
+NEEDED = (YAML_FILE, *(f"{name}.ckpt" for name in WITH_WEIGHTS), LABEL_FILE)
+
+
+class Model(NamedTuple):
+    """A loaded model.
+
+    Arguments
+    ---------
+    modules : torch.nn.ModuleDict
+        ``compute_features``, ``mean_var_norm``, ``embedding_model``, ``classifier``; in evaluation mode, on the CPU.
+    labels : tuple of str
+        Class names in the order of the classifier's outputs.
+    card : dict
+        The content of ``model.json``; empty where there is none.
+    """
+
+    modules: nn.ModuleDict
+    labels: tuple
+    card: dict
+
+
+def load_model(folder) -> Model:
+    """Load a folder that ``ser export`` wrote.
+
+    No random number is drawn, nothing is fetched, and no file outside the folder is opened.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        No such folder; or it is not an export, names what is not allowed, was changed, or its weights do not fit.
+
+    Example
+    -------
+    >>> load_model("https://example.org/model")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ser_plugins.errors.MissingPathError: got: no folder https:/example.org/model; expected: a local folder ...
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise MissingPathError(
+            got=f"no folder {folder}",
+            expected="a local folder written by ser export (models are never fetched)",
+            remedy="check the path",
+        )
+    missing = [name for name in NEEDED if not (folder / name).exists()]
+    if missing:
+        source = folder if (folder / "results.json").is_file() or any(folder.glob("seed_*")) else "FOLD_OR_RUN"
+        raise SerError(
+            got=f"{folder} has no {', '.join(missing)}",
+            expected="a folder written by ser export",
+            remedy=f"export a trained model first: ser export {source} NEW_FOLDER",
+        )
+    files, card = _verified(folder)
+    yaml_file = folder / YAML_FILE
+    nodes = compose(files[YAML_FILE], yaml_file)
+    refuse_unsafe(nodes, yaml_file)
+    modules = {}
+    for name in MODULES:
+        arguments = {key: scalar(node, yaml_file) for key, node in constructor(nodes, name, yaml_file).items()}
+        modules[name] = construct(name, arguments, yaml_file)
+    for name in WITH_WEIGHTS:
+        path = folder / f"{name}.ckpt"
+        fill(modules[name], read_weights(files[path.name], path), path)
+    labels = _read_labels(files[LABEL_FILE], folder / LABEL_FILE)
+    outputs = modules["classifier"].output.out_features
+    if len(labels) != outputs or list(labels) != card.get("classes", list(labels)):
+        raise SerError(
+            got=f"{folder / LABEL_FILE}: {len(labels)} labels ({', '.join(labels)})",
+            expected=f"the {outputs} classes of the classifier" + (f", as in {CARD_FILE}" if card else ""),
+            remedy="export the model again",
+        )
+    return Model(nn.ModuleDict(modules).eval().requires_grad_(False), labels, card)
+
+
+def read_inside(folder: Path, name: str) -> bytes:
+    """The bytes of a regular file that lies in ``folder`` itself, links followed."""
+    path = folder / name
+    real = path.resolve()
+    if real.parent != folder.resolve():
+        raise SerError(
+            got=f"{path} leads to {real}",
+            expected="files inside the model's folder",
+            remedy="put a copy of the file in place of the link",
+        )
+    if not real.is_file():
+        raise MissingPathError(got=f"no file {path}", expected="a regular file", remedy="export the model again")
+    return real.read_bytes()
+
+
+def _verified(folder: Path):
+    """Read every file once; with a ``model.json``, all that it lists, each held against its hash."""
+    files = {name: read_inside(folder, name) for name in NEEDED}
+    if not (folder / CARD_FILE).exists():
+        return files, {}
+    path = folder / CARD_FILE
+    try:
+        card = json.loads(read_inside(folder, CARD_FILE))
+        hashes = dict(card["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SerError(
+            got=f"{path}: {type(error).__name__}: {error}",
+            expected="JSON with the hashes of the files",
+            remedy="export the model again",
+        ) from None
+    unlisted = [name for name in NEEDED if name not in hashes]
+    if unlisted:
+        raise SerError(
+            got=f"{path} has no hash of {', '.join(unlisted)}",
+            expected="a hash of every file",
+            remedy="export the model again",
+        )
+    for name, expected in hashes.items():
+        content = files[name] if name in files else read_inside(folder, name)
+        found = hashlib.sha256(content).hexdigest()
+        if found != expected:
+            raise SerError(
+                got=f"{folder / name} has SHA-256 {found[:12]}...",
+                expected=f"{str(expected)[:12]}..., as {CARD_FILE} says: the file was changed or damaged",
+                remedy="copy the folder again from where it came, or export the model again",
+            )
+    return files, card
+
+
+def read_weights(content: bytes, path) -> dict:
+    """A state dict of plain tensors."""
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        if isinstance(state, dict) and all(isinstance(value, torch.Tensor) for value in state.values()):
+            return state
+        reason = f"a {type(state).__name__} with other things than tensors"
+    except Exception as error:  # torch raises nearly anything for a damaged file
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    raise SerError(
+        got=f"{path}: {reason}",
+        expected="weights and nothing else: a state dict of tensors",
+        remedy="copy the file again from where it came; do not load models from sources you do not trust",
+    )
+
+
+def fill(module: nn.Module, state: dict, path) -> None:
+    """Give a module from :func:`construct` its memory and its values, once names and shapes are known to fit."""
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    wrong = [
+        f"{name} {found.get(name, 'missing')} instead of {wanted.get(name, 'none')}"
+        for name in [*wanted, *(found.keys() - wanted.keys())]
+        if found.get(name) != wanted.get(name)
+    ]
+    if wrong:
+        raise SerError(
+            got=f"{path}: {'; '.join(wrong[:3])}" + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
+            expected=f"the {len(wanted)} tensors of the module that {YAML_FILE} describes",
+            remedy="keep weights and YAML of one export together, or export the model again",
+        )
+    module.to_empty(device="cpu").load_state_dict(state)
+
+
+def _read_labels(content: bytes, path) -> tuple:
+    """Labels in the text format of SpeechBrain's ``CategoricalEncoder``: ``'anger' => 0`` and so on."""
+    try:
+        pairs = content.decode("utf-8").split("=====", 1)[0].splitlines()
+        index_of = {}
+        for line in pairs:
+            label, index = line.rsplit(" => ", 1)
+            index_of[str(ast.literal_eval(label))] = int(index)
+        if not index_of or sorted(index_of.values()) != list(range(len(pairs))):
+            raise ValueError(f"indices {sorted(index_of.values())}")
+    except (ValueError, SyntaxError) as error:
+        raise SerError(
+            got=f"{path}: {error}", expected="one line 'label' => index per class", remedy="export the model again"
+        ) from None
+    return tuple(sorted(index_of, key=index_of.get))
