@@ -155,7 +155,7 @@ class ZNorm(nn.Module):
             raise SerError(got="no frames", expected="a training set", remedy="check the training manifest")
         self.mean.copy_(mean)
         self.std.copy_((deviation / count).sqrt())
-        self.count.fill_(count)
+        self.count.fill_(count // len(self.mean) if self.mode == "scalar" else count)
         return self
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """One fold: exact resume, settings that cannot be mixed, statistics of the training speakers only, test opened once."""
 
+import functools
 import json
 import shutil
 import subprocess
@@ -224,6 +225,7 @@ def test_a_leaking_manifest_stops_the_training(toy_emodb, tmp_path, monkeypatch,
     """The auditor is not decoration: a prepare function that leaks does not get through."""
     from emodb_prepare import prepare_emodb
 
+    @functools.wraps(prepare_emodb)
     def leaking(**options):
         protocol = prepare_emodb(**options)
         folder = Path(options["save_folder"]) / "spk03"
@@ -246,6 +248,7 @@ def test_a_wav_that_breaks_after_preparing_fails_its_fold_and_loses_no_other(toy
     corpus = tmp_path / "emodb"
     shutil.copytree(toy_emodb, corpus)
 
+    @functools.wraps(prepare_emodb)
     def breaking(**options):
         protocol = prepare_emodb(**options)
         victim = sorted((corpus / "wav").glob("03*.wav"))[0]

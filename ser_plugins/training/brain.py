@@ -68,11 +68,14 @@ class EmotionBrain(sb.Brain):
                 self.predictions[key] = (true, row)
         return self.hparams.loss(predictions.float(), batch.label.to(self.device))
 
-    def on_fit_start(self):
-        """Make the history part of the checkpoint, then resume as SpeechBrain does."""
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
         self.history = History()
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("history", self.history)
+
+    def on_fit_start(self):
+        """Resume as SpeechBrain does, then start the clock."""
         super().on_fit_start()
         self.epoch_started = time.monotonic()
 

@@ -118,11 +118,12 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
 
     if not run_options["test_only"]:
         _fit(brain, hparams, dataset)
+    rows, seconds = list(brain.history.rows), brain.history.seconds  # evaluating goes back to the chosen epoch
     best = "valid_UAR" if hparams["select"] != "last" else None
     checkpoint = hparams["checkpointer"].find_checkpoint(max_key=best)
     brain.evaluate(in_order(dataset("test"), hparams["batch_size"]), max_key=best)  # the only time test is opened
 
-    rows = predictions_table(brain.predictions, list(parts["test"]), overrides, protocol["classes"])
+    table = predictions_table(brain.predictions, list(parts["test"]), overrides, protocol["classes"])
     results = {
         "schema": 1,
         "system": hparams["system"],
@@ -137,14 +138,14 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         "speakers": {key: parts["test"][key].get("speaker") for key in parts["test"]},
         "counts": {part: len(entries) for part, entries in parts.items()},
         "metrics": brain.metrics(),
-        "history": brain.history.rows if not run_options["test_only"] else [],
+        "history": rows,
         "epochs": hparams["number_of_epochs"],
         "selected_epoch": checkpoint.meta["epoch"],
         "checkpoint": str(checkpoint.path.relative_to(folder)),
         "parameters": sum(p.numel() for p in brain.modules.parameters()),
         "settings": settings,
         "settings_sha256": sha256(settings),
-        "wall_time_s": brain.history.seconds if not run_options["test_only"] else 0.0,
+        "wall_time_s": seconds,
         "device": str(brain.device),
         "machine": machine(),
         "versions": {
@@ -155,7 +156,7 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     }
     if sb.utils.distributed.if_main_process():
         with atomic_path(folder / "predictions.csv") as temporary:
-            rows.to_csv(temporary, index=False, float_format="%.8g")
+            table.to_csv(temporary, index=False, float_format="%.8g")
         write_json(folder / "results.json", results)  # last: its presence says that the fold is finished
     return results
 
