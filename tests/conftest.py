@@ -29,7 +29,10 @@ def toy_emodb(tmp_path_factory) -> Path:
 
 
 # A model and a schedule that train in a second.
-TINY = "--hidden_size 8 --heads 2 --layers 1 --number_of_epochs 2 --batch_size 8 --lr 0.003 --noprogressbar".split()
+TINY = [
+    *("--hidden_size", "8", "--heads", "2", "--layers", "1"),
+    *("--number_of_epochs", "2", "--batch_size", "8", "--lr", "0.003", "--noprogressbar"),
+]
 
 
 def train(data_folder, results_folder, *options, prepare=None, brain_class=None, here=False) -> None:

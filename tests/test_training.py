@@ -31,7 +31,7 @@ def test_batches_hold_every_item_once_and_depend_on_seed_and_epoch_alone():
     for epoch in (1, 2):
         sampler.set_epoch(epoch)
         orders.append(list(sampler))
-        assert Counter(sum(orders[-1], [])) == Counter(range(101))
+        assert Counter(item for batch in orders[-1] for item in batch) == Counter(range(101))
         assert len(orders[-1]) == len(sampler)
     assert orders[0] != orders[1]
     again = LengthSortedBatches(lengths, 8, seed=3)

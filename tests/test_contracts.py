@@ -1,0 +1,151 @@
+"""The house rules that a machine can check: who imports whom, what is public, what a YAML may differ in."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+
+PACKAGE = ROOT / "ser_plugins"
+PLUGINS = ("spectrogram", "encoders", "attention", "pooling", "classifier", "losses", "lengths")
+WINGS = ("corpora", "training", "evaluation", "serving")
+
+
+def imports(path):
+    """Absolute module names that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def uses(path, *packages):
+    return [name for name in imports(path) if any(f"{name}.".startswith(f"{package}.") for package in packages)]
+
+
+def files(*rooms):
+    found = [path for room in rooms for path in [PACKAGE / f"{room}.py", *(PACKAGE / room).glob("*.py")]]
+    return [path for path in found if path.exists()]
+
+
+@pytest.mark.parametrize("path", files(*PLUGINS), ids=lambda path: path.name)
+def test_plugins_know_no_wing(path):
+    assert not uses(path, *(f"ser_plugins.{wing}" for wing in (*WINGS, "inference", "cli")))
+
+
+@pytest.mark.parametrize("path", files("corpora", "evaluation"), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_corpora_and_evaluation_know_neither_torch_nor_speechbrain(path):
+    assert not uses(path, "torch", "torchaudio", "speechbrain", "ser_plugins.training", "ser_plugins.serving")
+
+
+@pytest.mark.parametrize("path", files("serving", "inference"), ids=lambda path: path.name)
+def test_serving_never_imports_training(path):
+    assert not uses(path, "ser_plugins.training")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_imports_recipes_or_the_command_line(path):
+    assert not uses(path, "recipes", "emodb_prepare", "ser_plugins.cli")
+    assert path.name != "utils.py"
+
+
+def test_the_package_itself_imports_nothing_heavy():
+    code = "import sys, ser_plugins; print([m for m in ('torch', 'speechbrain', 'numpy') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_importing_everything_opens_no_connection():
+    code = (
+        "import socket\n"
+        "def refuse(*a, **k): raise AssertionError('network at import')\n"
+        "socket.socket.connect = socket.create_connection = refuse\n"
+        "import ser_plugins.inference, ser_plugins.training.recipe, ser_plugins.cli\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("versions", "message"),
+    [
+        ({"torch": "2.15.0", "torchaudio": "2.11.0", "speechbrain": "1.1.2"}, "got: torch 2.15.0, torchaudio 2.11.0"),
+        ({"torch": "2.11.0", "speechbrain": "1.1.2"}, "torchaudio not installed"),
+    ],
+)
+def test_a_mismatched_trio_is_told_in_words(versions, message):
+    from importlib.metadata import PackageNotFoundError
+
+    from ser_plugins import _check_trio
+
+    def installed(package):
+        if package not in versions:
+            raise PackageNotFoundError(package)
+        return versions[package]
+
+    with pytest.raises(ImportError) as caught:
+        _check_trio(installed)
+    assert message in str(caught.value)
+    assert 'remedy: pip install "torch==2.11.*" "torchaudio==2.11.*" "speechbrain==1.1.*"' in str(caught.value)
+
+
+def plugins():
+    """Every public class of the plugin files: what `!new:ser_plugins.<room>.<Class>` can name."""
+    for room in PLUGINS:
+        module = import_module(f"ser_plugins.{room}")
+        for name, value in vars(module).items():
+            if inspect.isclass(value) and value.__module__ == module.__name__ and not name.startswith("_"):
+                yield pytest.param(value, id=f"{room}.{name}")
+
+
+@pytest.mark.parametrize("plugin", list(plugins()))
+def test_every_plugin_is_a_documented_torch_module(plugin):
+    assert issubclass(plugin, torch.nn.Module)
+    assert ">>>" in inspect.getdoc(plugin), "no runnable example"
+
+
+SYSTEMS = ROOT / "recipes" / "EmoDB" / "hparams"
+# What each system differs in from bigru_mha.yaml, beside its name.
+DEFINES = {"bigru": {"heads"}, "bigru_mha_xu2024": {"front_end"}}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SYSTEMS.glob("*.yaml") if path.stem != "bigru_mha"))
+def test_systems_differ_in_the_keys_that_define_them_and_nowhere_else(name):
+    def read(stem):
+        tree = yaml.compose((SYSTEMS / f"{stem}.yaml").read_text())
+        return {key.value: yaml.serialize(value) for key, value in tree.value}
+
+    main, other = read("bigru_mha"), read(name)
+    assert list(main) == list(other)
+    assert {key for key in main if main[key] != other[key]} == {"system", *DEFINES[name]}
+
+
+@pytest.mark.parametrize("path", sorted(SYSTEMS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_yaml_names_are_two_dots_deep_and_the_values_those_of_table_2(path):
+    text = path.read_text()
+    for line in text.splitlines():
+        if "ser_plugins." in line:
+            assert line.split("ser_plugins.")[1].count(".") == 1, line
+    values = yaml.safe_load("\n".join(line for line in text.splitlines() if "!" not in line and line[:1].isalpha()))
+    table_2 = {"lr": 0.0001, "batch_size": 32, "attention_dropout": 0.2, "dropout": 0.2, "number_of_epochs": 80}
+    assert {key: values[key] for key in table_2} == table_2
+    assert values["system"] == path.stem
+
+
+def test_files_stay_small():
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "recipes").rglob("*.py")]:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path
+
+
+def test_no_file_of_ours_holds_a_path_of_a_home_or_an_index():
+    for path in Path(ROOT).glob("**/*"):
+        if path.suffix in {".py", ".md", ".toml", ".yaml", ".txt"} and not {".venv", "results", "demo"} & {*path.parts}:
+            text = path.read_text(encoding="utf-8")
+            assert "pypi" + ".org" not in text, path
+            assert "/root" + "/" not in text, path

@@ -1,0 +1,136 @@
+"""The commands that users type: every YAML, from the repository root and from the recipe's own folder."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT, TINY
+
+RECIPE = ROOT / "recipes" / "EmoDB"
+YAMLS = sorted(path.name for path in (RECIPE / "hparams").glob("*.yaml"))
+
+
+def command(yaml_file, corpus, results, *options, start=(sys.executable,), script="recipes/EmoDB/train.py"):
+    where = ["--data_folder", str(corpus), "--results_folder", str(results)]
+    return [*start, script, f"hparams/{yaml_file}", *where, *TINY, *options]
+
+
+def run(arguments, cwd=ROOT):
+    process = subprocess.run(arguments, cwd=cwd, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr[-3000:]
+    return process
+
+
+@pytest.fixture(scope="module")
+def whole_run(toy_emodb, tmp_path_factory):
+    """All folds of the main system in two workers, by the real command."""
+    results = tmp_path_factory.mktemp("results")
+    process = run(command("bigru_mha.yaml", toy_emodb, results, "--jobs", "2"))
+    return results / "bigru_mha" / "loso", process
+
+
+@pytest.mark.parametrize("yaml_file", YAMLS)
+@pytest.mark.parametrize("cwd", [ROOT, RECIPE], ids=["root", "own-folder"])
+def test_every_yaml_runs_from_both_folders(yaml_file, cwd, toy_emodb, tmp_path):
+    script = str((RECIPE / "train.py").relative_to(cwd))
+    options = ["--fold", "spk08", "--number_of_epochs", "1", "--batch_size", "16"]
+    run(command(yaml_file, toy_emodb, tmp_path, *options, script=script), cwd)
+    system = yaml_file.removesuffix(".yaml")
+    results = json.loads((tmp_path / system / "loso" / "seed_1234" / "spk08" / "results.json").read_text())
+    assert results["system"] == system
+    assert results["counts"]["test"] == len(pd.read_csv(tmp_path / system / "loso/seed_1234/spk08/predictions.csv"))
+
+
+def test_the_whole_protocol_reports_what_its_folds_predicted(whole_run):
+    folder, process = whole_run
+    summary = json.loads((folder / "results.json").read_text())
+    predictions = pd.concat(pd.read_csv(path) for path in sorted(folder.glob("seed_1234/*/predictions.csv")))
+    assert not predictions["id"].duplicated().any()
+    accuracy = (predictions["true"] == predictions["predicted"]).mean()
+    assert summary["metrics"]["WA"] == pytest.approx(accuracy)
+    assert "(synthetic)" in summary["protocol_line"]
+    assert "(synthetic)" in process.stdout
+    for name in ("results.md", "predictions.csv", "figures/confusion_matrix.png", "figures/training_curves.pdf"):
+        assert (folder / name).stat().st_size > 100
+
+
+def test_every_fold_is_an_ordinary_speechbrain_experiment(whole_run):
+    folder, _ = whole_run
+    for fold in ("spk03", "spk08", "spk09"):
+        names = {path.name for path in (folder / "seed_1234" / fold).iterdir()}
+        assert {"train.py", "hyperparams.yaml", "log.txt", "env.log", "train_log.txt", "save"} <= names
+        assert "epoch: 2" in (folder / "seed_1234" / fold / "train_log.txt").read_text()
+
+
+def test_workers_give_the_same_as_one_process(whole_run, toy_emodb, tmp_path):
+    folder, _ = whole_run
+    run(command("bigru_mha.yaml", toy_emodb, tmp_path, "--fold", "spk08"))
+    alone, beside = (base / "seed_1234/spk08/predictions.csv" for base in (tmp_path / "bigru_mha/loso", folder))
+    assert alone.read_text() == beside.read_text()
+
+
+def test_a_second_call_trains_nothing_and_reports_the_same(whole_run, toy_emodb):
+    folder, _ = whole_run
+    before = (folder / "results.json").read_text()
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("CKPT.yaml")}
+    run(command("bigru_mha.yaml", toy_emodb, folder.parents[1], "--jobs", "2"))
+    assert (folder / "results.json").read_text() == before
+    assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
+
+
+def test_some_folds_say_which_are_missing(toy_emodb, tmp_path):
+    process = run(command("bigru_mha.yaml", toy_emodb, tmp_path, "--folds", "spk03,spk08", "--jobs", "2"))
+    assert "still to be trained before there is a report: spk09" in process.stdout
+    assert not (tmp_path / "bigru_mha" / "loso" / "results.json").exists()
+
+
+def test_a_killed_parent_takes_its_workers_along_and_the_run_resumes(toy_emodb, tmp_path, whole_run):
+    arguments = command("bigru_mha.yaml", toy_emodb, tmp_path, "--jobs", "2", "--ckpt_interval_steps", "1")
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: list(tmp_path.rglob("CKPT.yaml")))
+        children = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    wait_for(lambda: not any(alive(pid) for pid in children))
+    run(command("bigru_mha.yaml", toy_emodb, tmp_path, "--jobs", "2", "--ckpt_interval_steps", "1"))
+    resumed, whole = (base / "predictions.csv" for base in (tmp_path / "bigru_mha" / "loso", whole_run[0]))
+    assert resumed.read_text() == whole.read_text()
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_torchrun_trains_one_fold_on_two_processes(toy_emodb, tmp_path):
+    start = [str(Path(sys.executable).parent / "torchrun"), "--nproc_per_node=2", "--master_port=29517"]
+    options = ["--fold", "spk03", "--device", "cpu", "--distributed_backend", "gloo"]
+    run(command("bigru_mha.yaml", toy_emodb, tmp_path, *options, start=start))
+    results = json.loads((tmp_path / "bigru_mha" / "loso" / "seed_1234" / "spk03" / "results.json").read_text())
+    assert results["counts"]["test"] > 0
+
+
+@pytest.mark.skipif("EMODB" not in os.environ, reason="set EMODB to the folder of the real corpus")
+def test_one_epoch_on_the_real_corpus(tmp_path):
+    options = ["--fold", "spk10", "--number_of_epochs", "1", "--batch_size", "32"]
+    run(command("bigru_mha.yaml", os.environ["EMODB"], tmp_path, *options))
+    results = json.loads((tmp_path / "bigru_mha" / "loso" / "seed_1234" / "spk10" / "results.json").read_text())
+    assert results["counts"] == {"train": 497, "valid": 0, "test": 38}
+    assert results["protocol"]["corpus"] == "EmoDB"
