@@ -1,0 +1,51 @@
+# Two commands: `make demo` shows what this is, `make test` shows that it works. Both install everything by themselves.
+
+# The first Python from 3.10 to 3.12 on this machine; name another with `make demo PYTHON=/path/to/python`.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+EMODB ?= data/EmoDB
+
+DEMO := demo
+DEMO_RUN := $(DEMO)/results/bigru_mha/loso
+
+.PHONY: demo test lint emodb constraints clean
+
+# On the synthetic corpus: prepare, ten folds, table, figures, exported model, one wav classified. Minutes on two cores.
+demo: $(VENV)/.installed
+	rm -rf $(DEMO)
+	$(BIN)/ser toy $(DEMO)/emodb
+	$(BIN)/python recipes/EmoDB/train.py hparams/bigru_mha.yaml --data_folder $(DEMO)/emodb \
+		--results_folder $(DEMO)/results --number_of_epochs 12 --lr 0.001 --batch_size 16
+	$(BIN)/ser export $(DEMO_RUN) $(DEMO)/model
+	$(BIN)/ser classify $(DEMO)/emodb/wav/03a01Wa.wav --model $(DEMO)/model
+
+# The same on the real corpus: `make emodb EMODB=/path/to/emodb`, or without a path to have it downloaded.
+emodb: $(VENV)/.installed
+	$(BIN)/python recipes/EmoDB/train.py hparams/bigru_mha.yaml --data_folder $(EMODB)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "got: no Python 3.10, 3.11 or 3.12; expected: one of them; remedy: install it, or make PYTHON=/path/to/python"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+# Resolve anew and write the exact versions; see constraints.txt.
+constraints:
+	$(PYTHON) scripts/write_constraints.py
+
+clean:
+	rm -rf $(VENV) $(DEMO)
