@@ -1,0 +1,73 @@
+"""What the documents say is true: code blocks run, commands and files exist, tables are those that the report wrote."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, train
+
+from ser_plugins.serving.export import export_model
+
+DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("recipes/**/README.md")])
+RESULTS = ROOT / "recipes" / "EmoDB" / "results"
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def after_the_demo(toy_emodb, tmp_path_factory):
+    """A folder as `make demo` leaves it, made from one tiny fold."""
+    folder = tmp_path_factory.mktemp("docs")
+    shutil.copytree(toy_emodb, folder / "demo" / "emodb")
+    train(folder / "demo" / "emodb", folder / "results", "--fold", "spk03")
+    export_model(folder / "results" / "bigru_mha" / "loso" / "seed_1234" / "spk03", folder / "demo" / "model")
+    return folder
+
+
+def test_python_blocks_of_the_readme_run(after_the_demo):
+    code = blocks(ROOT / "README.md", "python")
+    assert len(code) >= 3
+    for block in code:
+        subprocess.run([sys.executable, "-c", block], cwd=after_the_demo, check=True, capture_output=True)
+
+
+def test_yaml_blocks_of_the_readme_build():
+    from hyperpyyaml import load_hyperpyyaml
+
+    for block in blocks(ROOT / "README.md", "yaml"):
+        assert load_hyperpyyaml(block)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+def test_named_commands_exist():
+    from ser_plugins.cli import app
+
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        assert set(re.findall(r"(?:^|`)ser (\w+)", text, re.M)) <= known
+        assert set(re.findall(r"(?:^|`)make (\w+)", text, re.M)) <= set(targets)
+
+
+@pytest.mark.parametrize("run", sorted(path.parent for path in RESULTS.glob("*/*/results.md")), ids=str)
+def test_published_tables_are_what_the_report_writes_from_the_committed_files(run, tmp_path):
+    from ser_plugins.evaluation.report import write_report
+
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    (copy / "results.md").unlink()
+    write_report(copy)
+    published = (run / "results.md").read_text(encoding="utf-8")
+    assert (copy / "results.md").read_text(encoding="utf-8") == published
+    assert published.strip() in Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
