@@ -8,6 +8,7 @@ The rooms, and what each turns into what:
 - ``ser_plugins.pooling``: frames -> one vector
 - ``ser_plugins.classifier``: all stages together, each optional
 - ``ser_plugins.losses``: what torch and SpeechBrain lack
+- ``ser_plugins.checkpoints``: SpeechBrain's checkpointer, whole or none
 - ``ser_plugins.inference``: ``EmotionClassifier``, the face that users of models import
 - ``ser_plugins.corpora``, ``training``, ``evaluation``, ``serving``: the wings behind the recipes and ``ser``
 

@@ -13,7 +13,7 @@ import yaml
 from conftest import ROOT
 
 PACKAGE = ROOT / "ser_plugins"
-PLUGINS = ("spectrogram", "encoders", "attention", "pooling", "classifier", "losses", "lengths")
+PLUGINS = ("spectrogram", "encoders", "attention", "pooling", "classifier", "losses", "lengths", "checkpoints")
 WINGS = ("corpora", "training", "evaluation", "serving")
 
 
@@ -97,7 +97,7 @@ def test_a_mismatched_trio_is_told_in_words(versions, message):
 
 def plugins():
     """Every public class of the plugin files: what `!new:ser_plugins.<room>.<Class>` can name."""
-    for room in PLUGINS:
+    for room in set(PLUGINS) - {"checkpoints"}:
         module = import_module(f"ser_plugins.{room}")
         for name, value in vars(module).items():
             if inspect.isclass(value) and value.__module__ == module.__name__ and not name.startswith("_"):

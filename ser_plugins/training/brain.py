@@ -101,12 +101,12 @@ class EmotionBrain(sb.Brain):
         now = time.monotonic()
         self.history.seconds += now - self.epoch_started
         self.epoch_started = now
-        if sb.utils.distributed.if_main_process():
-            self.hparams.train_logger.log_stats(
-                stats_meta={"epoch": row["epoch"], "lr": row["lr"]},
-                train_stats={"loss": row["train_loss"]},
-                valid_stats={key[6:]: value for key, value in row.items() if key.startswith("valid_")} or None,
-            )
+        # On every process: SpeechBrain's loggers write on the main one, and all of them meet there.
+        self.hparams.train_logger.log_stats(
+            stats_meta={"epoch": row["epoch"], "lr": row["lr"]},
+            train_stats={"loss": row["train_loss"]},
+            valid_stats={key[6:]: value for key, value in row.items() if key.startswith("valid_")} or None,
+        )
         if self.checkpointer is not None:
             best = {} if self.hparams.select == "last" else {"max_keys": ["valid_UAR"]}
             self.checkpointer.save_and_keep_only(meta=dict(row), verbosity=logging.DEBUG, **best)

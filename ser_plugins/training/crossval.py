@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import threading
+import traceback
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
 }
+
+
+LOG = "console.log"
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def run_jobs(jobs, workers: int, console: Console | None = None) -> None:
         for job, results, error in run(jobs, workers, lambda: _show_epochs(progress, task, jobs)):
             finished += 1
             if error is not None:
-                failures[job.name] = f"{error} (log: {job.folder / 'console.log'})"
+                failures[job.name] = f"{error} (log: {job.folder / LOG})"
                 progress.console.print(f"{finished}/{len(jobs)} {job.name}: FAILED: {error}", style="red", markup=False)
                 continue
             metrics = results["metrics"]
@@ -80,11 +84,9 @@ def run_jobs(jobs, workers: int, console: Console | None = None) -> None:
 
 
 def _here(jobs, workers, tick):
-    from ser_plugins.training.fold import run_fold
-
     for job in jobs:
         try:
-            yield job, run_fold(*job.arguments), None
+            yield job, _run(job), None
         except Exception as error:  # one failed fold must not lose the others; it is reported at the end
             yield job, None, error
         tick()
@@ -111,17 +113,28 @@ def _in_workers(jobs, workers, tick):
         pool.shutdown()
 
 
-def _run_quietly(job: Job):
-    """Run in a worker, its output going to the fold's ``console.log``."""
+def _run(job: Job):
+    """Run in this process; what goes wrong is told to the fold's ``console.log`` in full."""
     from ser_plugins.training.fold import run_fold
 
+    try:
+        return run_fold(*job.arguments)
+    except Exception:
+        job.folder.mkdir(parents=True, exist_ok=True)
+        with open(job.folder / LOG, "a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+        raise
+
+
+def _run_quietly(job: Job):
+    """Run in a worker, its output going to the fold's ``console.log``."""
     job.folder.mkdir(parents=True, exist_ok=True)
     with (
-        open(job.folder / "console.log", "a", encoding="utf-8") as log,
+        open(job.folder / LOG, "a", encoding="utf-8") as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):
-        return run_fold(*job.arguments)
+        return _run(job)
 
 
 def _die_with_parent():
