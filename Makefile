@@ -24,9 +24,11 @@ demo: $(VENV)/.installed
 # The same on the real corpus: `make emodb EMODB=/path/to/emodb`, or without a path to have it downloaded.
 emodb: $(VENV)/.installed
 	$(BIN)/python recipes/EmoDB/train.py hparams/bigru_mha.yaml --data_folder $(EMODB)
+	$(BIN)/ser export results/EmoDB/bigru_mha/loso models/emodb --overwrite
+	$(BIN)/ser classify $(EMODB)/wav/03a01Wa.wav --model models/emodb
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

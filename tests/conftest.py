@@ -35,13 +35,21 @@ TINY = [
 ]
 
 
-def train(data_folder, results_folder, *options, prepare=None, brain_class=None, here=False) -> None:
+def train(
+    data_folder,
+    results_folder,
+    *options,
+    prepare=None,
+    brain_class=None,
+    here=False,
+    yaml_file="hparams/bigru_mha.yaml",
+) -> None:
     """Run EmoDB's recipe in this process, as its ``train.py`` does; ``here`` runs several folds without workers."""
     from emodb_prepare import prepare_emodb
 
     from ser_plugins.training import recipe
 
-    arguments = ["hparams/bigru_mha.yaml", "--data_folder", str(data_folder), "--results_folder", str(results_folder)]
+    arguments = [yaml_file, "--data_folder", str(data_folder), "--results_folder", str(results_folder)]
     with pytest.MonkeyPatch.context() as patch:
         if here:
             patch.setattr(recipe, "_workers", lambda *_: 0)

@@ -120,7 +120,7 @@ def alive(pid):
 
 
 def test_torchrun_trains_one_fold_on_two_processes(toy_emodb, tmp_path):
-    start = [str(Path(sys.executable).parent / "torchrun"), "--nproc_per_node=2", "--master_port=29517"]
+    start = [str(Path(sys.executable).parent / "torchrun"), "--standalone", "--nproc_per_node=2"]
     options = ["--fold", "spk03", "--device", "cpu", "--distributed_backend", "gloo"]
     run(command("bigru_mha.yaml", toy_emodb, tmp_path, *options, start=start))
     results = json.loads((tmp_path / "bigru_mha" / "loso" / "seed_1234" / "spk03" / "results.json").read_text())

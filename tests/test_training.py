@@ -310,3 +310,18 @@ def test_settings_are_told_apart_by_value_not_by_spelling():
     spelled = [resolve(YAML_FILE, parse_overrides(f"lr: {lr}")) for lr in ("1e-4", "0.0001", "0.001")]
     assert differences(spelled[0], spelled[1]) == ""
     assert "lr: 0.0001 -> 0.001" in differences(spelled[0], spelled[2])
+
+
+def test_mixed_precision_and_tensorboard_work_as_in_speechbrain(toy_emodb, tmp_path):
+    text = YAML_FILE.read_text()
+    loggers = "train_logger: !new:speechbrain.utils.train_logger."
+    old = f"{loggers}FileTrainLogger\n    save_file: !ref <output_folder>/train_log.txt"
+    new = f"{loggers}TensorboardLogger\n    save_dir: !ref <output_folder>/tensorboard"
+    assert old in text
+    (tmp_path / "tensorboard.yaml").write_text(text.replace(old, new))
+    options = ["--fold", "spk03", "--precision", "bf16", "--device", "cpu"]
+    train(toy_emodb, tmp_path, *options, yaml_file=str(tmp_path / "tensorboard.yaml"))
+    results = json.loads((folder_of(tmp_path) / "results.json").read_text())
+    assert results["settings"]["run_options"] == {"precision": "bf16"}
+    assert list((folder_of(tmp_path) / "tensorboard").glob("events*"))
+    assert not predictions(tmp_path).filter(like="p_").isna().any(axis=None)
