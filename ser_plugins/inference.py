@@ -7,18 +7,17 @@ ser_plugins.errors.MissingPathError: got: no folder no/such/model; expected: a l
 """
 
 import math
-from pathlib import Path
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ser_plugins.audio import read_wave
-from ser_plugins.errors import AudioError
+from ser_plugins.errors import AudioError, SerError
 from ser_plugins.serving.loading import load_model
+from ser_plugins.serving.windows import Window, batched, cut_windows, open_recording
 
 SILENCE = 1e-3  # -60 dB of full scale: a recording that never departs further from its mean is called silent
-MAX_RESAMPLING_TAPS = 50_000_000  # of torchaudio's filter: every usual rate needs less than a hundredth of it
 
 
 class Classification(NamedTuple):
@@ -149,34 +148,81 @@ class EmotionClassifier:
     def classify_file(self, path) -> Classification:
         """Classify one audio file of any rate and number of channels; a batch of one.
 
+        The file is one utterance to the model, so memory grows with its length, by a few MB per second of audio. Beyond
+        half a minute, far from the utterances that models are trained on, use :meth:`classify_windows`.
+
         Raises
         ------
         MissingPathError, AudioError
-            No such file; or unreadable, empty, too short, silent, or holding NaN.
+            No such file; or unreadable, empty, cut short, too short, silent, or holding NaN.
         """
         return self.classify_batch(self._load(path)[None])
 
     def predict_file(self, path) -> Prediction:
         """Classify one audio file; the outcome as plain Python values, probabilities by class name."""
-        probabilities, score, _, labels = self.classify_file(path)
-        by_name = dict(zip(self.labels, probabilities[0].tolist(), strict=True))
-        return Prediction(labels[0], float(score), by_name)
+        return self._predictions(self.classify_file(path))[0]
+
+    def classify_windows(self, path, *, window=3.0, hop=1.0, batch_size=8) -> Iterator[Window]:
+        """Classify a recording of any length, window after window; each as if it were a file of its own.
+
+        The file is read as the windows are asked for: time is linear in its length, and memory is that of
+        ``batch_size`` windows for any length.
+
+        Arguments
+        ---------
+        path : str or Path
+            An audio file of any rate and number of channels.
+        window, hop : float
+            Length of a window and the step from one to the next, in s. A shorter window ends the recording when the
+            last whole one leaves a rest that is in no window and long enough to be classified.
+        batch_size : int
+            Windows classified at once: more is faster on a GPU, fewer gives the first result sooner.
+
+        Yields
+        ------
+        Window
+            ``start``, ``end``, ``label``, ``probability``, ``probabilities``; the last three are None where the window
+            is silent, as it may well be in a long recording.
+
+        Raises
+        ------
+        MissingPathError, AudioError, SerError
+            At the call: no such file, unreadable, or a window that is too short for the model. Later, once the windows
+            before are yielded: cut short, damaged or NaN, with the second; or a recording too short altogether.
+        """
+        least, hop_samples = self.min_samples / self.sample_rate, hop * self.sample_rate
+        if not (least <= window < math.inf and 1 <= hop_samples < math.inf and batch_size >= 1):
+            raise SerError(
+                got=f"window={window}, hop={hop}, batch_size={batch_size}",
+                expected=f"a window of at least {least:.3f} s, a hop above 0 s, a batch of at least 1",
+                remedy="give window and hop in seconds, for example window=3.0, hop=1.0",
+            )
+        cuts = cut_windows(open_recording(path, self.sample_rate), self.sample_rate, window, hop, self.min_samples)
+        return self._classify_cuts(batched(cuts, batch_size), str(path))
+
+    def _classify_cuts(self, batches, name):
+        for batch in batches:
+            for _, wave in batch:
+                self._check_length(wave, name)
+            audible = [_peak(wave) >= SILENCE for _, wave in batch]
+            heard = [wave for (_, wave), loud in zip(batch, audible, strict=True) if loud]
+            found = iter(())
+            if heard:
+                counts = torch.tensor([len(wave) for wave in heard], dtype=torch.float64)
+                padded = torch.nn.utils.rnn.pad_sequence(heard, batch_first=True)  # (heard windows, samples)
+                found = iter(self._predictions(self.classify_batch(padded, counts / padded.shape[1])))
+            for (start, wave), loud in zip(batch, audible, strict=True):
+                outcome = next(found) if loud else (None, None, None)
+                yield Window(start / self.sample_rate, (start + len(wave)) / self.sample_rate, *outcome)
+
+    def _predictions(self, result: Classification) -> list[Prediction]:
+        """Plain Python values, one per item."""
+        rows = zip(result.labels, result.score.tolist(), result.probabilities.tolist(), strict=True)
+        return [Prediction(label, score, dict(zip(self.labels, row, strict=True))) for label, score, row in rows]
 
     def _load(self, path) -> torch.Tensor:
         """Read, downmix, resample, check: (samples,)."""
-        wave, rate = read_wave(path)
-        wave = torch.from_numpy(wave)
-        if rate != self.sample_rate:
-            from torchaudio.functional import resample
-
-            common = math.gcd(rate, self.sample_rate)
-            if rate // common * (self.sample_rate // common) > MAX_RESAMPLING_TAPS:
-                raise AudioError(
-                    got=f"{path}: {rate} Hz",
-                    expected=f"a usual sample rate ({self.sample_rate}, 8000, 22050, 44100, 48000 Hz ...)",
-                    remedy=f"convert it first: ffmpeg -i {Path(path).name} -ar {self.sample_rate} converted.wav",
-                )
-            wave = resample(wave, rate, self.sample_rate)
+        wave = torch.cat(list(open_recording(path, self.sample_rate, seconds=60.0)))
         self._check_recording(wave, str(path))
         return wave
 
@@ -212,20 +258,23 @@ class EmotionClassifier:
             self._check_recording(wave[:count], "waveform" if batch == 1 else f"waveform {place}")
         return wavs, counts
 
-    def _check_recording(self, wave: torch.Tensor, name: str) -> None:
+    def _check_length(self, wave: torch.Tensor, name: str) -> None:
         if len(wave) < self.min_samples:
             raise AudioError(
                 got=f"{name}: {len(wave) / self.sample_rate:.3f} s ({len(wave)} samples at {self.sample_rate} Hz)",
                 expected=f"at least {self.min_samples / self.sample_rate:.3f} s ({self.min_samples} samples)",
                 remedy="leave out or lengthen the recording",
             )
+
+    def _check_recording(self, wave: torch.Tensor, name: str) -> None:
+        self._check_length(wave, name)
         if not bool(wave.isfinite().all()):
             raise AudioError(
                 got=f"{name}: NaN or infinity in the samples",
                 expected="finite samples",
                 remedy="record or convert it again",
             )
-        peak = float((wave - wave.mean()).abs().max())
+        peak = _peak(wave)
         if peak < SILENCE:
             level = f"{20 * math.log10(peak):.0f} dB of full scale" if peak > 0 else "digital silence"
             raise AudioError(
@@ -233,3 +282,8 @@ class EmotionClassifier:
                 expected=f"a peak of at least {20 * math.log10(SILENCE):.0f} dB, the mean taken off",
                 remedy="check the microphone and the file; classify recordings in which somebody speaks",
             )
+
+
+def _peak(wave: torch.Tensor) -> float:
+    """The farthest that a recording departs from its mean; full scale is 1."""
+    return float((wave - wave.mean()).abs().max())

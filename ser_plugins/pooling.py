@@ -1,7 +1,6 @@
 """Frames -> one vector per utterance, over real frames only."""
 
 import torch
-from speechbrain.lobes.models.ECAPA_TDNN import AttentiveStatisticsPooling
 from torch import nn
 
 from ser_plugins.errors import SerError
@@ -65,6 +64,9 @@ class AttentivePooling(nn.Module):
     """
 
     def __init__(self, size, attention_channels=64):
+        # Imported only here: models with another pooling load without the seconds that SpeechBrain's import takes.
+        from speechbrain.lobes.models.ECAPA_TDNN import AttentiveStatisticsPooling
+
         super().__init__()
         self.output_size = 2 * size
         self.pool = AttentiveStatisticsPooling(size, attention_channels=attention_channels)

@@ -11,6 +11,9 @@ import pytest
 import torch
 import yaml
 from conftest import ROOT
+from fake_run import tone, write_run, write_wav
+
+from ser_plugins.serving.export import export_model
 
 PACKAGE = ROOT / "ser_plugins"
 PLUGINS = ("spectrogram", "encoders", "attention", "pooling", "classifier", "losses", "lengths", "checkpoints")
@@ -60,6 +63,22 @@ def test_nothing_imports_recipes_or_the_command_line(path):
 def test_the_package_itself_imports_nothing_heavy():
     code = "import sys, ser_plugins; print([m for m in ('torch', 'speechbrain', 'numpy') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_using_a_model_imports_no_speechbrain(tmp_path):
+    """Seconds of import that a server or a command line would pay at every start; attentive pooling alone needs it."""
+    export_model(write_run(tmp_path / "loso"), tmp_path / "model")
+    wave = write_wav(tmp_path / "speech.wav", tone(0.6, 44100), 44100)
+    code = (
+        "import sys\n"
+        "from ser_plugins.inference import EmotionClassifier\n"
+        "model = EmotionClassifier.from_hparams(sys.argv[1])\n"
+        "model.predict_file(sys.argv[2]), list(model.classify_windows(sys.argv[2]))\n"
+        "heavy = ('speechbrain', 'scipy', 'sympy', 'pandas', 'sklearn', 'matplotlib')\n"
+        "print([name for name in sys.modules if name.split('.')[0] in heavy])"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "model", wave]
+    assert subprocess.check_output(command, text=True).strip() == "[]"
 
 
 def test_importing_everything_opens_no_connection():
