@@ -103,7 +103,7 @@ def _provenance(summary: dict) -> list[tuple[str, str]]:
     command = [("command", f"`{summary['command']}`")] if summary["command"] else []
     return [
         *command,
-        ("audit", summary["audit"]),
+        ("audit", summary["audit"].removeprefix("audit ")),
         ("model", f"{summary['parameters']:,} parameters; settings `{summary['settings_sha256'][:8]}`"),
         (
             "wall time",
