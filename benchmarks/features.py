@@ -2,9 +2,10 @@
 
 > python benchmarks/features.py --data_folder /path/to/emodb
 
-librosa and torchaudio are asked for the same spectrogram, and the largest difference from ours is reported. openSMILE's
-eGeMAPS is another thing, 88 functionals of an utterance; it is here for its cost. openSMILE's licence allows research and
-private use only. It and librosa come with ``pip install "ser-plugins[bench]"``; one that is missing is reported so.
+librosa and torchaudio are asked for the same spectrogram, and the largest difference from ours is reported.
+openSMILE's eGeMAPS is another thing, 88 functionals of an utterance; it is here for its cost. openSMILE's licence
+allows research and private use only. It and librosa come with ``pip install "ser-plugins[bench]"``; one that is missing
+is reported so.
 """
 
 import tempfile
@@ -131,8 +132,8 @@ def single_file_table(systems, missing, corpus, rounds, targets) -> dict:
         "features_single",
         "File by file, reading included, one core",
         rows,
-        f"Real-time factor: seconds of work per second of audio. openSMILE takes every {EVERY}th recording. Differences "
-        "are of the natural logarithm of power.",
+        f"Real-time factor: seconds of work per second of audio. openSMILE takes every {EVERY}th recording. "
+        "Differences are of the natural logarithm of power.",
     )
 
 
@@ -166,7 +167,9 @@ def batch_table(systems, corpus, rounds) -> dict:
         {"system": name, "real-time factor": spread(seconds[name], 1 / audio), "times ours": ratios[name]}
         for name in systems
     ]
-    return table("features_batch", f"Batches of {BATCH}, sorted by length, reading and padding included, one core", rows)
+    return table(
+        "features_batch", f"Batches of {BATCH}, sorted by length, reading and padding included, one core", rows
+    )
 
 
 def gpu_table() -> dict:

@@ -245,7 +245,9 @@ class Report:
             "benchmark": name,
             "title": title,
             "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            "command": " ".join(["python", words[0], *(Path(word).name if "/" in word else word for word in words[1:])]),
+            "command": " ".join(
+                ["python", words[0], *(Path(word).name if "/" in word else word for word in words[1:])]
+            ),
             "quick": options.quick,
             "corpus": corpus,
             "machine": machine(),

@@ -20,8 +20,8 @@ def ours_over_corpus_size(manifest, protocol, times, steps, folder) -> dict:
     Returns
     -------
     dict
-        ``utterances``; ``prepare_s``: features of all, and their z-norm; ``steps``: (utterances, seconds) of steps spread
-        evenly over the corpus in order of length, features fetched as in training.
+        ``utterances``; ``prepare_s``: features of all, and their z-norm; ``steps``: (utterances, seconds) of steps
+        spread evenly over the corpus in order of length, features fetched as in training.
     """
     from speechbrain.dataio.batch import PaddedBatch
 

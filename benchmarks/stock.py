@@ -3,9 +3,9 @@
 > python benchmarks/stock.py FOLD/train.json FOLD/test.json /path/to/emodb results/stock.json --epochs 80
 
 Waveforms are read and transformed anew in every batch, batches are drawn in random order and padded to their longest,
-the features are normalised by running statistics, the Bi-GRU is packed, and threads are left to their default. The layer
-sizes, the loss, the optimizer and the batch size are those of ``recipes/EmoDB/hparams/bigru_mha.yaml``. Data loading
-stays in the training process (``num_workers`` 0, as in SpeechBrain's template), which is the faster choice on two cores.
+the features are normalised by running statistics, the Bi-GRU is packed, and threads are left to their default. The
+layer sizes, the loss, the optimizer and the batch size are those of ``recipes/EmoDB/hparams/bigru_mha.yaml``. Data
+loading stays in the training process (``num_workers`` 0, as in SpeechBrain's template).
 """
 
 import argparse
