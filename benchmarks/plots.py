@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ser_plugins.evaluation.figures import BLUE, ORANGE, SKY
 from ser_plugins.files import atomic_path
@@ -60,6 +61,7 @@ def draw_long_audio(figure, rows) -> None:
         tidy(axes)
     time.set_yscale("log")
     time.yaxis.set_major_formatter("{x:g}")
+    time.yaxis.set_minor_formatter(NullFormatter())
     memory.set_ylim(0, 1.1 * memory.get_ylim()[1])
     if time.has_data():
         time.legend(frameon=False)
