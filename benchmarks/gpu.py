@@ -40,13 +40,14 @@ def main():
 
 def measure(options, folder, report) -> None:
     """Both systems, one after the other."""
-    data_folder = recordings(options, folder).folder
+    corpus = recordings(options, folder)
+    report.content["corpus"] = corpus.name
     epochs = 2 if options.quick else 80
     rows = []
     for system, minutes in TARGETS.items():
         command = [
             *(sys.executable, ROOT / "recipes" / "EmoDB" / "train.py", f"hparams/{system}.yaml", "--noprogressbar"),
-            *("--data_folder", data_folder, "--results_folder", folder / "results", "--number_of_epochs", epochs),
+            *("--data_folder", corpus.folder, "--results_folder", folder / "results", "--number_of_epochs", epochs),
             *("--device", "cuda:0", "--jobs", options.jobs),
         ]
         start = time.perf_counter()

@@ -58,13 +58,13 @@ def recordings(options, temporary) -> Recordings:
     folder, name = options.data_folder, "EmoDB"
     if folder is None:
         size = {"speakers": 3, "sentences": 1, "syllables": 2} if options.quick else {}
-        folder, name = write_toy_emodb(Path(temporary) / "emodb", **size), "synthetic"
+        folder, name = write_toy_emodb(Path(temporary) / "emodb", **size), "EmoDB (synthetic)"
     elif not any(Path(folder).glob("wav/*.wav")):
         raise MissingPathError(
             got=f"no wav files in {folder}/wav", expected="EmoDB's folder", remedy="check the path, or leave it out"
         )
     if (Path(folder) / "synthetic_corpus.json").is_file():
-        name = "synthetic"
+        name = "EmoDB (synthetic)"
     lengths = {path: soundfile.info(path).duration for path in sorted(Path(folder).glob("wav/*.wav"))}
     wavs = sorted(lengths, key=lengths.get)
     if options.quick:

@@ -78,7 +78,9 @@ def targets_section(benchmarks) -> list:
         for line in benchmark["targets"]:
             measured, limit = line["measured"], line["target"]
             unit = f" {line['unit']}" if line["unit"] else ""
-            notes = [line["note"], "Quick run: not to be cited." if benchmark["quick"] else ""]
+            notes = [line["note"]]
+            notes += ["On the synthetic corpus."] * ("(synthetic)" in (benchmark["corpus"] or ""))
+            notes += ["Quick run: not to be cited."] * benchmark["quick"]
             rows.append(
                 {
                     "target": line["name"],

@@ -50,7 +50,7 @@ def main():
         corpus = recordings(options, folder)
         protocol, manifests = prepare(corpus.folder, folder / "manifests")
         report = Report("training", "Training", options, f"{protocol['corpus']}, {protocol['utterances']} recordings")
-        epochs, rounds = (1, 1) if options.quick else (2, 3)
+        epochs, rounds = (1, 1) if options.quick else (2, 2)
         folds = protocol["folds"][:2]
         train = manifests / folds[0] / "train.json"
 

@@ -166,7 +166,7 @@ def test_features(toy_emodb, tmp_path):
     check(content, "features")
     same = [row["largest difference from ours"] for row in rows(content, "features_single")[:2]]
     assert max(same) < 1e-3
-    assert content["corpus"].startswith("synthetic")
+    assert content["corpus"].startswith("EmoDB (synthetic)")
 
 
 def test_attention_without_weights_takes_memory_linear_in_time():
