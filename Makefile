@@ -10,7 +10,7 @@ EMODB ?= data/EmoDB
 DEMO := demo
 DEMO_RUN := $(DEMO)/results/bigru_mha/loso
 
-.PHONY: demo test lint emodb constraints clean
+.PHONY: demo test lint emodb bench constraints clean
 
 # On the synthetic corpus: prepare, ten folds, table, figures, exported model, one wav classified. Minutes on two cores.
 demo: $(VENV)/.installed
@@ -41,9 +41,20 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	touch $@
+
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
+
+# Every benchmark, then benchmarks/README.md: about ten minutes on two quiet cores; `make bench BENCH=--quick` for fewer.
+# On EmoDB where it is (EMODB=/path/to/emodb), else on the synthetic corpus.
+bench: $(VENV)/.installed-bench
+	for name in features inference training long_audio gpu; do \
+		$(BIN)/python benchmarks/$$name.py $(if $(wildcard $(EMODB)/wav),--data_folder $(EMODB)) $(BENCH) || exit; done
+	$(BIN)/python benchmarks/render.py
 
 # Resolve anew and write the exact versions; see constraints.txt.
 constraints:

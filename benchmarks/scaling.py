@@ -1,0 +1,109 @@
+"""Single training steps, for ``training.py``: over the size of the corpus and over the length of utterances.
+
+Each function runs in a fresh process of its own and returns what JSON can hold. A step is the Brain's ``fit_batch``:
+forward, loss, backward, optimizer.
+"""
+
+import random
+import time
+from pathlib import Path
+
+from harness import ROOT
+
+YAML = ROOT / "recipes" / "EmoDB" / "hparams" / "bigru_mha.yaml"
+BATCH = 32
+
+
+def ours_over_corpus_size(manifest, protocol, times, steps, folder) -> dict:
+    """Our training on a corpus repeated ``times``: every copy counts as another recording.
+
+    Returns
+    -------
+    dict
+        ``utterances``; ``prepare_s``: features of all, and their z-norm; ``steps``: (utterances, seconds) of steps
+        spread evenly over the corpus in order of length, features fetched as in training.
+    """
+    from speechbrain.dataio.batch import PaddedBatch
+
+    from ser_plugins.files import read_json, write_json
+    from ser_plugins.training.data import durations, in_order, make_dataset
+    from ser_plugins.training.fold import fit_norm
+
+    entries = read_json(manifest)
+    copies = {
+        f"{key}_{copy}": {**entry, "sha256": f"{entry['sha256']}_{copy}"}
+        for copy in range(times)
+        for key, entry in entries.items()
+    }
+    repeated = Path(folder) / f"train_x{times}.json"
+    write_json(repeated, copies)
+    brain = our_brain(folder)
+    features = brain.modules.compute_features
+    dataset = make_dataset(repeated, protocol, features)
+    start = time.perf_counter()
+    fit_norm(brain.modules.mean_var_norm, in_order(dataset, BATCH), features)
+    prepared = time.perf_counter() - start
+    lengths = durations(dataset)
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    batches = [order[first : first + BATCH] for first in range(0, len(order), BATCH)]
+    chosen = [batches[round((step + 0.5) * len(batches) / steps - 0.5)] for step in range(steps)]
+    random.Random(0).shuffle(chosen)
+    timed = []
+    for number, batch in enumerate([chosen[0], *chosen]):
+        start = time.perf_counter()
+        brain.fit_batch(PaddedBatch([dataset[index] for index in batch]))
+        if number:  # the first step compiles and plans
+            timed.append((len(batch), time.perf_counter() - start))
+    return {"utterances": len(dataset), "prepare_s": prepared, "steps": timed}
+
+
+def ours_over_length(lengths, steps, folder) -> list:
+    """Seconds of our steps on batches of utterances of each length (s); features are at hand, as from epoch 1 on."""
+    import torch
+
+    brain = our_brain(folder)
+    brain.modules.mean_var_norm.fit([(torch.randn(1, 100, 400) * 3 - 8, None)])
+    features = brain.modules.compute_features
+    return over_length(brain, lengths, steps, lambda wave: {"frames": features(wave[None])[0]})
+
+
+def stock_over_length(lengths, steps, folder) -> list:
+    """Seconds of the stock pattern's steps on the same batches; it transforms waveforms in every step."""
+    from stock import make_brain
+
+    brain = make_brain(classes=7)
+    brain.on_fit_start()
+    brain.modules.train()
+    return over_length(brain, lengths, steps, lambda wave: {"sig": wave})
+
+
+def over_length(brain, lengths, steps, item) -> list:
+    """A list of seconds for each length."""
+    import torch
+    from speechbrain.dataio.batch import PaddedBatch
+
+    seconds = []
+    for length in lengths:
+        waves = torch.randn(BATCH, round(16000 * length)) * 0.1
+        examples = [{"id": str(row), "label": row % 7, **item(wave)} for row, wave in enumerate(waves)]
+        timed = []
+        for _ in range(steps + 1):
+            start = time.perf_counter()
+            brain.fit_batch(PaddedBatch(examples))
+            timed.append(time.perf_counter() - start)
+        seconds.append(timed[1:])
+    return seconds
+
+
+def our_brain(folder):
+    """The Brain of ``bigru_mha.yaml``, ready for ``fit_batch``."""
+    from hyperpyyaml import load_hyperpyyaml
+
+    from ser_plugins.training.brain import EmotionBrain
+
+    hparams = load_hyperpyyaml(YAML.read_text(encoding="utf-8"), {"results_folder": str(folder), "fold": "none"})
+    run_options = {"device": "cpu", "noprogressbar": True}
+    brain = EmotionBrain(hparams["modules"], hparams["opt_class"], hparams, run_options)
+    brain.on_fit_start()
+    brain.modules.train()
+    return brain

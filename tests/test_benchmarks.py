@@ -1,0 +1,212 @@
+"""The benchmarks run and say what they should; no timing is asserted here, only the shape of a cost."""
+
+import doctest
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from ser_plugins.errors import MissingPathError, SerError
+
+BENCHMARKS = ROOT / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))  # as `python benchmarks/render.py` has it
+
+import harness  # noqa: E402
+import render  # noqa: E402
+
+SCRIPTS = ("features", "inference", "training", "gpu", "long_audio")
+
+
+def run(script, output, *options):
+    """Run a benchmark as users do; returns its JSON, without NaN, and what it printed."""
+    command = [sys.executable, str(BENCHMARKS / f"{script}.py"), "--quick", "--output", str(output), *options]
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    process = subprocess.run(command, capture_output=True, text=True, check=False, env=here, cwd=ROOT)
+    assert process.returncode == 0, process.stdout + process.stderr[-3000:]
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} in {script}.json")
+
+    text = (output / f"{script}.json").read_text(encoding="utf-8")
+    assert str(output.parent) not in text, "a path of this machine"
+    return json.loads(text, parse_constant=refuse), process.stdout
+
+
+def check(content, script):
+    assert set(render.NEEDED) <= set(content)
+    assert content["benchmark"] == script
+    assert content["targets"]
+    for line in content["targets"]:
+        assert line["measured"] is not None or line["note"], "not measured, and no reason"
+
+
+def rows(content, key):
+    return next(table["rows"] for table in content["tables"] if table["key"] == key)
+
+
+# Small files, as benchmarks write them.
+
+
+@pytest.fixture
+def results(tmp_path):
+    folder = tmp_path / "results"
+    for name, changes in {
+        "inference": {
+            "targets": [
+                harness.target("latency", 30, 12.0, "ms"),
+                harness.target("load", 3, 3.6, "s"),
+                harness.target("on a GPU", 1, None, "min", "No GPU on this machine."),
+            ],
+            "tables": [
+                harness.table(
+                    "latency",
+                    "Latency",
+                    [
+                        {"system": "ours", "latency / ms": harness.spread([12, 11, 13, 12, 14])},
+                        {"system": "theirs | others", "latency / ms": harness.spread([40, 44]), "more": 1309903},
+                    ],
+                    "A note.",
+                ),
+            ],
+        },
+        "another": {"targets": [], "tables": [harness.table("none", "Nothing", [], "Not measured.")], "quick": True},
+    }.items():
+        content = {
+            "title": name.title(), "date": "2026-01-02T03:04:05+00:00", "command": f"python benchmarks/{name}.py",
+            "quick": False, "corpus": None, "seconds": 1.5, "versions": {"python": "3.12", "librosa": "not installed"},
+            "machine": {"cpu": "a CPU", "cores": 2, "memory_GB": 8, "gpu": None, "load_average": [0.1, 0.2, 0.3]},
+            **changes,
+        }  # fmt: skip
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_the_page_says_what_the_files_say(results, tmp_path):
+    page = render.render(results, tmp_path / "page").read_text(encoding="utf-8")
+    lines = page.splitlines()
+    assert "| latency | 30 ms | 12 ms | 0.4 | yes |  |" in lines
+    assert "| load | 3 s | 3.6 s | 1.2 | **no** |  |" in lines
+    assert "| on a GPU | 1 min | not measured |  |  | No GPU on this machine. |" in lines
+    assert "| ours | 12 (12 – 13) |  |" in lines
+    assert "| theirs \\| others | 42 (40 – 44) | 1,309,903 |" in lines
+    assert page.index("## Inference") < page.index("## Another")
+    assert page.count("figures are not to be cited") == 1
+    assert "a CPU, 2 cores, 8 GB, no GPU" in page
+    assert "librosa not installed" in page
+
+
+def test_the_page_is_the_same_from_the_same_files(results, tmp_path):
+    for name in ("one", "two"):
+        render.render(results, tmp_path / name)
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
+    assert [str(path) for path in files] == ["README.md", "figures/latency.png"]
+    assert all((tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes() for path in files)
+
+
+def test_the_renderer_complains_in_words(results, tmp_path):
+    with pytest.raises(MissingPathError, match="remedy: run them first: make bench"):
+        render.render(tmp_path / "nothing", tmp_path)
+    (results / "inference.json").write_text('{"title": "half"}')
+    with pytest.raises(SerError, match=r"inference\.json without date, command"):
+        render.render(results, tmp_path)
+
+
+@pytest.mark.skipif(not list(harness.RESULTS.glob("*.json")), reason="nothing published yet")
+def test_the_published_page_is_rendered_from_the_published_files(tmp_path):
+    assert render.render(harness.RESULTS, tmp_path).read_text() == (BENCHMARKS / "README.md").read_text()
+
+
+@pytest.mark.parametrize("module", [harness, render], ids=lambda module: module.__name__)
+def test_examples_in_the_docstrings(module):
+    outcome = doctest.testmod(module)
+    assert (outcome.failed, outcome.attempted > 0) == (0, True)
+
+
+def test_ratios_are_those_of_the_same_round():
+    ratios = harness.compared({"ours": [1.0, 10.0, 1.0], "theirs": [2.0, 20.0, 2.0]}, "ours")
+    assert ratios["theirs"] == {"median": 2.0, "low": 2.0, "high": 2.0, "n": 3}
+
+
+def test_a_fresh_process_does_not_inherit_the_peak_of_its_parent():
+    ballast = bytearray(400 * 2**20)
+    assert harness.peak_memory() > 400
+    assert harness.in_fresh_process(harness.peak_memory) < 300
+    del ballast
+
+
+def test_failures_of_children_are_told():
+    with pytest.raises(SerError, match="ended with 3: the last words"):
+        harness.run([sys.executable, "-c", "print('the last words'); raise SystemExit(3)"])
+
+
+def test_wrong_folders_are_told(tmp_path):
+    options = harness.parser("").parse_args(["--data_folder", str(tmp_path)])
+    with pytest.raises(MissingPathError, match="expected: EmoDB's folder"):
+        harness.recordings(options, tmp_path)
+
+
+# The scripts themselves.
+
+
+def test_without_a_gpu_its_benchmark_says_so(tmp_path):
+    content, printed = run("gpu", tmp_path / "results")
+    check(content, "gpu")
+    if content["machine"]["gpu"] is None:
+        assert content["skipped"] == "no GPU"
+        assert "no GPU on this machine" in printed
+
+
+def test_features(toy_emodb, tmp_path):
+    content, _ = run("features", tmp_path / "results", "--data_folder", str(toy_emodb))
+    check(content, "features")
+    same = [row["largest difference from ours"] for row in rows(content, "features_single")[:2]]
+    assert max(same) < 1e-3
+    assert content["corpus"].startswith("EmoDB (synthetic)")
+
+
+def test_attention_without_weights_takes_memory_linear_in_time():
+    import long_audio
+
+    few, many = harness.in_fresh_process(long_audio.attention, [1000, 4000], False)
+    _, full = harness.in_fresh_process(long_audio.attention, [1000, 4000], True)
+    assert many["added"] < 2 * 4 * max(few["added"], 8)  # linear: 4 times; quadratic: 16 times
+    assert full["added"] > 4 * many["added"]  # 8 heads x 4000 x 4000 floats are 488 MiB
+
+
+@pytest.mark.slow
+def test_inference(tmp_path):
+    content, _ = run("inference", tmp_path / "results")
+    check(content, "inference")
+    ours, faithful, ecapa, wav2vec2 = rows(content, "size")
+    assert ours["parameters / 1e6"] < faithful["parameters / 1e6"] < ecapa["parameters / 1e6"]
+    assert ours["GMAC"] == pytest.approx(0.157, rel=0.05)
+    assert faithful["GMAC"] == pytest.approx(1.75, rel=0.05)
+    assert wav2vec2["parameters / 1e6"] == pytest.approx(94.4, rel=0.01)
+
+
+@pytest.mark.slow
+def test_training(toy_emodb, tmp_path):
+    content, _ = run("training", tmp_path / "results", "--data_folder", str(toy_emodb))
+    check(content, "training")
+    systems = rows(content, "training")
+    assert len({row["parameters"] for row in systems}) == 1, "stock is another model"
+    assert content["corpus"].startswith("EmoDB (synthetic)")
+
+
+@pytest.mark.slow
+def test_long_recordings_take_bounded_memory(tmp_path):
+    content, _ = run("long_audio", tmp_path / "results")
+    check(content, "long_audio")
+    found = {row["length"]: row["windows: peak memory / MiB"] for row in rows(content, "long_audio")}
+    if found["1 min"] is None:
+        pytest.skip("no classify_windows")
+    assert found["1 min"] < 1.3 * found["10 s"]
+
+
+def test_every_script_is_run_here_and_by_make():
+    bench = next(line for line in (ROOT / "Makefile").read_text().splitlines() if "for name in features" in line)
+    assert all(f" {name}" in bench for name in SCRIPTS)
