@@ -23,10 +23,8 @@ def ours_over_corpus_size(manifest, protocol, times, steps, folder) -> dict:
         ``utterances``; ``prepare_s``: features of all, and their z-norm; ``steps``: (utterances, seconds) of steps
         spread evenly over the corpus in order of length, features fetched as in training.
     """
-    from speechbrain.dataio.batch import PaddedBatch
-
     from ser_plugins.files import read_json, write_json
-    from ser_plugins.training.data import durations, in_order, make_dataset
+    from ser_plugins.training.data import collate, durations, in_order, make_dataset
     from ser_plugins.training.fold import fit_norm
 
     entries = read_json(manifest)
@@ -51,7 +49,7 @@ def ours_over_corpus_size(manifest, protocol, times, steps, folder) -> dict:
     timed = []
     for number, batch in enumerate([chosen[0], *chosen]):
         start = time.perf_counter()
-        brain.fit_batch(PaddedBatch([dataset[index] for index in batch]))
+        brain.fit_batch(collate([dataset[index] for index in batch]))
         if number:  # the first step compiles and plans
             timed.append((len(batch), time.perf_counter() - start))
     return {"utterances": len(dataset), "prepare_s": prepared, "steps": timed}
@@ -80,7 +78,8 @@ def stock_over_length(lengths, steps, folder) -> list:
 def over_length(brain, lengths, steps, item) -> list:
     """A list of seconds for each length."""
     import torch
-    from speechbrain.dataio.batch import PaddedBatch
+
+    from ser_plugins.training.data import collate
 
     seconds = []
     for length in lengths:
@@ -89,7 +88,7 @@ def over_length(brain, lengths, steps, item) -> list:
         timed = []
         for _ in range(steps + 1):
             start = time.perf_counter()
-            brain.fit_batch(PaddedBatch(examples))
+            brain.fit_batch(collate(examples))
             timed.append(time.perf_counter() - start)
         seconds.append(timed[1:])
     return seconds

@@ -7,9 +7,11 @@ taken over the whole batch, padding and neighbours included, and could not be ex
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from ser_plugins.errors import SerError
-from ser_plugins.lengths import frame_counts, frame_mask
+from ser_plugins.gru import bidirectional_gru
+from ser_plugins.lengths import clear_padding, frame_counts, frame_mask
 
 # channels, kernel (time, bins), stride (time, bins), max-pool (time, bins)
 PRESETS = {
@@ -106,7 +108,7 @@ class ConvFrontEnd(nn.Module):
 
 
 class _ConvLayer(nn.Module):
-    """Convolution -> ReLU -> max-pooling -> zero the padding again."""
+    """Convolution -> max-pooling -> ReLU (the same in either order) -> zero the padding again."""
 
     def __init__(self, in_channels, out_channels, kernel, stride, padding, pool):
         super().__init__()
@@ -115,18 +117,33 @@ class _ConvLayer(nn.Module):
         self.time_stride, self.time_pool = stride[0], pool[0]
 
     def forward(self, maps, counts):
-        maps = self.conv(maps).relu_()
-        counts = (counts - 1) // self.time_stride + 1
-        maps = self.pool(maps)
-        counts = counts // self.time_pool
-        return maps * frame_mask(counts, maps.shape[2])[:, None, :, None], counts
+        maps = self.pool(self.conv(maps))
+        counts = ((counts - 1) // self.time_stride + 1) // self.time_pool
+        return _MaskedReLU.apply(maps, counts), counts
+
+
+class _MaskedReLU(torch.autograd.Function):
+    """ReLU of maps (batch, channels, time, bins), zero where padded, in place; as padding is 0, its gradient is too."""
+
+    @staticmethod
+    def forward(ctx, maps, counts):
+        ctx.mark_dirty(maps)
+        clear_padding(maps.relu_().permute(0, 2, 3, 1), counts)
+        ctx.save_for_backward(maps)
+        return maps
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        (maps,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(gradient, maps, 0), None
 
 
 class RecurrentStack(nn.Module):
     """RNN, LSTM or GRU layers, one- or two-directional, exact under padding without packing.
 
     The backward direction runs over each utterance reversed within its own length: the same values as a packed
-    bidirectional layer at half its cost on a CPU.
+    bidirectional layer at half its cost on a CPU. A Bi-GRU in training on a CPU is :mod:`ser_plugins.gru`'s.
 
     Arguments
     ---------
@@ -170,22 +187,29 @@ class RecurrentStack(nn.Module):
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Run over frames (batch, time, input_size); returns (batch, time, output_size), zero where padded."""
         counts = frame_counts(lengths, frames)
-        time = frames.shape[1]
-        mask = frame_mask(counts, time)
-        if self.backward_layers is not None:
-            steps = torch.arange(time, device=frames.device)[None, :]
-            order = torch.where(mask, counts[:, None] - 1 - steps, steps)[..., None]  # its own inverse
-
-        def reverse(x):
-            return x.gather(1, order.expand(-1, -1, x.shape[2]))
-
-        for depth, layer in enumerate(self.forward_layers):
-            if depth:
-                frames = self.dropout(frames)
-            ahead, _ = layer(frames)
-            if self.backward_layers is None:
-                frames = ahead
-            else:
-                back, _ = self.backward_layers[depth](reverse(frames))
-                frames = torch.cat([ahead, reverse(back)], dim=-1)  # (batch, time, 2 * hidden)
+        mask = frame_mask(counts, frames.shape[1])
+        run = self._run_by_hand if self._may_be_by_hand(frames) else self._run
+        for depth in range(len(self.forward_layers)):
+            frames = run(depth, frames if depth == 0 else self.dropout(frames), mask, counts)
         return frames * mask[..., None]
+
+    def _may_be_by_hand(self, frames):
+        """Whether :mod:`ser_plugins.gru` has this case: the training of bidirectional GRUs on a CPU."""
+        gru = self.backward_layers is not None and isinstance(self.forward_layers[0], nn.GRU)
+        return gru and torch.is_grad_enabled() and not frames.is_cuda
+
+    def _run_by_hand(self, depth, frames, mask, counts):
+        return bidirectional_gru(frames, mask, self.forward_layers[depth], self.backward_layers[depth])
+
+    def _run(self, depth, frames, mask, counts):
+        ahead, _ = self.forward_layers[depth](frames)
+        if self.backward_layers is None:
+            return ahead
+        steps = torch.arange(frames.shape[1], device=frames.device)[None, :]
+        order = torch.where(mask, counts[:, None] - 1 - steps, steps)[..., None]  # its own inverse
+        back, _ = self.backward_layers[depth](_reordered(frames, order))
+        return torch.cat([ahead, _reordered(back, order)], dim=-1)  # (batch, time, 2 * hidden)
+
+
+def _reordered(frames, order):
+    return frames.gather(1, order.expand(-1, -1, frames.shape[2]))

@@ -79,3 +79,21 @@ def frame_mask(counts: torch.Tensor, time: int) -> torch.Tensor:
             [1, 0, 0]], dtype=torch.int32)
     """
     return torch.arange(time, device=counts.device)[None, :] < counts[:, None]
+
+
+@torch.no_grad()
+def clear_padding(frames: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Set padding to zero in place: frames (batch, time, ...), counts (batch,); for gradients, multiply by the mask.
+
+    Example
+    -------
+    >>> clear_padding(torch.ones(2, 3), torch.tensor([3, 1]))
+    tensor([[1., 1., 1.],
+            [1., 0., 0.]])
+    """
+    if frames.is_cuda:  # no host sync
+        mask = frame_mask(counts, frames.shape[1])
+        return frames.mul_(mask.view(*mask.shape, *[1] * (frames.dim() - 2)))
+    for item, count in zip(frames, counts.tolist(), strict=True):
+        item[count:] = 0  # only what is padding is touched
+    return frames

@@ -171,5 +171,5 @@ class ZNorm(nn.Module):
                     got="a z-norm without statistics", expected="a fitted one", remedy="call fit() or load a checkpoint"
                 )
             mean, std = self.mean, self.std
-        normed = (frames - mean) / std.clamp(min=self.floor) * mask
+        normed = (frames - mean).div_(std.clamp(min=self.floor)).mul_(mask)
         return remember_wave(normed, getattr(frames, "wave_grid", None))

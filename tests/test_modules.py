@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ser_plugins.attention import MultiHeadSelfAttention
+from ser_plugins.attention import MultiHeadSelfAttention, _dropout
 from ser_plugins.classifier import ClassifierHead, UtteranceEncoder
 from ser_plugins.encoders import PRESETS, ConvFrontEnd, RecurrentStack
 from ser_plugins.errors import SerError
@@ -377,3 +377,55 @@ def test_losses_permute_with_the_classes():
     order = torch.tensor([2, 0, 1])
     for loss in (CrossEntropy(0.1), L1OnProbabilities(), Focal()):
         torch.testing.assert_close(loss(log_probs, targets), loss(log_probs[:, order], order.argsort()[targets]))
+
+
+def test_the_gru_by_hand_gives_the_values_and_gradients_of_torchs(monkeypatch):
+    """torch's layers, run over reversed sequences, are the slow and obvious twin."""
+    stack = RecurrentStack(6, hidden_size=5)
+    frames, counts = torch.randn(4, 9, 6, requires_grad=True), torch.tensor([9, 1, 4, 8])
+    weights = torch.randn(4, 9, 10)
+
+    def outcome(by_hand):
+        monkeypatch.setattr(stack, "_may_be_by_hand", lambda frames: by_hand)
+        output = stack(frames, counts)
+        leaves = [frames, *stack.parameters()]
+        return [output, *torch.autograd.grad((output * weights).sum(), leaves)]
+
+    for ours, theirs in zip(outcome(True), outcome(False), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_a_trained_bi_gru_on_a_cpu_is_run_by_hand_and_nothing_else_is():
+    def by_hand(**options):
+        return RecurrentStack(4, 3, **options)._may_be_by_hand(torch.zeros(1, 2, 4))
+
+    assert by_hand()
+    assert not by_hand(cell="lstm")
+    assert not by_hand(bidirectional=False)
+    with torch.no_grad():
+        assert not by_hand()
+
+
+@pytest.mark.parametrize("preset", ["fast", "xu2024"])
+def test_gradients_of_the_front_end_are_those_of_plain_convolutions(preset):
+    """Of one utterance without padding: convolution, pooling and ReLU, no masks, no function of our own."""
+    front_end = ConvFrontEnd(64, preset)
+    frames = torch.randn(1, 40, 64)
+    plain = frames.unsqueeze(1)
+    for layer in front_end.layers:
+        plain = layer.pool(layer.conv(plain).relu())
+    plain = plain.permute(0, 2, 3, 1).flatten(2)
+    ours, _ = front_end(frames, torch.tensor([40]))
+    torch.testing.assert_close(ours, plain)
+    weights = torch.randn_like(plain)
+    both = [torch.autograd.grad((x * weights).sum(), list(front_end.parameters())) for x in (ours, plain)]
+    for mine, reference in zip(*both, strict=True):
+        torch.testing.assert_close(mine, reference, atol=1e-4, rtol=1e-4)
+
+
+def test_attention_dropout_drops_its_share_and_keeps_the_mean():
+    weights = torch.ones(100, 1001)
+    dropped = _dropout(weights, 0.2)
+    torch.testing.assert_close(dropped[dropped > 0].unique(), torch.tensor([1.25]))
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.2, abs=0.01)  # 8 standard deviations
+    assert not torch.equal(dropped, _dropout(weights, 0.2))

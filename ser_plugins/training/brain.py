@@ -4,12 +4,12 @@ import json
 import logging
 import time
 
-import speechbrain as sb
 import torch
 from speechbrain import Stage
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 
 from ser_plugins.evaluation.metrics import classification_metrics
+from ser_plugins.training.asynchronous import AsynchronousBrain
 
 
 @register_checkpoint_hooks
@@ -33,7 +33,7 @@ class History:
         self.rows, self.seconds = saved["rows"], saved["seconds"]
 
 
-class EmotionBrain(sb.Brain):
+class EmotionBrain(AsynchronousBrain):
     """Train and evaluate ``compute_features -> mean_var_norm -> embedding_model -> classifier``.
 
     Beside the usual hparams it reads ``classes`` (names in index order), ``loss``, ``select``, ``epoch_counter`` and
@@ -49,7 +49,7 @@ class EmotionBrain(sb.Brain):
 
     def compute_forward(self, batch, stage):
         """Log-probabilities (batch, classes)."""
-        batch = batch.to(self.device)
+        batch = batch.to(self.device, non_blocking=True)
         if hasattr(batch, "frames"):
             frames, lengths = batch.frames
             counts = torch.round(lengths * frames.shape[1]).long()
@@ -66,7 +66,7 @@ class EmotionBrain(sb.Brain):
             probabilities = predictions.float().exp().tolist()
             for key, true, row in zip(batch.id, batch.label.tolist(), probabilities):  # noqa: B905 (equal by collation)
                 self.predictions[key] = (true, row)
-        return self.hparams.loss(predictions.float(), batch.label.to(self.device))
+        return self.hparams.loss(predictions.float(), batch.label.to(self.device, non_blocking=True))
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -85,6 +85,7 @@ class EmotionBrain(sb.Brain):
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Note the stage in the history; the last stage of an epoch ends it."""
+        super().on_stage_end(stage, stage_loss, epoch)
         if stage == Stage.TRAIN:
             lr = self.optimizer.param_groups[0]["lr"]
             self.history.rows.append({"epoch": epoch, "lr": lr, "train_loss": float(stage_loss)})

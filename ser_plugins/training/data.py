@@ -120,7 +120,7 @@ class LengthSortedBatches(Sampler):
     [[0, 2], [1, 3]]
     """
 
-    def __init__(self, lengths, batch_size, seed=0, jitter=0.1):
+    def __init__(self, lengths, batch_size, seed=0, jitter=0.02):
         self.lengths, self.batch_size, self.seed, self.jitter = lengths, batch_size, seed, jitter
         self.epoch = 0
 
@@ -140,11 +140,19 @@ class LengthSortedBatches(Sampler):
         return iter(batches)
 
 
+def collate(examples) -> PaddedBatch:
+    """SpeechBrain's ``PaddedBatch``, padded by torch in one pass."""
+    return PaddedBatch(examples, padding_func=_pad)
+
+
+def _pad(tensors):
+    padded = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
+    return padded, torch.tensor([len(tensor) / padded.shape[1] for tensor in tensors])
+
+
 def in_order(dataset: DynamicItemDataset, batch_size: int):
     """Batches of a dataset in one fixed order, sorted by length: for statistics and evaluation."""
     seconds = durations(dataset)
     order = sorted(range(len(seconds)), key=seconds.__getitem__)
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    return torch.utils.data.DataLoader(
-        dataset, batch_sampler=batches, collate_fn=PaddedBatch, generator=torch.Generator()
-    )
+    return torch.utils.data.DataLoader(dataset, batch_sampler=batches, collate_fn=collate, generator=torch.Generator())

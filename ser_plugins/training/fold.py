@@ -11,13 +11,12 @@ import speechbrain as sb
 import torch
 from filelock import FileLock, Timeout
 from hyperpyyaml import load_hyperpyyaml
-from speechbrain.dataio.batch import PaddedBatch
 
 from ser_plugins.corpora.audit import audit
 from ser_plugins.errors import SerError
 from ser_plugins.files import atomic_path, read_json, write_json
 from ser_plugins.training.brain import EmotionBrain
-from ser_plugins.training.data import LengthSortedBatches, durations, in_order, make_dataset
+from ser_plugins.training.data import LengthSortedBatches, collate, durations, in_order, make_dataset
 from ser_plugins.training.settings import differences, fingerprint, resolve, sha256
 
 
@@ -175,7 +174,8 @@ def _fit(brain, hparams, dataset):
         train,
         sb.Stage.TRAIN,
         batch_sampler=brain.train_sampler,
-        collate_fn=PaddedBatch,
+        collate_fn=collate,
+        pin_memory=torch.device(brain.device).type == "cuda",  # else every copy to the GPU waits for it
         num_workers=hparams["num_workers"],
         generator=torch.Generator(),
     )
