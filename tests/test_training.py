@@ -67,9 +67,10 @@ def test_a_wave_of_another_rate_is_refused(toy_emodb):
 
 
 def test_cached_frames_and_waves_give_the_same_predictions(toy_emodb, tmp_path):
-    """The two ways of reading differ in where the spectrogram is computed, and in nothing else."""
+    """They differ in where the spectrogram is computed and in how much is padded, which moves what dropout draws."""
     for name, cache in (("frames", "True"), ("waves", "False")):
-        train(toy_emodb, tmp_path / name, "--fold", "spk03", "--cache_features", cache)
+        options = ["--cache_features", cache, "--attention_dropout", "0"]
+        train(toy_emodb, tmp_path / name, "--fold", "spk03", *options)
     one, other = (predictions(tmp_path / name) for name in ("frames", "waves"))
     columns = [column for column in one if column.startswith("p_")]
     pd.testing.assert_frame_equal(one[columns], other[columns], atol=1e-4)
