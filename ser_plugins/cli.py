@@ -57,15 +57,15 @@ def classify(
     model: Annotated[Path, Option(help="Folder written by `ser export`.")],
     as_json: Annotated[bool, Option("--json", help="Print JSON instead of a table.")] = False,
 ):
-    """Name the emotion in recordings.
+    """Name the emotion in recordings, or rate their sentiment, whichever the model does.
 
     Files that cannot be used are reported at the end and make the exit code 1; they do not stop the others.
 
     Example: [cyan]ser classify speech.wav other.flac --model models/emodb[/cyan]
     """
-    from ser_plugins.inference import EmotionClassifier
+    from ser_plugins.inference import open_model
 
-    classifier = EmotionClassifier.from_hparams(model)
+    classifier = open_model(model)
     rows, errors = [], []
     for file in files:
         try:
@@ -86,6 +86,12 @@ def classify(
 def _predictions_table(rows) -> Table:
     table = Table()
     table.add_column("file", overflow="fold")
+    if "score" in rows[0]:
+        table.add_column("score", style="bold", justify="right", no_wrap=True)
+        table.add_column("polarity", no_wrap=True)
+        for row in rows:
+            table.add_row(Text(row["file"]), f"{row['score']:.2f}", row["polarity"] or "–")
+        return table
     table.add_column("emotion", style="bold", no_wrap=True)
     table.add_column("probability", no_wrap=True)
     table.add_column("then", style="dim")
@@ -157,14 +163,21 @@ def audit(
 @app.command()
 def toy(
     folder: Annotated[Path, Argument(help="Where to write the corpus.")],
-    speakers: Annotated[int, Option(help="1 to 10.")] = 10,
-    sentences: Annotated[int, Option(help="1 to 10.")] = 4,
+    layout: Annotated[str, Option(help="emodb, iemocap, mosi or chsims.")] = "emodb",
+    speakers: Annotated[int | None, Option(help="Speakers, sessions or videos; default: the layout's.")] = None,
+    sentences: Annotated[int | None, Option(help="Of each; default: the layout's.")] = None,
     seed: Annotated[int, Option(help="The same files for the same seed.")] = 0,
 ):
-    """Write a small synthetic corpus in EmoDB's layout.
+    """Write a small synthetic corpus in the layout of a real one.
 
-    Example: [cyan]ser toy data/toy --speakers 4[/cyan]
+    Example: [cyan]ser toy data/toy --layout mosi --speakers 4[/cyan]
     """
-    from ser_plugins.corpora.toy import write_toy_emodb
+    from importlib import import_module
+    from inspect import signature
 
-    print(write_toy_emodb(folder, speakers=speakers, sentences=sentences, seed=seed))
+    rooms = {"emodb": "toy", "iemocap": "toy_iemocap", "mosi": "toy_sentiment", "chsims": "toy_sentiment"}
+    if layout not in rooms:
+        raise SerError(got=f"--layout {layout}", expected="one of " + ", ".join(rooms), remedy="correct the option")
+    write = getattr(import_module(f"ser_plugins.corpora.{rooms[layout]}"), f"write_toy_{layout}")
+    sizes = zip(list(signature(write).parameters)[1:3], (speakers, sentences), strict=True)  # after the folder
+    print(write(folder, **{name: size for name, size in sizes if size is not None}, seed=seed))

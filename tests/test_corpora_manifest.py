@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from ser_plugins.corpora.manifest import Utterance, digest, entry, measure, read_manifest
-from ser_plugins.corpora.verify import measure_wavs, read_checksums, read_marker
+from ser_plugins.corpora.sounds import measure_wavs
+from ser_plugins.corpora.verify import read_checksums, read_marker
 from ser_plugins.errors import SerError
 from ser_plugins.files import write_json
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ser_plugins.corpora.audit import audit
-from ser_plugins.corpora.protocols import PROTOCOLS, SELECTIONS, Protocol, by_speaker, choose, make_folds, take_subset
+from ser_plugins.corpora.protocols import PROTOCOLS, SELECTIONS, Protocol, by_field, choose, make_folds, take_subset
 from ser_plugins.errors import SerError
 
 CLASSES = ("anger", "fear", "neutral")
@@ -95,13 +95,66 @@ def test_a_scene_partner_stays_out_of_training():
         for actor in "FM"
         for number in range(3)
     }
-    protocol = Protocol("speaker", by_speaker, ("speaker", "session"))
+    protocol = Protocol("speaker", by_field("speaker"), ("speaker", "session"))
     for select, trained in (("last", 4), ("inner_speaker", 2)):
         folds = make_folds(manifest, protocol, select=select, target="emotion")
         assert list(folds) == ["1F", "1M", "2F", "2M", "3F", "3M"]
         for fold in folds.values():
             assert len({fields["speaker"] for fields in fold["train"].values()}) == trained
             audit(**fold, disjoint=protocol.disjoint)
+
+
+def fixed(parts="train train valid test"):
+    return {
+        f"u{place}": {"speaker": f"s{place}", "emotion": "fear", "mode": part}
+        for place, part in enumerate(parts.split())
+    }
+
+
+def test_a_fixed_split_is_one_fold_named_after_its_protocol_and_never_trains_on_valid():
+    official = Protocol("official split", split="mode", disjoint=("speaker",))
+    assert official.selections == ("last", "valid")
+    for select in official.selections:
+        folds = make_folds(fixed(), official, select=select, target="emotion", name="official")
+        assert {part: list(utterances) for part, utterances in folds["official"].items()} == {
+            "train": ["u0", "u1"], "valid": ["u2"], "test": ["u3"],
+        }  # fmt: skip
+    with pytest.raises(SerError, match="select='inner_speaker'; expected: one of last, valid"):
+        make_folds(fixed(), official, select="inner_speaker", target="emotion")
+
+
+@pytest.mark.parametrize(
+    ("parts", "select", "message"),
+    [
+        ("train dev test", "last", "mode of u1='dev'; expected: one of train, valid, test"),
+        ("train train", "last", "mode: no utterance in test"),
+        ("train test", "valid", "mode: no utterance in valid"),
+    ],
+)
+def test_a_fixed_split_is_complete(parts, select, message):
+    with pytest.raises(SerError, match=message):
+        make_folds(fixed(parts), Protocol("official", split="mode"), select=select, target="emotion")
+
+
+def test_a_protocol_takes_and_relabels_what_it_uses():
+    merged = {"joy": "happy", "excited": "happy"}
+
+    def relabel(fields):
+        return {**fields, "emotion": merged[fields["label"]]} if fields["label"] in merged else None
+
+    manifest = {label: {"label": label} for label in ("joy", "excited", "other")}
+    assert Protocol("all", relabel=relabel).take(manifest) == {
+        "joy": {"label": "joy", "emotion": "happy"},
+        "excited": {"label": "excited", "emotion": "happy"},
+    }
+    assert Protocol("all").take(manifest) == manifest
+
+
+def test_random_blocks_of_numbers_need_no_classes():
+    numbers = {f"u{place}": {"speaker": "s", "score": place / 7} for place in range(20)}
+    folds = make_folds(numbers, PROTOCOLS["random"], target="score")
+    assert len(folds) == 10
+    assert all(len(fold["test"]) == 2 for fold in folds.values())
 
 
 def test_balanced50_takes_at_most_50_of_each_class():

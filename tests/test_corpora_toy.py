@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_plugins.corpora.sounds import measure_wavs
 from ser_plugins.corpora.toy import write_toy_emodb
-from ser_plugins.corpora.verify import measure_wavs
+from ser_plugins.corpora.toy_sentiment import write_toy_chsims, write_toy_mosi
 from ser_plugins.corpora.voice import STYLES, make_sentence, make_speaker, speak
 from ser_plugins.errors import SerError
 
@@ -112,3 +113,45 @@ def test_a_folder_with_something_else_is_left_alone(corpus, tmp_path):
 def test_bad_options(tmp_path, options, message):
     with pytest.raises(SerError, match=message):
         write_toy_emodb(tmp_path / "emodb", **options)
+
+
+SENTIMENT = {
+    "mosi": lambda folder, **options: write_toy_mosi(folder, **{"videos": 3, "segments": 2, "syllables": 1} | options),
+    "chsims": lambda folder, **options: write_toy_chsims(folder, **{"videos": 3, "clips": 4, "syllables": 1} | options),
+}
+
+
+@pytest.mark.parametrize("write", SENTIMENT.values(), ids=SENTIMENT)
+def test_sentiment_is_the_same_for_the_same_seed_and_within_its_range(write, tmp_path):
+    one, same, other = write(tmp_path / "1"), write(tmp_path / "2"), write(tmp_path / "3", seed=1)
+    files = sorted(path.relative_to(one) for path in one.rglob("*.*") if path.is_file())
+    assert all((one / path).read_bytes() == (same / path).read_bytes() for path in files)
+    assert any((one / path).read_bytes() != (other / path).read_bytes() for path in files)
+    assert write(one) == one
+
+
+def test_the_quirks_of_mosi(tmp_path):
+    folder = SENTIMENT["mosi"](tmp_path / "mosi")
+    lines = (folder / "OpinionLevelSentiment.csv").read_bytes().split(b"\r\n")
+    assert lines[2].split(b",")[:4] == [b"154", b"154", b"2WGyTLYerpo", b"44"]  # no header, and an empty segment
+    assert soundfile.info(folder / "Audio/WAV_16000/Segmented/2WGyTLYerpo_44.wav").frames == 0
+    assert b"_dI--eQ6qVU" in lines[3]
+    mmsa = (SENTIMENT["mosi"](tmp_path / "mmsa", layout="mmsa") / "label.csv").read_text()
+    assert {line.split(",")[2] for line in mmsa.splitlines()[1:]} == {"train", "dev", "test"}
+
+
+@pytest.mark.parametrize(
+    ("corpus", "options", "message"),
+    [
+        ("mosi", {"videos": 2}, "got: videos=2; expected: 3 or more"),
+        ("mosi", {"videos": 11}, "got: videos=11; expected: 1 to 10"),
+        ("mosi", {"layout": "raw"}, "got: layout='raw'; expected: published or mmsa"),
+        ("mosi", {"media": "avi"}, "got: media='avi'; expected: one of wav, stereo, mp4"),
+        ("chsims", {"clips": 3}, "got: videos=3, clips=3; expected: 3 and 4, or more"),
+        ("chsims", {"videos": 61}, "got: videos=61; expected: 1 to 60"),
+    ],
+)
+def test_bad_options_of_sentiment(corpus, options, message, tmp_path):
+    with pytest.raises(SerError, match=message):
+        SENTIMENT[corpus](tmp_path / "x", **options)
+    assert not (tmp_path / "x").exists()

@@ -3,6 +3,11 @@
 - ``manifest``: utterances and the manifests made of them
 - ``verify``: files on disk against the published checksums and counts
 - ``protocols``: named ways of dividing a corpus into train / valid / test
+- ``grouping``: whole groups, such as videos, divided by shares
+- ``tables``: label files in CSV
+- ``sources``, ``media``, ``audio_cache``: audio of any kind, out of videos too, made 16 kHz mono once
+- ``sounds``: recordings measured side by side, and remembered
+- ``corpus``: what a corpus is, and how one is read and checked
 - ``prepare``: all of it together, what a recipe's ``*_prepare.py`` calls
 - ``download``: resumable download, safe unpacking
 - ``audit``: shows that a train / valid / test triple does not leak

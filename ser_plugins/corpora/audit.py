@@ -14,7 +14,7 @@ from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import SerError
 
 GROUPS = ("speaker", "session", "video")  # what foreign manifests are checked for
-REPORTED = (*GROUPS, "sentence")
+REPORTED = (*GROUPS, "sentence", "script")
 HASHES = ("sha256", "audio_sha256")
 
 

@@ -7,7 +7,7 @@ A manifest is ``{id: {"wav": "{data_root}/...", "duration": seconds, <fields of 
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import soundfile
 
@@ -24,9 +24,13 @@ class Utterance:
     id : str
         Unique in the corpus.
     wav : str
-        Path below the folder of the wavs, with ``/``.
+        Path below the folder of the wavs, with ``/``; or an absolute path.
     fields : dict
         Speaker, emotion and whatever else the corpus knows, in the order it shall be written.
+    source : str
+        Where the label stands (file and line), for messages.
+    skip : str
+        Why it is left out: for a recording that is known to be unusable in every copy. Skips are counted and listed.
 
     Example
     -------
@@ -37,11 +41,13 @@ class Utterance:
     id: str
     wav: str
     fields: dict
+    source: str = ""
+    skip: str = ""
 
 
 @dataclass(frozen=True)
 class Sound:
-    """What a file holds. The fields after ``size`` are None when the file cannot be decoded."""
+    """What a file holds. The four fields after ``size`` are None when the file cannot be decoded."""
 
     sha256: str
     size: int  # bytes
@@ -49,6 +55,7 @@ class Sound:
     channels: int | None = None
     duration: float | None = None  # seconds
     audio_sha256: str | None = None
+    problem: str | None = None  # why it cannot be used, where that was asked
 
 
 def measure(path) -> Sound:
@@ -68,7 +75,7 @@ def measure(path) -> Sound:
 
 
 def entry(utterance: Utterance, sound: Sound, wav_folder: str) -> dict:
-    """What a manifest says about an utterance whose wav lies in ``wav_folder`` below the corpus folder.
+    """What a manifest says about an utterance whose wav lies in ``wav_folder`` below the corpus folder ("": in it).
 
     Example
     -------
@@ -76,7 +83,7 @@ def entry(utterance: Utterance, sound: Sound, wav_folder: str) -> dict:
     '{data_root}/wav/u1.wav'
     """
     return {
-        "wav": f"{{data_root}}/{wav_folder}/{utterance.wav}",
+        "wav": str(PurePosixPath("{data_root}", wav_folder, utterance.wav)),  # an absolute path stays as it is
         "duration": sound.duration,
         **utterance.fields,
         "sha256": sound.sha256,

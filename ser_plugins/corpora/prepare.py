@@ -1,73 +1,42 @@
 """From a corpus on disk (or on its publisher's server) to verified manifests for every fold.
 
 A recipe describes its corpus with a :class:`Corpus` and calls :func:`prepare_corpus`, which is called before *every*
-training. Everything is verified and worked out anew each time (EmoDB: under a second), and only files that do not
-already say the same are written: there is no "exists, so skip" that could be wrong.
+training. Everything is verified and worked out anew each time (EmoDB: under a second; of a corpus without published
+checksums, recordings that did not change are not read again), and only manifests that do not already say the same are
+written: there is no "exists, so skip" that could be wrong.
 """
 
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from ser_plugins.corpora.download import fetch_archive
-from ser_plugins.corpora.manifest import digest, entry
-from ser_plugins.corpora.protocols import PROTOCOLS, SELECTIONS, SUBSETS, choose, make_folds, take_subset
-from ser_plugins.corpora.verify import measure_wavs, read_checksums, read_marker, verify_counts, verify_sounds
+from ser_plugins.corpora.corpus import Corpus, find_corpus, read_corpus
+from ser_plugins.corpora.manifest import digest
+from ser_plugins.corpora.protocols import PARTS, SUBSETS, Protocol, choose, make_folds, take_subset
+from ser_plugins.corpora.verify import first_few, verify_counts, verify_targets
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, write_json
 
-PARTS = ("train", "valid", "test")
+__all__ = ["Corpus", "prepare_corpus", "write_together"]
+
+MEMORY = "measured.json"  # what was measured on which file, in the manifest folder
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """The constants of a corpus, and how to read its labels.
-
-    Arguments
-    ---------
-    name, licence, citation, archive : str
-        As published; ``archive`` is the address of a zip.
-    classes : tuple of str
-        In the order that every table and model uses.
-    target : str
-        The field that holds the class.
-    wav_folder : str
-        Where the wavs lie below the corpus folder.
-    sample_rate : int
-        In Hz.
-    checksums : Path
-        Lines ``name<TAB>sha256<TAB>bytes``, one per wav.
-    counts : dict
-        Published ``{field: {value: utterances}}``.
-    utterances : callable
-        ``(corpus folder, wavs below its wav folder) -> iterator of Utterance``.
-    refused : dict
-        ``{sample rate: description}`` of wrong copies in circulation.
-    protocols : dict
-        ``{name: Protocol}`` on offer.
-    """
-
-    name: str
-    licence: str
-    citation: str
-    archive: str
-    classes: tuple
-    target: str
-    wav_folder: str
-    sample_rate: int
-    checksums: Path
-    counts: dict
-    utterances: Callable
-    refused: dict = field(default_factory=dict)
-    protocols: Mapping = field(default_factory=lambda: PROTOCOLS)
-
-
-def prepare_corpus(corpus: Corpus, data_folder, save_folder, *, protocol, subset, select, split_seed) -> dict:
+def prepare_corpus(
+    corpus: Corpus,
+    data_folder,
+    save_folder,
+    *,
+    protocol,
+    subset="full",
+    select="last",
+    split_seed=0,
+    allow_partial=False,
+    cache_folder=None,
+) -> dict:
     """Verify a corpus and write its manifests; see the recipe's own function for the options.
 
-    Writes ``corpus.json``, ``<fold>/{train,valid,test}.json`` and, last of all, ``protocol.json`` into ``save_folder``.
-    ``protocol.json`` is there only while all the others agree with it.
+    Writes ``corpus.json``, ``skipped.json`` (``{id: why}``), ``<fold>/{train,valid,test}.json`` and, last of all,
+    ``protocol.json`` into ``save_folder``. ``protocol.json`` is there only while all the others agree with it.
 
     Arguments
     ---------
@@ -76,9 +45,13 @@ def prepare_corpus(corpus: Corpus, data_folder, save_folder, *, protocol, subset
     data_folder, save_folder : path-like
         Where the corpus is (or shall be downloaded to), and where manifests go.
     protocol, subset, select : str
-        Names out of ``corpus.protocols``, ``SUBSETS`` and ``SELECTIONS``.
+        Names out of ``corpus.protocols``, ``SUBSETS`` and the protocol's ``selections``.
     split_seed : int
         Of random divisions and subsets.
+    allow_partial : bool
+        A copy that lacks recordings is used, and every table says what it lacks.
+    cache_folder : path-like, optional
+        Where videos, and recordings that are not 16 kHz mono, are converted to, once; without it they are refused.
 
     Raises
     ------
@@ -91,18 +64,24 @@ def prepare_corpus(corpus: Corpus, data_folder, save_folder, *, protocol, subset
         The content of ``protocol.json``.
     """
     choose("protocol", protocol, corpus.protocols)
-    choose("subset", subset, SUBSETS)
-    choose("select", select, SELECTIONS)
+    choose("subset", subset, SUBSETS if corpus.classes else ("full",))
+    rules = corpus.protocols[protocol]
+    choose("select", select, rules.selections)
     if isinstance(split_seed, bool) or not isinstance(split_seed, int) or split_seed < 0:
         raise SerError(got=f"split_seed={split_seed!r}", expected="an integer >= 0", remedy="correct the option")
-    rules = corpus.protocols[protocol]
     data_root = find_corpus(corpus, data_folder)
-    name, manifest = read_corpus(corpus, data_root)
-    used = take_subset(manifest, subset, target=corpus.target, seed=split_seed)
-    folds = make_folds(used, rules, select=select, target=corpus.target, seed=split_seed)
+    memory = Path(save_folder) / MEMORY
+    found = read_corpus(corpus, data_root, memory, cache=cache_folder, allow_partial=allow_partial)
+    used = rules.take(found.manifest)
+    counts = {} if found.synthetic else rules.counts
+    lacking = found.lacking or verify_counts(used, counts, remedy=found.remedy, allow_partial=allow_partial)
+    verify_targets(used, corpus.target, corpus.classes)
+    used = take_subset(used, subset, target=corpus.target, seed=split_seed)
+    folds = make_folds(used, rules, select=select, target=corpus.target, seed=split_seed, name=protocol)
+    unit_field = (*rules.disjoint, corpus.unit_field)[0]
     summary = {
-        "corpus": name,
-        "corpus_sha256": digest(manifest),
+        "corpus": found.name,
+        "corpus_sha256": digest(_portable(found.manifest)),
         "classes": list(corpus.classes),
         "target": corpus.target,
         "protocol": protocol,
@@ -115,52 +94,42 @@ def prepare_corpus(corpus: Corpus, data_folder, save_folder, *, protocol, subset
         "folds": list(folds),
         "utterances": len(used),
     }
-    summary = {**summary, "fingerprint": digest([summary, folds]), "data_root": str(data_root)}
     files = {f"{fold}/{part}.json": folds[fold][part] for fold in folds for part in PARTS}
-    write_together(Path(save_folder), {"corpus.json": manifest, **files}, seal=("protocol.json", summary))
+    divided = {fold: {part: _portable(manifest) for part, manifest in parts.items()} for fold, parts in folds.items()}
+    summary = {
+        **summary,
+        "fingerprint": digest([summary, divided]),
+        "task": corpus.task,
+        "scale": corpus.scale,
+        "unit_field": unit_field,
+        "partial": bool(lacking),
+        "statements": _statements(lacking, found.skipped, protocol, rules, folds, unit_field),
+        "data_root": str(data_root),
+    }
+    files = {"corpus.json": found.manifest, "skipped.json": found.skipped, **files}
+    write_together(Path(save_folder), files, seal=("protocol.json", summary))
     return summary
 
 
-def find_corpus(corpus: Corpus, data_folder) -> Path:
-    """Return the absolute corpus folder; download the official archive there when nothing is there yet."""
-    data_folder = Path(data_folder).expanduser().resolve()
-    if data_folder.is_file():
-        raise SerError(
-            got=f"data_folder={data_folder}, a file",
-            expected=f"the folder that holds {corpus.wav_folder}/",
-            remedy="unpack the archive and name its folder",
-        )
-    if not data_folder.is_dir() or not any(data_folder.iterdir()):
-        fetch_archive(
-            corpus.archive,
-            data_folder,
-            remedy=f"name your own copy with --data_folder /path/to/{corpus.name.lower()}, "
-            "or try the synthetic corpus with `make demo`",
-        )
-    return data_folder
+def _portable(manifest: dict) -> dict:
+    """A manifest without absolute paths: where recordings lie is no part of what they are."""
+    return {
+        id_: {**fields, "wav": ""} if Path(fields["wav"]).is_absolute() else fields for id_, fields in manifest.items()
+    }
 
 
-def read_corpus(corpus: Corpus, data_root: Path) -> tuple[str, dict]:
-    """Verify every file and return the corpus' name and whole manifest.
-
-    A synthetic corpus brings its own checksums, and its name says in every table that it is one.
-    """
-    checksums = read_marker(data_root)
-    synthetic = checksums is not None
-    if synthetic:
-        name, remedy = f"{corpus.name} (synthetic)", f"remove {data_root} and write it anew (`make demo`)"
-    else:
-        name, checksums = corpus.name, read_checksums(corpus.checksums)
-        remedy = f"restore the files from {corpus.archive}, or name a new --data_folder to have it downloaded there"
-    folder = data_root / corpus.wav_folder
-    sounds = measure_wavs(folder)
-    verify_sounds(
-        sounds, checksums, folder=folder, sample_rate=corpus.sample_rate, remedy=remedy, refused=corpus.refused
-    )
-    manifest = {u.id: entry(u, sounds[u.wav], corpus.wav_folder) for u in corpus.utterances(data_root, sounds)}
-    if not synthetic:
-        verify_counts(manifest, corpus.counts, remedy=remedy)
-    return name, manifest
+def _statements(lacking, skipped, name, rules: Protocol, folds, unit_field) -> list[str]:
+    """What every table must say about this division of this copy."""
+    said = [lacking] if lacking else []
+    if skipped:
+        reasons = ", ".join(sorted(set(skipped.values())))
+        said.append(f"{len(skipped)} utterances left out ({reasons}): {first_few(sorted(skipped))}")
+    said += [rules.statement] if rules.statement else []
+    for parts in folds.values() if rules.split else ():
+        values = {part: {fields[unit_field] for fields in parts[part].values()} for part in PARTS}
+        both, every = values["train"] & values["test"], set().union(*values.values())
+        said += [f"{name} split: {len(both)} of {len(every)} {unit_field}s are in both train and test"] if both else []
+    return said
 
 
 def write_together(folder: Path, files: dict, *, seal: tuple) -> None:

@@ -2,9 +2,11 @@
 
 A protocol says two things: the *blocks*, a partition of the corpus, each of which is the test set of one fold; and the
 fields in which training must be *disjoint* from what is held out. Training is everything else that shares none of these
-with the held-out utterances. Epochs are chosen by ``select``; choosing on the test set does not exist.
+with the held-out utterances. A published split is a protocol too: a field says train, valid or test, and there is one
+fold. Epochs are chosen by ``select``; choosing on the test set does not exist.
 """
 
+import dataclasses
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,28 +25,52 @@ class Protocol:
     unit : str
         What a fold tests, in words.
     blocks : callable
-        ``(manifest, target, seed) -> {fold: [ids]}``: every utterance in exactly one block.
+        ``(manifest, target, seed) -> {fold: [ids]}``: every utterance in exactly one block. None for a fixed split.
     disjoint : tuple of str
         Fields that train, valid and test never share; the first is the unit that ``inner_speaker`` holds out.
     leaks : bool
-        True for a protocol that is kept only to show what its leak is worth.
+        True for a protocol that is kept only to show what its leak is worth, or because others use it.
+    split : str
+        For a fixed split, the field that holds ``train``, ``valid`` or ``test``.
+    relabel : callable
+        ``fields -> fields of this protocol``, or None for an utterance that it does not use.
+    counts : dict
+        Published ``{field: {value: utterances}}`` of what it uses.
+    statement : str
+        What every table must say about it.
     """
 
     unit: str
-    blocks: Callable
+    blocks: Callable | None = None
     disjoint: tuple = ()
     leaks: bool = False
+    split: str = ""
+    relabel: Callable | None = None
+    counts: dict = dataclasses.field(default_factory=dict)
+    statement: str = ""
+
+    @property
+    def selections(self) -> tuple:
+        """How an epoch may be chosen: a fixed split brings its own validation set."""
+        return ("last", "valid") if self.split else SELECTIONS
+
+    def take(self, manifest: dict) -> dict:
+        """What this protocol uses of a manifest, labelled as it has it."""
+        if self.relabel is None:
+            return manifest
+        relabelled = {id_: self.relabel(fields) for id_, fields in manifest.items()}
+        return {id_: fields for id_, fields in relabelled.items() if fields is not None}
 
 
-def by_speaker(manifest, target=None, seed=0) -> dict:
-    """One block per speaker, as in leave-one-speaker-out.
+def by_field(name: str) -> Callable:
+    """One block per value of a field: per speaker is leave-one-speaker-out, per session leave-one-session-out.
 
     Example
     -------
-    >>> by_speaker({"u1": {"speaker": "spk08"}, "u2": {"speaker": "spk03"}})
+    >>> by_field("speaker")({"u1": {"speaker": "spk08"}, "u2": {"speaker": "spk03"}})
     {'spk03': ['u2'], 'spk08': ['u1']}
     """
-    return _grouped(manifest, lambda fields: fields["speaker"])
+    return lambda manifest, target=None, seed=0: _grouped(manifest, lambda fields: fields[name])
 
 
 def by_speaker_and_sentence(manifest, target=None, seed=0) -> dict:
@@ -61,7 +87,7 @@ def by_speaker_and_sentence(manifest, target=None, seed=0) -> dict:
 def at_random(manifest, target, seed=0) -> dict:
     """Ten stratified random blocks (fewer when a class has fewer utterances), whoever speaks."""
     ids = sorted(manifest)
-    labels = [manifest[id_][target] for id_ in ids]
+    labels = [label if isinstance(label := manifest[id_][target], str) else "" for id_ in ids]  # numbers are no strata
     folds = min([10, *(labels.count(label) for label in set(labels))])
     if folds < 2:
         raise SerError(
@@ -79,10 +105,11 @@ def _grouped(manifest, key) -> dict:
 
 
 PROTOCOLS = {
-    "loso": Protocol("speaker", by_speaker, ("speaker",)),
+    "loso": Protocol("speaker", by_field("speaker"), ("speaker",)),
     "loso-sentence": Protocol("speaker x half of the sentences", by_speaker_and_sentence, ("speaker", "sentence")),
     "random": Protocol("utterance (random folds, speakers leak)", at_random, leaks=True),
 }
+PARTS = ("train", "valid", "test")
 SUBSETS = ("full", "balanced50")
 SELECTIONS = ("last", "inner_speaker")
 
@@ -112,7 +139,7 @@ def take_subset(manifest: dict, subset: str, *, target: str, seed: int = 0) -> d
     return {id_: fields for id_, fields in manifest.items() if id_ in kept}
 
 
-def make_folds(manifest: dict, protocol: Protocol, *, select: str = "last", target: str, seed: int = 0) -> dict:
+def make_folds(manifest: dict, protocol: Protocol, *, select="last", target: str, seed=0, name="fixed") -> dict:
     """Divide a manifest: ``{fold: {"train": manifest, "valid": manifest, "test": manifest}}``.
 
     Arguments
@@ -123,11 +150,13 @@ def make_folds(manifest: dict, protocol: Protocol, *, select: str = "last", targ
         One of ``PROTOCOLS``, or a corpus' own.
     select : str
         ``last``: valid is empty, training uses all it may. ``inner_speaker``: valid is the next speaker in cyclic
-        order (in a leaking protocol the next random block).
+        order (in a leaking protocol the next random block). ``valid``: what a fixed split has for it.
     target : str
         The field with the class, for stratifying.
     seed : int
         Of random divisions.
+    name : str
+        Of the only fold of a fixed split.
 
     Example
     -------
@@ -136,7 +165,9 @@ def make_folds(manifest: dict, protocol: Protocol, *, select: str = "last", targ
     >>> {part: list(utterances) for part, utterances in folds["spk2"].items()}
     {'train': ['u1', 'u4'], 'valid': ['u0', 'u3'], 'test': ['u2', 'u5']}
     """
-    choose("select", select, SELECTIONS)
+    choose("select", select, protocol.selections)
+    if protocol.split:
+        return {name: _fixed(manifest, protocol.split, select)}
     blocks = protocol.blocks(manifest, target, seed)
     folds = {}
     for fold, block in blocks.items():
@@ -153,6 +184,21 @@ def make_folds(manifest: dict, protocol: Protocol, *, select: str = "last", targ
             )
         folds[fold] = {"train": train, "valid": valid, "test": test}
     return folds
+
+
+def _fixed(manifest, split, select) -> dict:
+    """The parts as published. Validation utterances are never trained on, so that every ``select`` trains the same."""
+    parts = {name: {} for name in PARTS}
+    for id_, fields in manifest.items():
+        parts[choose(f"{split} of {id_}", fields[split], PARTS)][id_] = fields
+    empty = [name for name in PARTS if not parts[name] and (name != "valid" or select == "valid")]
+    if empty:
+        raise SerError(
+            got=f"{split}: no utterance in {', '.join(empty)}",
+            expected=f"some in each of {', '.join(PARTS)}",
+            remedy="complete the split, or choose another protocol (or select last, which needs no valid)",
+        )
+    return parts
 
 
 def _independent(manifest, held_out, disjoint) -> dict:

@@ -27,7 +27,10 @@ EMODB_LETTERS = dict(zip(STYLES, "WLEAFTN", strict=True))
 
 @dataclass(frozen=True)
 class Take:
-    """One recording to be made: ``path`` below the corpus folder; ``name`` below the folder that the marker lists."""
+    """One recording to be made: ``path`` below the corpus folder; ``name`` below the folder that the marker lists.
+
+    Without a name it is not listed (what is converted first has no checksum); without an emotion it is empty.
+    """
 
     path: str
     name: str
@@ -68,10 +71,10 @@ def write_toy_emodb(folder, speakers=10, sentences=4, emotions=tuple(STYLES), sy
     """
     parameters = {
         "layout": "EmoDB",
-        "speakers": _within("speakers", speakers, len(EMODB_FEMALE)),
-        "sentences": _within("sentences", sentences, len(EMODB_SENTENCES)),
+        "speakers": within("speakers", speakers, len(EMODB_FEMALE)),
+        "sentences": within("sentences", sentences, len(EMODB_SENTENCES)),
         "emotions": list(emotions),
-        "syllables": _within("syllables", syllables, 100),
+        "syllables": within("syllables", syllables, 100),
         "seed": seed,
     }
     if not emotions or set(emotions) - set(STYLES):
@@ -107,11 +110,16 @@ def emodb_layout(speakers, sentences, emotions, seed) -> tuple[list[Take], dict]
     return takes, {"erkennung.txt": ("\n".join(rows) + "\n").encode("latin-1")}
 
 
-def write_corpus(folder, takes, beside, parameters, *, syllables, seed) -> Path:
+def write_wav(path, samples) -> None:
+    """Write (samples,), int16, as 16 kHz mono wav."""
+    soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16")
+
+
+def write_corpus(folder, takes, beside, parameters, *, syllables, seed, write=write_wav) -> Path:
     """Speak the takes and write them with the files beside them and the marker: whole or not at all.
 
     Every wav depends on the seed and on its own path, speaker, sentence and emotion only: a smaller corpus is a part of
-    a larger one.
+    a larger one. ``write(path, samples)`` puts one recording into its file.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -132,10 +140,13 @@ def write_corpus(folder, takes, beside, parameters, *, syllables, seed) -> Path:
         for take in takes:
             path = temporary / take.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, _say(take, syllables, seed), SAMPLE_RATE, subtype="PCM_16")
-            files[take.name] = [sha256_of(path), path.stat().st_size]
+            write(path, _say(take, syllables, seed))
+            if take.name:
+                files[take.name] = [sha256_of(path), path.stat().st_size]
         for name, content in beside.items():
-            (temporary / name).write_bytes(content)
+            path = temporary / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         write_json(temporary / SYNTHETIC_MARKER, {"synthetic": True, "parameters": parameters, "files": files})
         temporary.chmod(0o755)  # mkdtemp makes private folders
         os.replace(temporary, folder)
@@ -148,12 +159,15 @@ def _say(take: Take, syllables: int, seed: int) -> np.ndarray:
     def chance(*what):
         return np.random.default_rng([seed, *"/".join(what).encode()])
 
+    if not take.emotion:
+        return np.zeros(0, np.int16)
     sentence = make_sentence(syllables, chance("sentence", take.sentence))
     speaker = make_speaker(take.gender, chance("speaker", take.speaker))
     return speak(sentence, speaker, take.emotion, chance("take", take.path))
 
 
-def _within(option: str, value: int, most: int) -> int:
+def within(option: str, value: int, most: int) -> int:
+    """Return an option's value when it is from 1 to ``most``."""
     if not 1 <= value <= most:
         raise SerError(got=f"{option}={value}", expected=f"1 to {most}", remedy="correct the option")
     return value

@@ -1,12 +1,10 @@
-"""Is this the corpus it claims to be? Files against published checksums, labels against published counts.
+"""Is this the corpus it claims to be? Files against published checksums, labels against published counts."""
 
-Hashing and decoding everything costs under a second for EmoDB, so it is done every time and nothing is cached.
-"""
-
+import math
 from collections import Counter
 from pathlib import Path
 
-from ser_plugins.corpora.manifest import Sound, measure
+from ser_plugins.corpora.manifest import Sound
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.files import read_json
 
@@ -22,27 +20,21 @@ def read_checksums(path) -> dict:
     return checksums
 
 
-def read_marker(data_root) -> dict | None:
-    """Checksums of a synthetic corpus as ``{name: (sha256, bytes)}``; None when the corpus is not synthetic."""
+def read_marker(data_root) -> tuple[str, dict] | None:
+    """Layout and checksums ``{name: (sha256, bytes)}`` of a synthetic corpus; None when it is not synthetic."""
     path = Path(data_root) / SYNTHETIC_MARKER
     if not path.is_file():
         return None
     marker = read_json(path)
     try:
-        return {name: (sha256, size) for name, (sha256, size) in marker["files"].items()}
+        checksums = {name: (sha256, size) for name, (sha256, size) in marker["files"].items()}
+        return marker["parameters"]["layout"], checksums
     except (KeyError, TypeError, ValueError, AttributeError):
         raise SerError(
             got=f"{path}: no list of files",
-            expected='a marker with {"files": {name: [sha256, bytes]}}',
+            expected='a marker with {"parameters": {"layout": ...}, "files": {name: [sha256, bytes]}}',
             remedy="remove the folder and write the synthetic corpus anew (`make demo`)",
         ) from None
-
-
-def measure_wavs(folder) -> dict:
-    """Measure every wav in ``folder``: ``{path below it: Sound}``, sorted; macOS's ``._*`` companions are no wavs."""
-    folder = Path(folder)
-    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".wav" and path.is_file())
-    return {path.relative_to(folder).as_posix(): measure(path) for path in paths if not path.name.startswith("._")}
 
 
 def verify_sounds(sounds: dict, checksums: dict, *, folder, sample_rate: int, remedy: str, refused=None) -> None:
@@ -70,7 +62,7 @@ def verify_sounds(sounds: dict, checksums: dict, *, folder, sample_rate: int, re
     """
     if not sounds:
         raise MissingPathError(got=f"no wav files in {folder}", expected=f"{len(checksums)} wav files", remedy=remedy)
-    _verify_format(sounds, folder, sample_rate, remedy, refused or {})
+    verify_format(sounds, folder=folder, sample_rate=sample_rate, remedy=remedy, refused=refused)
     missing = {name for name in checksums if name not in sounds}
     extra = {name for name in sounds if name not in checksums}
     published = {checksums[name][0]: name for name in sorted(missing)}
@@ -97,7 +89,27 @@ def verify_sounds(sounds: dict, checksums: dict, *, folder, sample_rate: int, re
         )
 
 
-def _verify_format(sounds, folder, sample_rate, remedy, refused):
+def verify_usable(utterances, sounds: dict, *, folder, remedy: str) -> None:
+    """Raise one :class:`SerError` that names every recording that is missing or has a problem, and its label's line."""
+    complaints = {"missing": [], "unusable": []}
+    for utterance in utterances:
+        sound, source = sounds.get(utterance.wav), f" ({utterance.source})" if utterance.source else ""
+        if sound is None:
+            complaints["missing"].append(f"{utterance.wav}{source}")
+        elif sound.problem:
+            complaints["unusable"].append(f"{utterance.wav}: {sound.problem}{source}")
+    if any(complaints.values()):
+        wrong = "; ".join(f"{len(names)} {kind}: {first_few(names, 10)}" for kind, names in complaints.items() if names)
+        raise SerError(
+            got=f"of {len(utterances)} recordings in {folder}, {wrong}",
+            expected="an audio file for every label, whole and not empty",
+            remedy=remedy,
+        )
+
+
+def verify_format(sounds: dict, *, folder, sample_rate: int, remedy: str, refused=None) -> None:
+    """Raise :class:`SerError` unless every decodable file is mono at ``sample_rate`` Hz; see :func:`verify_sounds`."""
+
     def is_wrong(sound: Sound):
         return sound.sample_rate is not None and (sound.sample_rate, sound.channels) != (sample_rate, 1)
 
@@ -106,7 +118,7 @@ def _verify_format(sounds, folder, sample_rate, remedy, refused):
         return
     formats = sorted({(sound.sample_rate, sound.channels) for sound in wrong.values()})
     longest = max(sound.duration for sound in wrong.values())
-    what = "".join(f"; these are {refused[rate]}" for rate, _ in formats if rate in refused)
+    what = "".join(f"; these are {refused[rate]}" for rate, _ in formats if rate in (refused or {}))
     raise SerError(
         got=f"{len(wrong)} of {len(sounds)} wav files in {folder} at "
         + ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in formats)
@@ -116,25 +128,56 @@ def _verify_format(sounds, folder, sample_rate, remedy, refused):
     )
 
 
-def verify_counts(manifest: dict, counts: dict, *, remedy: str) -> None:
+def verify_counts(manifest: dict, counts: dict, *, remedy: str, allow_partial: bool = False) -> str:
     """Compare label counts with the published ones, ``{field: {value: count}}``.
+
+    Returns
+    -------
+    str
+        Empty; or, with ``allow_partial``, what is missing, for every table. More than was published is always an error.
 
     Example
     -------
     >>> verify_counts({"u1": {"speaker": "spk03"}}, {"speaker": {"spk03": 1}}, remedy="")
+    ''
+    >>> verify_counts({"u1": {"speaker": "a"}}, {"speaker": {"a": 1, "b": 2}}, remedy="", allow_partial=True)
+    'partial copy: 1 of 3 utterances, without speaker b'
     >>> verify_counts({"u1": {"speaker": "spk03"}}, {"speaker": {"spk03": 2}}, remedy="look")
     Traceback (most recent call last):
     ser_plugins.errors.SerError: got: speaker spk03: 1 utterances; expected: speaker spk03: 2; remedy: look
     """
+    told = []
     for field, expected in counts.items():
         found = Counter(fields[field] for fields in manifest.values())
         wrong = [value for value in sorted({*found, *expected}) if found[value] != expected.get(value, 0)]
-        if wrong:
+        refused = [value for value in wrong if not allow_partial or found[value] > expected.get(value, 0)]
+        if wrong and not refused:
+            absent, fewer = ([v for v in wrong if bool(found[v]) == some] for some in (False, True))
+            told += [f"without {field} {', '.join(absent)}"] if absent else []
+            told += [f"with fewer of {field} {', '.join(fewer)}"] if fewer and not told else []
+        if refused:
             raise SerError(
-                got=", ".join(f"{field} {value}: {found[value]} utterances" for value in wrong),
-                expected=", ".join(f"{field} {value}: {expected.get(value, 0)}" for value in wrong),
+                got=", ".join(f"{field} {value}: {found[value]} utterances" for value in refused),
+                expected=", ".join(f"{field} {value}: {expected.get(value, 0)}" for value in refused),
                 remedy=remedy,
             )
+    total = sum(next(iter(counts.values()), {}).values())
+    return f"partial copy: {len(manifest)} of {total} utterances, {told[0]}" if told else ""
+
+
+def verify_targets(manifest: dict, target: str, classes) -> None:
+    """Raise :class:`SerError` unless every target is one of ``classes``, or, without classes, a finite number."""
+
+    def is_right(value):
+        return value in classes if classes else isinstance(value, float) and math.isfinite(value)
+
+    wrong = [f"{id_} {fields.get(target)!r}" for id_, fields in manifest.items() if not is_right(fields.get(target))]
+    if wrong:
+        raise SerError(
+            got=f"{len(wrong)} utterances with another {target}: {first_few(wrong)}",
+            expected="one of " + ", ".join(classes) if classes else "a finite number",
+            remedy="correct the labels, or leave these utterances out",
+        )
 
 
 def first_few(names, limit: int = 5) -> str:

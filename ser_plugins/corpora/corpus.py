@@ -1,0 +1,178 @@
+"""What a corpus is: constants and a generator of utterances; and how one is read and checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ser_plugins.corpora.download import fetch_archive
+from ser_plugins.corpora.manifest import entry
+from ser_plugins.corpora.protocols import PROTOCOLS
+from ser_plugins.corpora.sounds import measure_remembered, measure_wavs
+from ser_plugins.corpora.sources import playable
+from ser_plugins.corpora.verify import (
+    read_checksums,
+    read_marker,
+    verify_counts,
+    verify_format,
+    verify_sounds,
+    verify_usable,
+)
+from ser_plugins.errors import MissingPathError, SerError
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The constants of a corpus, and how to read its labels. What a corpus does not have is left out.
+
+    Arguments
+    ---------
+    name, licence, citation : str
+        As published.
+    classes : tuple of str
+        In the order that every table and model uses; empty for regression.
+    target : str
+        The field that holds the class (str) or the number (float).
+    utterances : callable
+        ``corpus folder -> iterator of Utterance``.
+    task : str
+        ``classification`` or ``regression``.
+    scale : str
+        For regression: ``mosi``, ``chsims``, ``vad`` or ``plain``, the convention of its metrics.
+    unit_field : str
+        The field whose values are independent of one another, where a protocol does not say it by ``disjoint``.
+    wav_folder : str
+        Where the wavs lie below the corpus folder.
+    sample_rate : int
+        In Hz.
+    archive : str
+        Address of a zip, to be downloaded. Without one, users bring their own copy.
+    remedy : str
+        Where to get the corpus, in words; by default from ``archive``.
+    checksums : Path
+        Lines ``name<TAB>sha256<TAB>bytes``, one per wav. Without it, a file is read anew only when it has changed.
+    counts : dict
+        Published ``{field: {value: utterances}}``; ``Protocol.counts`` has those of a protocol.
+    refused : dict
+        ``{sample rate: description}`` of wrong copies in circulation.
+    protocols : dict
+        ``{name: Protocol}`` on offer.
+    """
+
+    name: str
+    licence: str
+    citation: str
+    classes: tuple
+    target: str
+    utterances: Callable
+    task: str = "classification"
+    scale: str | None = None
+    unit_field: str = "speaker"
+    wav_folder: str = ""
+    sample_rate: int = 16000
+    archive: str = ""
+    remedy: str = ""
+    checksums: Path | None = None
+    counts: dict = field(default_factory=dict)
+    refused: dict = field(default_factory=dict)
+    protocols: Mapping = field(default_factory=lambda: PROTOCOLS)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A corpus as read: its name, whole manifest, ``{id: why it was left out}``, and what a partial copy lacks."""
+
+    name: str
+    manifest: dict
+    skipped: dict
+    lacking: str
+    synthetic: bool
+    remedy: str
+
+
+def find_corpus(corpus: Corpus, data_folder) -> Path:
+    """Return the absolute corpus folder; download the official archive there when nothing is there yet."""
+    data_folder = Path(data_folder).expanduser().resolve()
+    if data_folder.is_file():
+        raise SerError(
+            got=f"data_folder={data_folder}, a file",
+            expected=f"the folder that holds {corpus.wav_folder}/" if corpus.wav_folder else f"{corpus.name}'s folder",
+            remedy="unpack the archive and name its folder",
+        )
+    if data_folder.is_dir() and any(data_folder.iterdir()):
+        return data_folder
+    own = f"name your own copy with --data_folder /path/to/{corpus.name.lower()}"
+    if not corpus.archive:
+        raise MissingPathError(
+            got=f"nothing at data_folder={data_folder}",
+            expected=f"the folder of {corpus.name}",
+            remedy=f"{own}; {corpus.remedy}",
+        )
+    fetch_archive(corpus.archive, data_folder, remedy=f"{own}, or try the synthetic corpus with `make demo`")
+    return data_folder
+
+
+def read_corpus(corpus: Corpus, data_root: Path, memory: Path, *, cache=None, allow_partial=False) -> Reading:
+    """Read every label, verify every file.
+
+    A synthetic corpus brings its own checksums, and its name says in every table that it is one.
+
+    Arguments
+    ---------
+    corpus : Corpus
+        What it should be.
+    data_root : Path
+        Its folder.
+    memory : Path
+        Where measurements are kept from one call to the next.
+    cache : path-like, optional
+        Where videos and recordings of other rates or channels are converted to; without it they are refused.
+    allow_partial : bool
+        Labels without a recording are left out, and lower counts are told instead of refused.
+    """
+    marker, checksums, name, remedy = read_marker(data_root), None, corpus.name, corpus.remedy
+    synthetic = marker is not None
+    if synthetic:
+        name = f"{corpus.name} (synthetic)"
+    if synthetic and marker[0] == corpus.name:  # else it is read by another recipe than its layout's
+        checksums, remedy = marker[1], f"remove {data_root} and write it anew"
+    elif corpus.checksums:
+        checksums = read_checksums(corpus.checksums)
+        remedy = (
+            remedy
+            or f"restore the files from {corpus.archive}, or name a new --data_folder to have it downloaded there"
+        )
+    folder = data_root / corpus.wav_folder
+    wanted = {"folder": folder, "sample_rate": corpus.sample_rate, "remedy": remedy, "refused": corpus.refused}
+    if checksums:
+        sounds = measure_wavs(folder)
+        verify_sounds(sounds, checksums, **wanted)
+    utterances = _unique(corpus.utterances(data_root))
+    skipped = {u.id: u.skip for u in utterances if u.skip}
+    utterances = [u for u in utterances if not u.skip]
+    if not checksums:
+        utterances = playable(utterances, folder, cache) if cache else utterances
+        sounds = measure_remembered(folder, [u.wav for u in utterances], memory)
+    if allow_partial:
+        skipped.update({u.id: "no recording" for u in utterances if u.wav not in sounds})
+        utterances = [u for u in utterances if u.wav in sounds]
+    verify_usable(utterances, sounds, folder=folder, remedy=remedy)
+    verify_format(sounds, **wanted)
+    manifest = {u.id: entry(u, sounds[u.wav], corpus.wav_folder) for u in utterances}
+    if not manifest:
+        raise SerError(got=f"no utterance in {data_root}", expected=f"those of {corpus.name}", remedy=remedy)
+    lacking = verify_counts(manifest, {} if synthetic else corpus.counts, remedy=remedy, allow_partial=allow_partial)
+    return Reading(name, manifest, skipped, lacking, synthetic, remedy)
+
+
+def _unique(utterances) -> list:
+    seen = {}
+    for utterance in utterances:
+        if utterance.id in seen:
+            both = [u.source or u.wav for u in (seen[utterance.id], utterance)]
+            raise SerError(
+                got=f"the id {utterance.id} twice: {' and '.join(both)}",
+                expected="every utterance once",
+                remedy="remove one of them, or restore the labels",
+            )
+        seen[utterance.id] = utterance
+    return list(seen.values())

@@ -1,0 +1,150 @@
+"""One source, a video or a recording of any rate and channels -> a wav at 16 kHz, mono, 16 bit.
+
+ffmpeg only decodes what libsndfile cannot. Channels are averaged and the rate is changed here, by the same filter as in
+inference: a corpus and the recordings that a model meets later go through one door.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from math import ceil, gcd
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+from ser_plugins.audio import read_wave
+from ser_plugins.errors import AudioError, MissingPathError, SerError
+from ser_plugins.files import atomic_path
+
+SAMPLE_RATE = 16000  # Hz
+AUDIO = (".wav", ".flac", ".ogg", ".mp3")  # what libsndfile reads; everything else is ffmpeg's
+PATIENCE = 900  # s that ffmpeg may take for one source
+ZEROS, ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on each side, cut-off relative to the lower Nyquist
+
+
+def find_ffmpeg() -> str:
+    """Return the ffmpeg on PATH, else the one that the package ``imageio-ffmpeg`` brings along.
+
+    Raises
+    ------
+    SerError
+        There is neither.
+    """
+    if found := shutil.which("ffmpeg"):
+        return found
+    try:
+        from imageio_ffmpeg import get_ffmpeg_exe
+
+        return get_ffmpeg_exe()
+    except (ImportError, RuntimeError):
+        raise SerError(
+            got="no ffmpeg on PATH, and no package imageio-ffmpeg",
+            expected="ffmpeg, to take the audio out of videos",
+            remedy="install ffmpeg (or: pip install 'ser-plugins[video]'), or put wavs of the same names in place of "
+            "the videos",
+        ) from None
+
+
+def convert(source, target) -> str:
+    """Write ``source`` to ``target`` as 16 kHz mono 16-bit wav: whole or not at all.
+
+    Arguments
+    ---------
+    source : path-like
+        A recording (wav, flac, ogg, mp3), or a video, of which the first sound track is taken.
+    target : path-like
+        The wav to write.
+
+    Returns
+    -------
+    str
+        What ffmpeg complained about while it decoded; "" for nothing.
+
+    Raises
+    ------
+    SerError
+        No such file; no sound in it; nothing that can be decoded; no ffmpeg.
+
+    Example
+    -------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> soundfile.write(folder / "stereo.flac", np.full((44100, 2), 0.5), 44100)
+    >>> convert(folder / "stereo.flac", folder / "mono.wav")
+    ''
+    >>> wave, rate = soundfile.read(folder / "mono.wav")
+    >>> rate, wave.shape, float(wave[8000].round(3))
+    (16000, (16000,), 0.5)
+    """
+    source = Path(source)
+    if source.suffix.lower() in AUDIO:
+        (wave, rate), complaints = read_wave(source), ""
+    else:
+        wave, rate, complaints = _decode(source)
+    samples = np.round(32768 * resample(wave, rate, SAMPLE_RATE))
+    samples = np.clip(samples, -32768, 32767).astype(np.int16)  # (samples,)
+    with atomic_path(target) as temporary:
+        soundfile.write(temporary, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+    return complaints
+
+
+def resample(wave: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
+    """Change the rate of a waveform: (samples,) -> (ceil(samples * new_rate / rate),).
+
+    A sinc under a squared-cosine window, with the values of ``torchaudio.functional.resample``, whose outcome this
+    equals (tested): inference uses that, and this wing knows no torch.
+
+    Example
+    -------
+    >>> float(resample(np.ones(4410, np.float32), 44100, 16000)[800].round(3))
+    1.0
+    """
+    if rate == new_rate:
+        return wave
+    down, up = rate // gcd(rate, new_rate), new_rate // gcd(rate, new_rate)
+    return resample_poly(wave, up, down, window=_kernel(up, down))
+
+
+@lru_cache
+def _kernel(up: int, down: int) -> np.ndarray:
+    cutoff = ROLLOFF * min(up, down) / (up * down)  # per sample of the common grid, which has ``up * down`` per period
+    reach = ceil(ZEROS / cutoff)
+    place = np.clip(np.arange(-reach, reach + 1) * cutoff, -ZEROS, ZEROS)  # in zero crossings
+    kernel = np.sinc(place) * np.cos(np.pi * place / (2 * ZEROS)) ** 2
+    return (kernel * cutoff).astype(np.float32)  # resample_poly multiplies by ``up``
+
+
+def _decode(source: Path) -> tuple[np.ndarray, int, str]:
+    """Let ffmpeg write the first sound track as float wav, at its own rate, and read that."""
+    if not source.is_file():
+        raise MissingPathError(got=f"no file {source}", expected="a video", remedy="check the path")
+    with tempfile.TemporaryDirectory() as folder:
+        wav = Path(folder) / "decoded.wav"
+        # file: -- else a name such as `a:b.mp4` is taken for a protocol.
+        command = [find_ffmpeg(), "-nostdin", "-v", "error", "-threads", "1", "-i", f"file:{source}"]
+        command += ["-map", "0:a:0", "-c:a", "pcm_f32le", "-y", f"file:{wav}"]
+        try:
+            process = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AudioError(
+                got=f"{source}: ffmpeg has not finished after {PATIENCE} s",
+                expected="a clip",
+                remedy="copy the file again from where it came, or put a wav of the same name in its place",
+            ) from None
+        complaints = " / ".join(process.stderr.decode(errors="replace").strip().splitlines()[:3])
+        if process.returncode:
+            raise AudioError(
+                got=f"{source}: ffmpeg says {complaints or f'exit code {process.returncode}'}",
+                expected="a video with a sound track",
+                remedy="copy the file again from where it came, or put a wav of the same name in its place",
+            )
+        try:
+            return (*read_wave(wav), complaints)
+        except AudioError as error:  # names the temporary file
+            raise AudioError(
+                got=f"{source}: {error.got.removeprefix(f'{wav}: ')} after decoding",
+                expected=error.expected,
+                remedy="copy the file again from where it came, or leave it out",
+            ) from None

@@ -1,0 +1,89 @@
+"""Recordings measured side by side, and remembered: gigabytes are not to be read before every training."""
+
+import dataclasses
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from ser_plugins.audio import read_wave
+from ser_plugins.corpora.manifest import Sound, measure
+from ser_plugins.errors import AudioError, SerError
+from ser_plugins.files import read_json, write_json
+
+
+def list_wavs(folder) -> list[str]:
+    """List every wav in ``folder`` by its path below it, sorted; macOS's ``._*`` companions are no wavs."""
+    folder = Path(folder)
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".wav" and path.is_file())
+    return [path.relative_to(folder).as_posix() for path in paths if not path.name.startswith("._")]
+
+
+def measure_wavs(folder) -> dict:
+    """Measure every wav in ``folder``, every time: ``{path below it: Sound}``."""
+    return {name: measure(Path(folder) / name) for name in list_wavs(folder)}
+
+
+def measure_remembered(folder, names, memory: Path) -> dict:
+    """Measure files, reading anew only those that changed.
+
+    A file counts as unchanged while its path, size and time of change are those on record. Where checksums are
+    published this is not used: there every file is hashed every time.
+
+    Arguments
+    ---------
+    folder : path-like
+        What relative names start from.
+    names : iterable of str
+        Relative or absolute paths.
+    memory : Path
+        JSON with the records of earlier calls; written atomically. A damaged one counts as empty.
+
+    Returns
+    -------
+    dict
+        ``{name: Sound}`` without those that are not there. ``problem`` says why a recording cannot be used.
+    """
+    paths = {name: Path(folder, name).absolute() for name in dict.fromkeys(names)}
+    stamps = {
+        name: _stamp(path) for name, path in paths.items() if os.path.isfile(path)
+    }  # before reading, to miss no change
+    known = _recall(memory)
+    records = {str(paths[name]): known.get(str(paths[name])) for name in stamps}
+    new = [n for n, stamp in stamps.items() if (records[str(paths[n])] or {}).get("stamp") != stamp]
+    if new:
+        quiet = len(new) < 500
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            done = zip(new, pool.map(_examine, [paths[name] for name in new]), strict=True)
+            console = Console(stderr=True)
+            for name, sound in track(done, "reading recordings", len(new), console=console, disable=quiet):
+                records[str(paths[name])] = {"stamp": stamps[name], **dataclasses.asdict(sound)}
+    if records != known:
+        write_json(memory, records)
+    return {n: Sound(**{k: v for k, v in records[str(paths[n])].items() if k != "stamp"}) for n in stamps}
+
+
+def _stamp(path) -> list:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _examine(path) -> Sound:
+    """Measure, and read as training will read: what would fail there is known before."""
+    sound = measure(path)
+    try:
+        read_wave(path)
+    except AudioError as error:
+        return dataclasses.replace(sound, problem=error.got.removeprefix(f"{path}: ").removeprefix(f"{path} "))
+    return sound
+
+
+def _recall(memory) -> dict:
+    try:
+        known = read_json(memory)
+        fields = {"stamp", *(field.name for field in dataclasses.fields(Sound))}
+        return {path: record for path, record in known.items() if set(record) == fields}
+    except (SerError, AttributeError, TypeError):
+        return {}
