@@ -47,9 +47,9 @@ def overview(summaries) -> str:
         seeds = ", ".join(str(seed) for seed in summary["seeds"])
         epochs = summary["settings"]["number_of_epochs"]
         rows.append(f"| `{summary['system']}`, {seeds} | {epochs} | {' | '.join(cells)} | {PAPER[summary['system']]} |")
-    baseline = summaries[0]["baseline"]
+    baseline = summaries[0]["baselines"][0]
     scores = " | ".join(percent(baseline[key]) for key in ("WA", "UAR", "macro_F1"))
-    return "\n".join([*rows, f"| always {baseline['class']} | | {scores} | |"])
+    return "\n".join([*rows, f"| always {baseline['answer']} | | {scores} | |"])
 
 
 def fill(readme: Path, text: str) -> None:

@@ -6,10 +6,11 @@ The rooms, and what each turns into what:
 - ``ser_plugins.encoders``: CNN front ends and masked recurrent stacks
 - ``ser_plugins.attention``: masked multi-head self-attention
 - ``ser_plugins.pooling``: frames -> one vector
-- ``ser_plugins.classifier``: all stages together, each optional
+- ``ser_plugins.classifier``: all stages together, each optional; heads for classes, for a number, for several targets
 - ``ser_plugins.losses``: what torch and SpeechBrain lack
 - ``ser_plugins.checkpoints``: SpeechBrain's checkpointer, whole or none
-- ``ser_plugins.inference``: ``EmotionClassifier``, the face that users of models import
+- ``ser_plugins.inference``: ``EmotionClassifier`` and ``SentimentRegressor``, the faces that users of models import
+- ``ser_plugins.scales``: what numbers mean on the scales of the corpora
 - ``ser_plugins.corpora``, ``training``, ``evaluation``, ``serving``: the wings behind the recipes and ``ser``
 
 Nothing heavy is imported here.

@@ -1,6 +1,6 @@
 """All stages together: front end -> recurrence -> attention -> pooling -> head, each of the first three optional.
 
-The two classes are cut where SpeechBrain's ``EncoderClassifier`` cuts: ``embedding_model`` and ``classifier``. The
+Encoder and heads are cut where SpeechBrain's ``EncoderClassifier`` cuts: ``embedding_model`` and ``classifier``. The
 systems of the paper's Tables 3 and 6 are settings of these, not classes of their own::
 
     CNN                    front_end: fast   recurrence: none  heads: 0
@@ -18,6 +18,7 @@ from torch import nn
 
 from ser_plugins.attention import MultiHeadSelfAttention
 from ser_plugins.encoders import ConvFrontEnd, RecurrentStack
+from ser_plugins.errors import SerError
 from ser_plugins.lengths import frame_counts
 from ser_plugins.pooling import make_pooling
 
@@ -122,7 +123,20 @@ class UtteranceEncoder(nn.Module):
         return (embedding, weights) if return_weights else embedding
 
 
-class ClassifierHead(nn.Module):
+class _Head(nn.Module):
+    """What heads have in common: linear, ReLU, dropout, linear."""
+
+    def __init__(self, input_size, outputs, hidden_size, dropout):
+        super().__init__()
+        self.hidden = nn.Linear(input_size, hidden_size)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, outputs)
+
+    def forward(self, embedding):
+        return self.output(self.dropout(self.hidden(embedding).relu()))
+
+
+class ClassifierHead(_Head):
     """Embedding -> log-probabilities: linear, ReLU, dropout, linear, log-softmax.
 
     Arguments
@@ -143,11 +157,70 @@ class ClassifierHead(nn.Module):
     """
 
     def __init__(self, input_size, classes, hidden_size=64, dropout=0.2):
-        super().__init__()
-        self.hidden = nn.Linear(input_size, hidden_size)
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(hidden_size, classes)
+        super().__init__(input_size, classes, hidden_size, dropout)
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """(..., input_size) -> (..., classes), natural logarithms of probabilities."""
-        return self.output(self.dropout(self.hidden(embedding).relu())).log_softmax(-1)
+        return super().forward(embedding).log_softmax(-1)
+
+
+class RegressionHead(_Head):
+    """Embedding -> one number, such as a sentiment: the layers of :class:`ClassifierHead` with one output.
+
+    Arguments
+    ---------
+    input_size : int
+        Width of the embedding.
+    hidden_size : int
+        Width of the first linear layer.
+    dropout : float
+        Between the two.
+    low, high : float, optional
+        Both: the output is a tanh scaled to this range. Neither (the default): it is unbounded.
+
+    Example
+    -------
+    >>> RegressionHead(256)(torch.randn(2, 1, 256)).shape
+    torch.Size([2, 1, 1])
+    """
+
+    def __init__(self, input_size, hidden_size=64, dropout=0.2, low=None, high=None):
+        super().__init__(input_size, 1, hidden_size, dropout)
+        if (low is None) != (high is None) or (low is not None and not low < high):
+            raise SerError(
+                got=f"low={low}, high={high}",
+                expected="two numbers, low below high, or neither",
+                remedy="mend the YAML",
+            )
+        self.low, self.high = low, high
+
+    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
+        """(..., input_size) -> (..., 1)."""
+        value = super().forward(embedding)
+        if self.low is None:
+            return value
+        return self.low + (self.high - self.low) * (1 + value.tanh()) / 2
+
+
+class MultiTaskHead(nn.Module):
+    """Several heads on one embedding; :class:`ser_plugins.losses.MultiTask` is the loss for it.
+
+    Arguments
+    ---------
+    heads : dict
+        Heads by name; in a recipe the names are the fields of the manifest that hold the targets.
+
+    Example
+    -------
+    >>> head = MultiTaskHead({"emotion": ClassifierHead(256, classes=4), "valence": RegressionHead(256)})
+    >>> {name: tuple(output.shape) for name, output in head(torch.randn(2, 1, 256)).items()}
+    {'emotion': (2, 1, 4), 'valence': (2, 1, 1)}
+    """
+
+    def __init__(self, heads):
+        super().__init__()
+        self.heads = nn.ModuleDict(heads)
+
+    def forward(self, embedding: torch.Tensor) -> dict:
+        """(..., input_size) -> what each head makes of it, by name."""
+        return {name: head(embedding) for name, head in self.heads.items()}

@@ -1,8 +1,14 @@
-"""Losses on log-probabilities (batch, classes) and class indices (batch,); each returns the mean over the batch."""
+"""Losses that torch lacks; each returns the mean over the batch.
+
+For emotions they take log-probabilities (batch, classes) and class indices (batch,), for sentiment two times (batch,).
+There ``torch.nn.L1Loss`` (the paper's), ``torch.nn.MSELoss`` and ``torch.nn.HuberLoss`` serve as they are.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from ser_plugins.errors import SerError
 
 
 class CrossEntropy(nn.Module):
@@ -66,3 +72,65 @@ class Focal(nn.Module):
         """Mean loss of log_probs (batch, classes) against targets (batch,)."""
         log_p = log_probs.gather(1, targets[:, None]).squeeze(1)
         return (-((1 - log_p.exp()) ** self.gamma) * log_p).mean()
+
+
+class Concordance(nn.Module):
+    """1 - CCC over the batch (Lin, Biometrics 45, 1989), which punishes a wrong mean and a wrong spread as well.
+
+    CCC is ``2 cov(x, y) / (var(x) + var(y) + (mean(x) - mean(y))^2)``, with variances over n. It says little about
+    batches of a few utterances.
+
+    Example
+    -------
+    >>> round(Concordance()(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 3.0, 4.0])).item(), 4)
+    0.4286
+    """
+
+    def forward(self, predictions, targets):
+        """1 - CCC of predictions (batch,) against targets (batch,)."""
+        x, y = predictions - predictions.mean(), targets - targets.mean()
+        spread = (x**2).mean() + (y**2).mean() + (predictions.mean() - targets.mean()) ** 2
+        return 1 - 2 * (x * y).mean() / spread.clamp(min=1e-8)
+
+
+class MultiTask(nn.Module):
+    """Weighted sum of losses, one for each head of a :class:`ser_plugins.classifier.MultiTaskHead`.
+
+    An item whose target is unknown (NaN) counts in the other losses only.
+
+    Arguments
+    ---------
+    losses : dict
+        Losses by name of the head.
+    weights : dict, optional
+        Their weights by the same names; 1 where none is given.
+
+    Example
+    -------
+    >>> loss = MultiTask({"emotion": CrossEntropy(), "valence": nn.L1Loss()}, {"valence": 0.1})
+    >>> outputs = {"emotion": torch.tensor([[0.5, 0.5]]).log(), "valence": torch.tensor([3.0])}
+    >>> round(loss(outputs, {"emotion": torch.tensor([1]), "valence": torch.tensor([1.0])}).item(), 4)
+    0.8931
+    """
+
+    def __init__(self, losses, weights=None):
+        super().__init__()
+        self.losses = nn.ModuleDict(losses)
+        self.weights = dict(weights or {})
+        if unknown := sorted(self.weights.keys() - losses.keys()):
+            raise SerError(
+                got=f"a weight of {', '.join(unknown)}", expected=f"of {', '.join(losses)}", remedy="mend the YAML"
+            )
+
+    def forward(self, outputs, targets):
+        """Weighted sum over the names; outputs and targets are dictionaries of what each loss takes."""
+        return sum(
+            self.weights.get(name, 1.0) * _mean_of_known(loss, outputs[name], targets[name])
+            for name, loss in self.losses.items()
+        )
+
+
+def _mean_of_known(loss, outputs, targets):
+    known = targets.isfinite()
+    # With no target known, 0, but attached to the outputs: distributed training waits for every gradient.
+    return loss(outputs[known], targets[known]) if known.any() else 0.0 * outputs.sum()

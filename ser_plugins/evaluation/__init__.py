@@ -1,7 +1,9 @@
 """From predictions to numbers, tables and figures: pandas, scikit-learn, scipy and matplotlib only, no torch.
 
-- ``metrics``: validate -> metric -> evaluate, reference first, estimate second
+- ``metrics`` of classes and ``regression`` of numbers: validate -> metric -> evaluate, reference first, estimate second
+- ``scores``: what each of them is called, and how it is printed
 - ``statistics``: intervals and the majority baseline
+- ``tasks``: a class or a number; all that training, report and export have to ask about the difference
 - ``folds``: reads and checks what training left behind
 - ``report``: aggregates a run folder and writes everything
 - ``tables`` and ``figures``: how it looks

@@ -1,4 +1,4 @@
-"""The three figures of a run, fit for a paper: matplotlib figures made without pyplot, so nothing global changes.
+"""The figures of a run, fit for a paper: matplotlib figures made without pyplot, so nothing global changes.
 
 Colours are from the Okabe-Ito palette or single-hue maps: they survive colour blindness and a grey printer.
 """
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ser_plugins.evaluation.scores import SCORES, Score
 from ser_plugins.files import atomic_path
 
 BLUE, SKY, ORANGE = "#0072B2", "#56B4E9", "#D55E00"
@@ -69,51 +70,57 @@ def confusion_figure(confusion, classes, note: str = "") -> Figure:
     return figure
 
 
-def speaker_figure(speakers, pooled, note: str = "") -> Figure:
-    r"""WA of every speaker as bars, UAR as dots, pooled WA as a line.
+def unit_figure(units, pooled, note: str = "", name: str = "speaker") -> Figure:
+    r"""WA of every speaker (session, video) as bars, UAR as dots, pooled WA as a line.
 
     Arguments
     ---------
-    speakers : list of dict
-        ``speaker``, ``n``, ``WA`` and ``UAR`` of each, as in the aggregate's ``per_speaker``.
+    units : list of dict
+        ``unit``, ``n``, ``WA`` and ``UAR`` of each, as in the aggregate's ``per_unit``.
     pooled : float
         WA over all utterances.
     note : str
         Title of the figure.
+    name : str
+        What a unit is.
 
     Example
     -------
-    >>> figure = speaker_figure([{"speaker": "spk03", "n": 49, "WA": 0.7, "UAR": 0.6}], 0.7)
+    >>> figure = unit_figure([{"unit": "spk03", "n": 49, "WA": 0.7, "UAR": 0.6}], 0.7)
     >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
     ['spk03\n49']
     """
-    places = np.arange(len(speakers))
+    places = np.arange(len(units))
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(max(3.5, 1.2 + 0.55 * len(speakers)), 3.2), layout="constrained")
+        figure = Figure(figsize=(max(3.5, 1.2 + 0.55 * len(units)), 3.2), layout="constrained")
         axes = figure.add_subplot()
-        bars = axes.bar(places, [100 * row["WA"] for row in speakers], 0.7, color=SKY, label="WA")
-        for place, row in enumerate(speakers):  # at the foot, where no dot and no line can cross it
+        bars = axes.bar(places, [100 * row["WA"] for row in units], 0.7, color=SKY, label="WA")
+        for place, row in enumerate(units):  # at the foot, where no dot and no line can cross it
             axes.text(place, 2, f"{100 * row['WA']:.0f}", ha="center", fontsize=9)
-        uar = [100 * row["UAR"] for row in speakers]
+        uar = [100 * row["UAR"] for row in units]
         (dots,) = axes.plot(places, uar, "D", color=ORANGE, markeredgecolor="white", label="UAR", clip_on=False)
         line = axes.axhline(
             100 * pooled, color="black", linestyle="--", linewidth=1, label=f"pooled WA {100 * pooled:.1f}"
         )
-        axes.set_xticks(places, [f"{row['speaker']}\n{row['n']}" for row in speakers], fontsize=8.5)
-        axes.set(ylim=(0, 100), ylabel="%", xlabel="speaker, utterances", title=note)
+        axes.set_xticks(places, [f"{row['unit']}\n{row['n']}" for row in units], fontsize=8.5)
+        axes.set(ylim=(0, 100), ylabel="%", xlabel=f"{name}, utterances", title=note)
         figure.legend(handles=[bars, dots, line], loc="outside lower center", ncols=3)
     return figure
 
 
-def curves_figure(histories, note: str = "") -> Figure:
-    """Loss per epoch of every fold (thin) and their mean (thick); a second panel where a validation UAR was logged.
+def curves_figure(histories, note: str = "", key: str = "UAR", score: Score = SCORES["classes"]["UAR"]) -> Figure:
+    """Loss per epoch of every fold (thin) and their mean (thick); a second panel where a score was logged.
 
     Arguments
     ---------
     histories : list of list of dict
-        ``history`` of each fold: ``epoch``, ``train_loss``, and ``valid_loss`` and ``valid_UAR`` where measured.
+        ``history`` of each fold: ``epoch``, ``train_loss``, and ``valid_loss`` and ``valid_<key>`` where measured.
     note : str
         Title of the figure.
+    key : str
+        The score that chooses the epoch.
+    score : Score
+        How that is called and printed.
 
     Example
     -------
@@ -122,7 +129,8 @@ def curves_figure(histories, note: str = "") -> Figure:
     ['loss']
     """
     losses = [("train_loss", "train", BLUE), ("valid_loss", "validation", ORANGE)]
-    panels = [("loss", 1, losses), ("validation UAR (%)", 100, [("valid_UAR", "validation", ORANGE)])]
+    label, times = (f"{score.label} (%)", 100) if score.percent else (score.label, 1)
+    panels = [("loss", 1, losses), (f"validation {label}", times, [(f"valid_{key}", "validation", ORANGE)])]
     panels = [panel for panel in panels if any(_curves(histories, key) for key, _, _ in panel[2])]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(0.8 + 3.7 * max(1, len(panels)), 3.2), layout="constrained")
@@ -142,6 +150,71 @@ def curves_figure(histories, note: str = "") -> Figure:
             axes.set(xlabel="epoch", ylabel=label)
             axes.legend()
     return figure
+
+
+def scatter_figure(true, predicted, note: str = "", name: str = "") -> Figure:
+    """Predicted against true numbers, one dot per utterance; on the dashed line they are equal.
+
+    Arguments
+    ---------
+    true, predicted : array of float
+        One of each per utterance.
+    note : str
+        Title of the figure.
+    name : str
+        What the numbers are.
+
+    Example
+    -------
+    >>> figure = scatter_figure([-1.0, 0.5], [0.0, 0.25], name="sentiment")
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].lines[0].get_xydata().tolist()
+    ('true sentiment', [[-1.0, 0.0], [0.5, 0.25]])
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4, 4), layout="constrained")
+        axes = figure.add_subplot()
+        _dots(axes, true, predicted)
+        axes.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=1)
+        axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", title=note)
+    return figure
+
+
+def residual_figure(true, predicted, note: str = "", name: str = "") -> Figure:
+    """Predicted minus true against the true numbers, and how often each difference occurs.
+
+    A falling cloud is what a model shows that answers near the mean whatever it hears.
+
+    Arguments
+    ---------
+    true, predicted : array of float
+        One of each per utterance.
+    note : str
+        Title of the figure.
+    name : str
+        What the numbers are.
+
+    Example
+    -------
+    >>> figure = residual_figure([-1.0, 0.5], [0.0, 0.25], name="sentiment")
+    >>> figure.axes[0].lines[0].get_ydata().tolist()
+    [1.0, -0.25]
+    """
+    residuals = np.asarray(predicted, float) - np.asarray(true, float)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6, 3.2), layout="constrained")
+        figure.suptitle(note, fontsize=10)
+        cloud, counts = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+        _dots(cloud, true, residuals)
+        counts.hist(residuals, bins=25, orientation="horizontal", color=SKY)
+        for axes in (cloud, counts):
+            axes.axhline(0, color="black", linestyle="--", linewidth=1)
+        cloud.set(xlabel=f"true {name}", ylabel="predicted - true")
+        counts.set(xlabel="utterances")
+    return figure
+
+
+def _dots(axes, across, up):
+    axes.plot(across, up, "o", color=BLUE, markersize=4, markeredgewidth=0, alpha=0.4)
 
 
 def _curves(histories, key):

@@ -3,25 +3,25 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.metrics import validate
+from ser_plugins.evaluation.tasks import predictions_files, tasks_of
 from ser_plugins.files import read_json
 
 SCHEMA = 1
 # fmt: off
 _KEYS = (
-    "system", "fold", "seed", "protocol", "audit", "speakers", "history", "parameters", "settings", "settings_sha256",
-    "wall_time_s", "device", "machine", "versions",
+    "system", "fold", "seed", "protocol", "audit", "units", "training", "history", "parameters", "settings",
+    "settings_sha256", "wall_time_s", "device", "machine", "versions",
 )
 _PROTOCOL_KEYS = (
     "corpus", "corpus_sha256", "classes", "target", "protocol", "unit", "subset", "selection", "split_seed", "leaks",
     "folds", "utterances", "normalisation", "transductive",
 )
 # fmt: on
-_TOLERANCE = 1e-4  # probabilities are written with finite precision
+# What results of version 0.1.0, all of them of emotions and speakers, do not say.
+_BEFORE = {"task": "classification", "scale": None, "unit_field": "speaker", "partial": False, "statements": []}
 
 
 class MissingFoldError(SerError):
@@ -29,10 +29,10 @@ class MissingFoldError(SerError):
 
 
 class FoldResults(NamedTuple):
-    """One finished fold: its ``results.json`` and its ``predictions.csv``."""
+    """One finished fold: its ``results.json``, and its predictions by target, the corpus' own first."""
 
     results: dict
-    predictions: pd.DataFrame
+    predictions: dict
 
 
 def fold_results(folder) -> FoldResults:
@@ -46,7 +46,7 @@ def fold_results(folder) -> FoldResults:
     Returns
     -------
     FoldResults
-        ``results`` as written by training, ``predictions`` as a table with one row per test utterance.
+        ``results`` as written by training; ``predictions`` as a table by target, a row per test utterance.
 
     Raises
     ------
@@ -58,11 +58,18 @@ def fold_results(folder) -> FoldResults:
     if not isinstance(results, dict) or results.get("schema") != SCHEMA:
         found = results.get("schema") if isinstance(results, dict) else type(results).__name__
         raise _bad(folder / "results.json", f"schema {found}", f"the results of one fold, schema {SCHEMA}")
+    if "speakers" in results:  # version 0.1.0
+        results = {"units": results["speakers"], "training": {}, **results}
     missing = [key for key in _KEYS if key not in results]
     missing += [f"protocol.{key}" for key in _PROTOCOL_KEYS if key not in results.get("protocol", {})]
     if missing:
         raise _bad(folder / "results.json", f"no {', '.join(missing)}", "all the keys that training writes")
-    return FoldResults(results, _read_predictions(folder / "predictions.csv", results))
+    results["protocol"] = {**_BEFORE, **results["protocol"]}
+    tasks = tasks_in(results)
+    files = {target: folder / name for target, name in predictions_files(tasks).items()}
+    return FoldResults(
+        results, {target: _read_predictions(files[target], results, task) for target, task in tasks.items()}
+    )
 
 
 def read_run(run_folder) -> list[FoldResults]:
@@ -85,7 +92,7 @@ def read_run(run_folder) -> list[FoldResults]:
         )
     runs = [fold_results(path.parent) for path in paths]
     first, names = runs[0].results, [path.parent.relative_to(run_folder).as_posix() for path in paths]
-    for name, (results, _) in zip(names, runs, strict=True):
+    for name, results in zip(names, (run.results for run in runs), strict=True):
         if name != f"seed_{results['seed']}/{results['fold']}":
             raise _bad(
                 run_folder / name, f"results of seed {results['seed']}, fold {results['fold']}", "its own results"
@@ -100,7 +107,7 @@ def read_run(run_folder) -> list[FoldResults]:
             expected=f"all {len(folds)} folds of the protocol in every seed",
             remedy="give the training command again: it finishes what is unfinished and keeps the rest",
         )
-    unknown = sorted({results["fold"] for results, _ in runs} - set(folds))
+    unknown = sorted({run.results["fold"] for run in runs} - set(folds))
     if unknown:
         raise _bad(run_folder, f"fold {', '.join(unknown)}", f"only folds of the protocol: {', '.join(folds)}")
     runs.sort(key=lambda run: (run.results["seed"], folds.index(run.results["fold"])))
@@ -108,15 +115,21 @@ def read_run(run_folder) -> list[FoldResults]:
     return runs
 
 
-def _read_predictions(path, results):
-    classes, speakers = results["protocol"]["classes"], results["speakers"]
+def tasks_in(results: dict) -> dict:
+    """The tasks of a fold, or of an aggregate, by target."""
+    auxiliary = {target: part["scale"] for target, part in results.get("auxiliary", {}).items()}
+    return tasks_of(results["protocol"], auxiliary)
+
+
+def _read_predictions(path, results, task):
+    units = results["units"]
     if not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="it beside results.json", remedy="train the fold again")
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise _bad(path, str(error).strip(), "comma-separated values") from None
-    columns = ["id", "fold", "seed", "true", "predicted", *(f"p_{name}" for name in classes)]
+    columns = ["id", "fold", "seed", *task.columns]
     if list(table.columns) != columns:
         raise _bad(path, f"columns {', '.join(table.columns)}", f"columns {', '.join(columns)}")
     if repeated := sorted(table["id"][table["id"].duplicated()]):
@@ -124,25 +137,13 @@ def _read_predictions(path, results):
     for column in ("fold", "seed"):
         if stray := sorted(set(table[column]) - {str(results[column])}):
             raise _bad(path, f"{column} {stray[0]}", f"{column} {results[column]}, as results.json says")
-    if odd := sorted(set(table["id"]) ^ set(speakers)):
-        raise _bad(path, f"id {odd[0]} not in both files", "the same ids as `speakers` in results.json")
+    if odd := sorted(set(table["id"]) ^ set(units)):
+        raise _bad(path, f"id {odd[0]} not in both files", "the same ids as `units` in results.json")
     try:
-        validate(table["true"], table["predicted"], classes)
+        table = task.read(table)
     except SerError as error:
         raise _bad(path, error.got, error.expected) from None
-    probabilities = table[columns[5:]].apply(pd.to_numeric, errors="coerce")
-    values = probabilities.to_numpy(float)
-    chosen = values[np.arange(len(values)), table["predicted"].map(classes.index)]
-    checks = (
-        (np.isfinite(values).all(axis=1), "a probability that is no finite number", "finite probabilities"),
-        (abs(values.sum(axis=1) - 1) <= _TOLERANCE, "probabilities that do not sum to 1", "a sum of 1 within 1e-4"),
-        (((values >= 0) & (values <= 1)).all(axis=1), "a probability outside 0..1", "probabilities in 0..1"),
-        (values.max(axis=1) - chosen <= _TOLERANCE, "a less probable class as predicted", "the most probable class"),
-    )
-    for good, got, expected in checks:
-        if not good.all():
-            raise _bad(path, f"id {table['id'][int(np.argmin(good))]}: {got}", expected)
-    return table.assign(seed=int(results["seed"]), speaker=table["id"].map(speakers), **probabilities)
+    return table.assign(seed=int(results["seed"]), unit=table["id"].map(units))
 
 
 def _refuse_mixture(run_folder, first_name, first, name, results):
@@ -163,7 +164,8 @@ def _refuse_mixture(run_folder, first_name, first, name, results):
 def _check_across_folds(run_folder, runs):
     """Every seed has tested the same utterances, each once, with the same labels."""
     labels = {}
-    for results, predictions in runs:
+    for results, tables in runs:
+        predictions = next(iter(tables.values()))
         seen = labels.setdefault(results["seed"], {})
         if repeated := sorted(seen.keys() & set(predictions["id"])):
             raise _bad(run_folder, f"id {repeated[0]} in two folds of seed {results['seed']}", "disjoint test folds")

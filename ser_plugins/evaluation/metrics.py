@@ -34,14 +34,7 @@ the labels, or name the class
     """
     if len(set(classes)) < len(classes):
         raise SerError(got=f"classes {', '.join(classes)}", expected="each name once", remedy="drop the repeated name")
-    if len(reference) != len(estimate):
-        raise SerError(
-            got=f"{len(reference)} reference labels and {len(estimate)} estimates",
-            expected="one estimate per reference label",
-            remedy="match the two by utterance id first",
-        )
-    if len(reference) == 0:
-        raise SerError(got="no labels at all", expected="at least one utterance", remedy="check the test set")
+    validate_pairs(reference, estimate)
     for side, labels in (("reference", reference), ("estimate", estimate)):
         unknown = sorted({str(label) for label in labels} - set(classes))
         if unknown:
@@ -50,6 +43,18 @@ the labels, or name the class
                 expected=f"one of {', '.join(classes)}",
                 remedy="correct the labels, or name the class",
             )
+
+
+def validate_pairs(reference: Sequence, estimate: Sequence) -> None:
+    """Raise :class:`SerError` unless there is one estimate per reference label, and at least one of them."""
+    if len(reference) != len(estimate):
+        raise SerError(
+            got=f"{len(reference)} reference labels and {len(estimate)} estimates",
+            expected="one estimate per reference label",
+            remedy="match the two by utterance id first",
+        )
+    if len(reference) == 0:
+        raise SerError(got="no labels at all", expected="at least one utterance", remedy="check the test set")
 
 
 def confusion(reference: Sequence[str], estimate: Sequence[str], classes: Sequence[str]) -> list[list[int]]:

@@ -6,21 +6,24 @@ How scores are put together:
 - **Seed sd**: of those pooled scores over the seeds (n-1); ``None`` with one seed.
 - **Fold mean and sd**: each fold's score (over the classes present in that fold) averaged over the seeds, then mean
   and sd (n-1) over the folds.
-- **Per speaker**: the same for each speaker; ``n`` counts utterances, not utterances times seeds.
+- **Per unit** (speaker, session or video): the same for each; ``n`` counts utterances, not utterances times seeds.
 - Counts of the confusion matrix are summed over the seeds.
+- **Auxiliary targets** of a multi-task training get all of this too, over the utterances that are rated.
 """
 
 import hashlib
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ser_plugins.evaluation import figures
-from ser_plugins.evaluation.folds import FoldResults, MissingFoldError, fold_results, read_run
-from ser_plugins.evaluation.metrics import classification_metrics
-from ser_plugins.evaluation.statistics import DRAWS, LEVEL, majority_baseline, speaker_bootstrap, wilson_interval
-from ser_plugins.evaluation.tables import HEADLINE, results_markdown, terminal_table, title, warnings
+from ser_plugins.evaluation.folds import FoldResults, MissingFoldError, fold_results, read_run, tasks_in
+from ser_plugins.evaluation.regression import ConstantWarning
+from ser_plugins.evaluation.statistics import DRAWS, LEVEL
+from ser_plugins.evaluation.tables import cautions, results_markdown, terminal_table, title
+from ser_plugins.evaluation.tasks import mean, predictions_files, tasks_of
 from ser_plugins.files import atomic_path, write_json, write_text
 
 __all__ = [
@@ -36,7 +39,7 @@ __all__ = [
 
 
 def write_report(run_folder) -> dict:
-    """Aggregate a run and write ``results.json``, ``results.md``, ``predictions.csv`` and ``figures/`` into its folder.
+    """Aggregate a run and write ``results.json``, ``results.md``, predictions and ``figures/`` into its folder.
 
     Arguments
     ---------
@@ -56,16 +59,12 @@ def write_report(run_folder) -> dict:
     run_folder = Path(run_folder)
     runs = read_run(run_folder)
     summary = aggregate(runs)
-    note, metrics = title(summary), summary["metrics"]
-    drawings = {
-        "confusion_matrix": figures.confusion_figure(metrics["confusion"], summary["protocol"]["classes"], note),
-        "speakers": figures.speaker_figure(summary["per_speaker"], metrics["WA"], note),
-        "training_curves": figures.curves_figure([run.results["history"] for run in runs], note),
-    }
-    for name, figure in drawings.items():
+    tables, tasks = _together(runs), tasks_in(summary)
+    for name, figure in _drawings(summary, runs, tables).items():
         figures.save(figure, run_folder / "figures" / name)
-    with atomic_path(run_folder / "predictions.csv") as temporary:
-        pd.concat([run.predictions for run in runs]).drop(columns="speaker").to_csv(temporary, index=False)
+    for target, name in predictions_files(tasks).items():
+        with atomic_path(run_folder / name) as temporary:
+            tables[target].drop(columns="unit").to_csv(temporary, index=False)
     write_text(run_folder / "results.md", results_markdown(summary))
     write_json(run_folder / "results.json", summary)
     return summary
@@ -73,23 +72,12 @@ def write_report(run_folder) -> dict:
 
 def aggregate(runs: list[FoldResults]) -> dict:
     """Put the folds of one run (see :func:`read_run`) together into one JSON-ready dict."""
-    results = [run.results for run in runs]
+    results, tables = [run.results for run in runs], _together(runs)
     first, protocol = results[0], results[0]["protocol"]
-    classes, seeds = protocol["classes"], sorted({fold["seed"] for fold in results})
-    table = pd.concat([run.predictions for run in runs])
-    utterances = len(table) // len(seeds)
-
-    per_seed = _scores(table, ["seed"], classes)
-    per_fold = _scores(table, ["seed", "fold"], classes)
-    per_speaker = _scores(table, ["seed", "speaker"], classes)
-    metrics = {name: float(np.mean([scores[name] for scores in per_seed.values()])) for name in HEADLINE}
-    metrics["per_class"] = _mean_per_class([scores["per_class"] for scores in per_seed.values()])
-    metrics["confusion"] = np.sum([scores["confusion"] for scores in per_seed.values()], axis=0).tolist()
-    fold_means = {name: _over_seeds(per_fold, protocol["folds"], seeds, name) for name in HEADLINE}
-    speakers = sorted(table["speaker"].unique())
-    speaker_means = {name: _over_seeds(per_speaker, speakers, seeds, name) for name in ("WA", "UAR")}
-    confusions = [[per_speaker[seed, speaker]["confusion"] for speaker in speakers] for seed in seeds]
-    line = protocol_line(protocol, seeds, utterances)
+    (target, task), *others = tasks_in(first).items()
+    own = _summary_of(task, tables[target], protocol, _training(results, target))
+    seeds = sorted({fold["seed"] for fold in results})
+    line = protocol_line(protocol, seeds, own["utterances"])
     return {
         "schema": 1,
         "system": first["system"],
@@ -97,32 +85,12 @@ def aggregate(runs: list[FoldResults]) -> dict:
         "protocol_line": line,
         "protocol_hash": hashlib.sha256(line.encode()).hexdigest()[:8],
         "seeds": seeds,
-        "utterances": utterances,
-        "metrics": metrics,
-        "seed_sd": {name: _sd([scores[name] for scores in per_seed.values()]) for name in HEADLINE},
-        "fold_mean": {name: float(np.mean(values)) for name, values in fold_means.items()},
-        "fold_sd": {name: _sd(values) for name, values in fold_means.items()},
-        "intervals": {"WA": wilson_interval(metrics["WA"], utterances), **speaker_bootstrap(confusions)},
-        "intervals_made_by": {
-            "level": LEVEL,
-            "WA": f"Wilson, n = {utterances} utterances",
-            "UAR": f"percentile bootstrap over {len(speakers)} speakers, {DRAWS} draws; rough with few speakers",
-            "macro_F1": "as UAR",
+        **own,
+        "auxiliary": {
+            name: {"scale": other.scale, **_summary_of(other, tables[name], protocol, _training(results, name))}
+            for name, other in others
+            if tables[name]["true"].notna().any()
         },
-        "baseline": majority_baseline(list(table["true"]), classes),
-        "per_seed": [{"seed": seed, **_headline(per_seed[seed])} for seed in seeds],
-        "per_fold": [
-            {"seed": seed, "fold": fold, "n": _count(scores), **_headline(scores)}
-            for (seed, fold), scores in per_fold.items()
-        ],
-        "per_speaker": [
-            {
-                "speaker": speaker,
-                "n": _count(per_speaker[seeds[0], speaker]),
-                **{name: values[place] for name, values in speaker_means.items()},
-            }
-            for place, speaker in enumerate(speakers)
-        ],
         "audit": _common_audit(results),
         "parameters": first["parameters"],
         "settings": first["settings"],
@@ -136,6 +104,83 @@ def aggregate(runs: list[FoldResults]) -> dict:
         },
         "command": first.get("command"),
     }
+
+
+def _together(runs) -> dict:
+    """The predictions of all folds and seeds by target."""
+    return {target: pd.concat([run.predictions[target] for run in runs]) for target in runs[0].predictions}
+
+
+def _training(results, target) -> dict:
+    return {fold["fold"]: fold["training"].get(target) for fold in results}
+
+
+def _summary_of(task, table, protocol, training) -> dict:
+    """All scores of one task: pooled, per seed, fold and unit, with intervals and baselines."""
+    table, unit = table.dropna(subset="true"), protocol["unit_field"]
+    seeds = table["seed"].unique().tolist()
+    utterances, units = len(table) // len(seeds), table["unit"].nunique()
+    per_seed = {seed: task.metrics(group["true"], group["predicted"]) for seed, group in table.groupby("seed")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantWarning)  # of a part; the whole has been told of
+        per_fold, per_unit = _parts(task, table, "fold"), _parts(task, table, "unit")
+    folds = _over_seeds(per_fold, "fold", task.scores)
+    over_units = f"percentile bootstrap over {units} {unit}s, {DRAWS} draws; rough with few {unit}s"
+    made_by = over_units if units > 1 else f"none: one {unit} says nothing about the next"
+    return {
+        "utterances": utterances,
+        "metrics": task.over_seeds(list(per_seed.values())),
+        "seed_sd": {name: _sd([scores[name] for scores in per_seed.values()]) for name in task.scores},
+        "fold_mean": {name: mean([fold[name] for fold in folds]) for name in task.scores},
+        "fold_sd": {name: _sd([fold[name] for fold in folds]) for name in task.scores},
+        "intervals": task.intervals(table),
+        "intervals_made_by": {
+            "level": LEVEL,
+            **{
+                name: f"Wilson, n = {utterances} utterances" if name in task.wilson else made_by for name in task.scores
+            },
+        },
+        "baselines": task.baselines(table[table["seed"] == seeds[0]], training),
+        "per_seed": [{"seed": int(seed), **{name: of[name] for name in task.scores}} for seed, of in per_seed.items()],
+        "per_fold": per_fold,
+        "per_unit": sorted(_over_seeds(per_unit, "unit", task.per_unit), key=lambda row: row["unit"]),
+    }
+
+
+def _parts(task, table, column) -> list[dict]:
+    """The scores of every part of every seed."""
+    rows = []
+    for (seed, name), group in table.groupby(["seed", column], sort=False):
+        scores = task.metrics(group["true"], group["predicted"])
+        rows.append({"seed": int(seed), column: name, "n": len(group), **{key: scores[key] for key in task.scores}})
+    return rows
+
+
+def _over_seeds(rows, column, names) -> list[dict]:
+    """The mean scores of every part."""
+    parts = {}
+    for row in rows:
+        parts.setdefault(row[column], []).append(row)
+    return [
+        {column: part, "n": same[0]["n"], **{name: mean([row[name] for row in same]) for name in names}}
+        for part, same in parts.items()
+    ]
+
+
+def _drawings(summary, runs, tables) -> dict:
+    (own, task), *_ = tasks_in(summary).items()
+    note, unit = title(summary), summary["protocol"]["unit_field"]
+    histories = [run.results["history"] for run in runs]
+    drawings = {"training_curves": figures.curves_figure(histories, note, task.select, task.scores[task.select])}
+    if task.kind == "classification":
+        drawings["confusion_matrix"] = figures.confusion_figure(summary["metrics"]["confusion"], task.classes, note)
+        drawings[f"{unit}s"] = figures.unit_figure(summary["per_unit"], summary["metrics"]["WA"], note, unit)
+    for target, other in tasks_in(summary).items():
+        if other.kind == "regression":
+            suffix, table = "" if target == own else f"_{target}", tables[target].dropna(subset="true")
+            drawings[f"scatter{suffix}"] = figures.scatter_figure(table["true"], table["predicted"], note, target)
+            drawings[f"residuals{suffix}"] = figures.residual_figure(table["true"], table["predicted"], note, target)
+    return drawings
 
 
 def protocol_line(protocol: dict, seeds: list[int], utterances: int) -> str:
@@ -159,11 +204,11 @@ def protocol_line(protocol: dict, seeds: list[int], utterances: int) -> str:
     LEAKING: EmoDB, emotion in 2 classes (fear, joy); protocol random, 2 folds, unit speaker; subset full; selection \
 last; normalisation bin; 9 utterances; corpus 01234567; split seed 0; seeds 1, 2
     """
-    classes, total = protocol["classes"], protocol["utterances"]
+    target, folds, total = protocol["target"], len(protocol["folds"]), protocol["utterances"]
     tested = f"{utterances}" if utterances == total else f"{utterances} of {total}"
     parts = [
-        f"{protocol['corpus']}, {protocol['target']} in {len(classes)} classes ({', '.join(classes)})",
-        f"protocol {protocol['protocol']}, {len(protocol['folds'])} folds, unit {protocol['unit']}",
+        f"{protocol['corpus']}, {tasks_of(protocol)[target].describe(target)}",
+        f"protocol {protocol['protocol']}, {folds} fold{'s' * (folds > 1)}, unit {protocol['unit']}",
         f"subset {protocol['subset']}",
         f"selection {protocol['selection']}",
         f"normalisation {protocol['normalisation']}",
@@ -172,41 +217,11 @@ last; normalisation bin; 9 utterances; corpus 01234567; split seed 0; seeds 1, 2
         f"split seed {protocol['split_seed']}",
         f"seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else f"seed {seeds[0]}",
     ]
-    return "".join(f"{word}: " for word in warnings(protocol)) + "; ".join(parts)
-
-
-def _scores(table, by, classes):
-    """``classification_metrics`` of every group; the key is a scalar or a tuple, as ``by`` has one name or two."""
-    groups = table.groupby(by[0] if len(by) == 1 else by, sort=False)
-    return {key: classification_metrics(group["true"], group["predicted"], classes) for key, group in groups}
-
-
-def _over_seeds(scores, names, seeds, metric):
-    return [float(np.mean([scores[seed, name][metric] for seed in seeds])) for name in names]
-
-
-def _mean_per_class(tables):
-    """Mean over seeds; support, and hence what is undefined, is the same in all of them."""
-    first = tables[0]
-    return {
-        name: {
-            key: value if key == "support" or value is None else float(np.mean([table[name][key] for table in tables]))
-            for key, value in row.items()
-        }
-        for name, row in first.items()
-    }
+    return "".join(f"{word}: " for word in cautions(protocol)) + "; ".join(parts)
 
 
 def _sd(values):
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
-def _headline(scores):
-    return {name: scores[name] for name in HEADLINE}
-
-
-def _count(scores):
-    return int(np.sum(scores["confusion"]))
+    return float(np.std(values, ddof=1)) if len(values) > 1 and None not in values else None
 
 
 def _common_audit(results):

@@ -4,16 +4,17 @@
   2001). With z the normal quantile and p the accuracy over n utterances it is
   ``(p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)``. It takes utterances as independent, which those of one
   speaker are not: read it as a lower bound on the uncertainty.
-- UAR and macro-F1: percentile bootstrap over *speakers* (Efron & Tibshirani, 1993, ch. 13; whole clusters resampled:
-  Davison & Hinkley, 1997, sec. 3.8), because a new speaker, not a new utterance, is what the system will meet.
-  With as few clusters as ten it is rough and tends to be too narrow (Cameron, Gelbach & Miller, Review of
+- All others: percentile bootstrap over *speakers* (or sessions, or videos; Efron & Tibshirani, 1993, ch. 13; whole
+  clusters resampled: Davison & Hinkley, 1997, sec. 3.8), because a new speaker, not a new utterance, is what the system
+  will meet. With as few clusters as ten it is rough and tends to be too narrow (Cameron, Gelbach & Miller, Review of
   Economics and Statistics 90, 2008).
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 from scipy.stats import binomtest
 
 from ser_plugins.errors import SerError
@@ -76,12 +77,42 @@ def speaker_bootstrap(confusions, seed: int = 0) -> dict[str, list[float]]:
             expected="at least two speakers to resample",
             remedy="pool the folds of more speakers; one speaker says nothing about the next",
         )
-    # How often each speaker is drawn is all that a draw of speakers with replacement says.
-    weights = np.random.default_rng(seed).multinomial(speakers, np.full(speakers, 1 / speakers), size=DRAWS)
-    pooled = np.einsum("dk,skij->dsij", weights, confusions)  # (draws, seeds, classes, classes)
-    scores = _uar_and_f1(pooled)
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    return {name: np.quantile(score.mean(axis=1), tails).tolist() for name, score in scores.items()}
+    pooled = np.einsum("dk,skij->dsij", _draws(speakers, seed), confusions)  # (draws, seeds, classes, classes)
+    return {name: _bounds(score.mean(axis=1)) for name, score in _uar_and_f1(pooled).items()}
+
+
+def cluster_bootstrap(score: Callable, clusters: Sequence, seed: int = 0) -> dict[str, list[float] | None]:
+    """95 % percentile intervals of any scores, resampling whole clusters of utterances with replacement.
+
+    Arguments
+    ---------
+    score : callable
+        Takes places of utterances, with repetitions, and gives ``{name: score}``; NaN where one is undefined.
+    clusters : sequence
+        The speaker, session or video of every utterance; at least two different ones.
+    seed : int
+        Of the resampling.
+
+    Example
+    -------
+    >>> errors = np.array([0.1, 0.1, 0.3, 0.3])
+    >>> cluster_bootstrap(lambda rows: {"MAE": errors[rows].mean()}, ["a", "a", "b", "b"])
+    {'MAE': [0.1, 0.3]}
+    """
+    codes, names = pd.factorize(np.asarray(clusters))
+    places = np.arange(len(codes))
+    drawn = [score(np.repeat(places, times[codes])) for times in _draws(len(names), seed)]
+    return {name: _bounds(np.array([scores[name] for scores in drawn])) for name in drawn[0]}
+
+
+def _draws(clusters, seed):
+    """How often each cluster is drawn, which is all that a draw with replacement says: (draws, clusters)."""
+    return np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=DRAWS)
+
+
+def _bounds(scores):
+    defined = scores[np.isfinite(scores)]
+    return np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist() if len(defined) else None
 
 
 def majority_baseline(reference: Sequence[str], classes: Sequence[str]) -> dict:

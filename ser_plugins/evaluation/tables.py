@@ -5,7 +5,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-HEADLINE = {"WA": "WA", "UAR": "UAR", "macro_F1": "macro-F1"}
+from ser_plugins.evaluation.folds import tasks_in
+from ser_plugins.evaluation.scores import percent
 
 
 def title(summary: dict) -> str:
@@ -18,84 +19,188 @@ def title(summary: dict) -> str:
     'EmoDB · bigru · random · LEAKING'
     """
     protocol = summary["protocol"]
-    return " · ".join([protocol["corpus"], summary["system"], protocol["protocol"], *warnings(protocol)])
+    return " · ".join([protocol["corpus"], summary["system"], protocol["protocol"], *cautions(protocol)])
 
 
-def warnings(protocol: dict) -> list[str]:
-    """``LEAKING`` and ``TRANSDUCTIVE``, where the protocol is.
+def cautions(protocol: dict) -> list[str]:
+    """``LEAKING``, ``TRANSDUCTIVE`` and ``PARTIAL``, where the protocol is.
 
     Example
     -------
-    >>> warnings({"leaks": True, "transductive": True})
-    ['LEAKING', 'TRANSDUCTIVE']
+    >>> cautions({"leaks": True, "transductive": True, "partial": True})
+    ['LEAKING', 'TRANSDUCTIVE', 'PARTIAL']
     """
-    return [word for word, key in (("LEAKING", "leaks"), ("TRANSDUCTIVE", "transductive")) if protocol[key]]
+    return [word for word in ("LEAKING", "TRANSDUCTIVE", "PARTIAL") if protocol.get(_KEY[word])]
+
+
+def explained(protocol: dict) -> list[str]:
+    """The cautions with their meaning, then what the corpus has to say: all that a table must not be shown without.
+
+    Example
+    -------
+    >>> explained({"leaks": False, "transductive": False, "partial": True, "statements": ["session 1 of 5"]})
+    ['**PARTIAL**: part of the corpus only; compare with nothing else.', 'session 1 of 5']
+    """
+    unit = protocol.get("unit_field", "speaker")
+    return [
+        *(f"**{word}**: {_MEANING[word].format(unit=unit)}" for word in cautions(protocol)),
+        *protocol.get("statements", ()),
+    ]
 
 
 def results_markdown(summary: dict) -> str:
     """The whole report as markdown, made to be pasted into a recipe's README as it is."""
-    metrics, protocol = summary["metrics"], summary["protocol"]
-    classes, seeds = protocol["classes"], summary["seeds"]
-    per_class = [[name, *_class_cells(row)] for name, row in metrics["per_class"].items()]
-    per_speaker = [
-        [row["speaker"], row["n"], percent(row["WA"]), percent(row["UAR"])] for row in summary["per_speaker"]
-    ]
-    matrix = [[f"**{name}**", *row] for name, row in zip(classes, metrics["confusion"], strict=True)]
-    for place, row in enumerate(matrix, 1):
-        row[place] = f"**{row[place]}**"
-    (first, *pooled), *others = _headline_rows(summary)
-    headline = [[f"**{first}**", *(f"**{text}**" for text in pooled)], *others]
+    (_, task), *others = tasks_in(summary).items()
     parts = [
         f"## {title(summary)}",
-        *(f"> **{word}**: {_MEANING[word]}" for word in warnings(protocol)),
-        _markdown(["%", *HEADLINE.values()], headline),
-        f"WA is accuracy, UAR the mean recall of the classes present. {_intervals_note(summary)}",
-        "**Per class** (%)",
-        _markdown(["class", "recall", "precision", "F1", "utterances"], per_class),
-        "**Per speaker** (%)",
-        _markdown(["speaker", "utterances", "WA", "UAR"], per_speaker),
-        "**Confusion matrix** (rows true, columns predicted"
-        + (f"; counts summed over {len(seeds)} seeds)" if len(seeds) > 1 else ")"),
-        _markdown(["", *classes], matrix),
+        *(f"> {text}" for text in explained(summary["protocol"])),
+        *_headline_markdown(task, summary, summary),
+        *_classes_markdown(task, summary),
+        *_units_markdown(task, summary),
+        *_confusion_markdown(task, summary),
+    ]
+    for target, other in others:
+        part = summary["auxiliary"][target]
+        parts += [f"**Auxiliary target {target}** ({part['utterances']} rated utterances)"]
+        parts += _headline_markdown(other, part, summary)
+    parts += [
         f"**Protocol** `{summary['protocol_hash']}`: {summary['protocol_line']}",
         "\n".join(f"- {name}: {text}" for name, text in _provenance(summary)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def terminal_table(summary: dict) -> Group:
-    """The headline, the classes and the protocol line as one renderable, for ``Console().print``."""
-    warned = warnings(summary["protocol"])
-    head = Table(title=escape(title(summary)), title_style="bold red" if warned else "bold", title_justify="left")
-    head.add_column("%")
-    for name in HEADLINE.values():
-        head.add_column(name, justify="right")
-    for row in _headline_rows(summary):
-        head.add_row(*row, style="bold" if row[0].startswith("pooled") else "")
-    classes = Table("class", title="per class (%)", title_justify="left", title_style="")
-    for name in ("recall", "precision", "F1", "utterances"):
-        classes.add_column(name, justify="right")
-    for name, row in summary["metrics"]["per_class"].items():
-        classes.add_row(name, *_class_cells(row))
-    line = Text(f"{summary['protocol_hash']}  {summary['protocol_line']}", style="bold red" if warned else "dim")
-    return Group(head, classes, line)
-
-
-def _headline_rows(summary: dict) -> list[list[str]]:
-    """Rows of the headline table: a name, then one text per metric of ``HEADLINE``."""
-    seeds, folds = len(summary["seeds"]), len(summary["protocol"]["folds"])
-    pooled = [percent(summary["metrics"][key], 2) for key in HEADLINE]
-    if seeds > 1:
-        pooled = [f"{mean} ± {percent(summary['seed_sd'][key], 2)}" for mean, key in zip(pooled, HEADLINE, strict=True)]
+def _headline_markdown(task, part, summary) -> list[str]:
+    (first, *pooled), *others = headline_rows(task, part, summary)
+    bold = [f"**{first}**", *(f"**{text}**" for text in pooled)]
     return [
-        [f"pooled over {folds} folds" + (f", mean ± sd of {seeds} seeds" if seeds > 1 else ""), *pooled],
-        ["95 % interval", *(" – ".join(percent(bound) for bound in summary["intervals"][key]) for key in HEADLINE)],
-        ["fold mean ± sd", *(_plus_minus(summary["fold_mean"][key], summary["fold_sd"][key]) for key in HEADLINE)],
-        [
-            f"majority class ({summary['baseline']['class']})",
-            *(percent(summary["baseline"][key], 2) for key in HEADLINE),
-        ],
+        markdown_table(headline_columns(task), [bold, *others]),
+        f"{task.note} {_intervals_note(task, part, summary)}",
     ]
+
+
+def _classes_markdown(task, summary) -> list[str]:
+    if task.kind != "classification":
+        return []
+    rows = [[name, *_class_cells(row)] for name, row in summary["metrics"]["per_class"].items()]
+    return ["**Per class** (%)", markdown_table(["class", "recall", "precision", "F1", "utterances"], rows)]
+
+
+def _units_markdown(task, summary) -> list[str]:
+    unit, scores = summary["protocol"]["unit_field"], {name: task.scores[name] for name in task.per_unit}
+    rows = [
+        [row["unit"], row["n"], *(score.text(row[name]) for name, score in scores.items())]
+        for row in summary["per_unit"]
+    ]
+    percents = " (%)" * all(score.percent for score in scores.values())
+    columns = [unit, "utterances", *(score.label for score in scores.values())]
+    return [f"**Per {unit}**{percents}", markdown_table(columns, rows)]
+
+
+def _confusion_markdown(task, summary) -> list[str]:
+    if task.kind != "classification":
+        return []
+    seeds = len(summary["seeds"])
+    matrix = [[f"**{name}**", *row] for name, row in zip(task.classes, summary["metrics"]["confusion"], strict=True)]
+    for place, row in enumerate(matrix, 1):
+        row[place] = f"**{row[place]}**"
+    summed = f"; counts summed over {seeds} seeds" if seeds > 1 else ""
+    return [
+        f"**Confusion matrix** (rows true, columns predicted{summed})",
+        markdown_table(["", *task.classes], matrix),
+    ]
+
+
+def terminal_table(summary: dict) -> Group:
+    """The headlines, the classes and the protocol line as one renderable, for ``Console().print``."""
+    protocol, tasks = summary["protocol"], tasks_in(summary)
+    style = "bold red" if cautions(protocol) else "bold"
+    parts = []
+    for target, task in tasks.items():
+        part = summary["auxiliary"].get(target, summary)
+        text = title(summary) if part is summary else f"{target}, {part['utterances']} rated utterances"
+        parts.append(Table(title=escape(text), title_style=style, title_justify="left"))
+        columns, *rows = _fitting(headline_columns(task), *headline_rows(task, part, summary))
+        for place, name in enumerate(columns):
+            parts[-1].add_column(name, justify="right" if place else "left")
+        for row in rows:
+            parts[-1].add_row(*row, style="bold" if row[0].startswith(("pooled", "test set")) else "")
+    if "per_class" in summary["metrics"]:
+        classes = Table("class", title="per class (%)", title_justify="left", title_style="")
+        for name in ("recall", "precision", "F1", "utterances"):
+            classes.add_column(name, justify="right")
+        for name, row in summary["metrics"]["per_class"].items():
+            classes.add_row(name, *_class_cells(row))
+        parts.append(classes)
+    parts += [Text(statement, style="bold red") for statement in protocol["statements"]]
+    line = f"{summary['protocol_hash']}  {summary['protocol_line']}"
+    return Group(*parts, Text(line, style=style if cautions(protocol) else "dim"))
+
+
+def _fitting(*rows):
+    """A wide table on its side: eight scores fit no terminal side by side."""
+    return rows if len(rows[0]) <= 6 else list(zip(*rows, strict=True))
+
+
+def brief(results: dict) -> str:
+    """The two first scores of a fold, for a line of progress.
+
+    Example
+    -------
+    >>> protocol = {"target": "emotion", "classes": ["fear", "joy"]}
+    >>> brief({"protocol": protocol, "metrics": {"WA": 0.631, "UAR": 0.55, "macro_F1": 0.5}})
+    'WA 63.1 %, UAR 55.0 %'
+    """
+    task = next(iter(tasks_in(results).values()))
+    scores = list(task.scores.items())[:2]
+    return ", ".join(
+        f"{score.label} {score.text(results['metrics'][key])}{' %' * score.percent}" for key, score in scores
+    )
+
+
+def headline_columns(task) -> list[str]:
+    """Header of the headline table; what is in percent says so, once when it is everything."""
+    scores = task.scores.values()
+    if all(score.percent for score in scores):
+        return ["%", *(score.label for score in scores)]
+    return ["", *(f"{score.label} (%)" if score.percent else score.label for score in scores)]
+
+
+def headline_rows(task, part: dict, summary: dict) -> list[list[str]]:
+    """Rows of the headline table of one task: a name, then one text per score."""
+    seeds, folds, scores = len(summary["seeds"]), summary["protocol"]["folds"], task.scores
+    pooled = [score.text(part["metrics"][key], 2) for key, score in scores.items()]
+    if seeds > 1:
+        sds = [score.text(part["seed_sd"][key], 2) for key, score in scores.items()]
+        pooled = [f"{mean} ± {sd}" for mean, sd in zip(pooled, sds, strict=True)]
+    name = f"pooled over {len(folds)} folds" if len(folds) > 1 else f"test set of fold {folds[0]}"
+    rows = [[name + (f", mean ± sd of {seeds} seeds" if seeds > 1 else ""), *pooled]]
+    if any(part["intervals"].values()):
+        rows += [["95 % interval", *(interval_text(part["intervals"][key], score) for key, score in scores.items())]]
+    if len(folds) > 1:
+        means, sds = part["fold_mean"], part["fold_sd"]
+        rows += [["fold mean ± sd", *(_plus_minus(score, means[key], sds[key]) for key, score in scores.items())]]
+    return rows + baseline_rows(task, part)
+
+
+def baseline_rows(task, part: dict) -> list[list[str]]:
+    """Rows of what knowing nothing would score: a name, then one text per score."""
+    return [
+        [baseline["name"], *(score.text(baseline[key], 2) for key, score in task.scores.items())]
+        for baseline in part["baselines"]
+    ]
+
+
+def interval_text(bounds, score) -> str:
+    """An interval; a dash where there is none.
+
+    Example
+    -------
+    >>> from ser_plugins.evaluation.scores import Score
+    >>> interval_text([0.5, 0.625], Score("WA")), interval_text(None, Score("WA"))
+    ('50.0 – 62.5', '–')
+    """
+    return "–" if bounds is None else " – ".join(score.text(bound) for bound in bounds)
 
 
 def _provenance(summary: dict) -> list[tuple[str, str]]:
@@ -114,38 +219,32 @@ def _provenance(summary: dict) -> list[tuple[str, str]]:
     ]
 
 
-def percent(fraction, digits: int = 1) -> str:
-    """A fraction in percent; an undefined one as a dash.
-
-    Example
-    -------
-    >>> percent(0.71402, 2), percent(None)
-    ('71.40', '–')
-    """
-    return "–" if fraction is None else f"{100 * fraction:.{digits}f}"
-
-
+_KEY = {"LEAKING": "leaks", "TRANSDUCTIVE": "transductive", "PARTIAL": "partial"}
 _MEANING = {
-    "LEAKING": "test speakers are also in training; the numbers show the leak and are no measure of the system.",
-    "TRANSDUCTIVE": "the normalisation has seen the test speaker's own utterances; compare only with the same.",
+    "LEAKING": "test {unit}s are also in training; the numbers show the leak and are no measure of the system.",
+    "TRANSDUCTIVE": "the normalisation has seen the test {unit}'s own utterances; compare only with the same.",
+    "PARTIAL": "part of the corpus only; compare with nothing else.",
 }
 
 
-def _intervals_note(summary):
-    speakers, seeds = len(summary["per_speaker"]), len(summary["seeds"])
-    rough = f", which {speakers} speakers make rough" if speakers < 30 else ""
-    over_seeds = f" The Wilson interval is of the mean accuracy of the seeds, with n = {summary['utterances']}." * (
-        seeds > 1
-    )
-    return f"Intervals: Wilson for WA; bootstrap over speakers for UAR and macro-F1{rough}.{over_seeds}"
+def _intervals_note(task, part, summary):
+    unit, units, seeds = summary["protocol"]["unit_field"], len(part["per_unit"]), len(summary["seeds"])
+    wilson = [score.label for name, score in task.scores.items() if name in task.wilson]
+    others = [score.label for name, score in task.scores.items() if name not in task.wilson]
+    of = f" for {' and '.join(others)}" if wilson else ""
+    rough = f", which {units} {unit}s make rough" if units < 30 else ""
+    over_units = f"bootstrap over {unit}s{of}{rough}" if units > 1 else f"none{of}, one {unit} says nothing of the next"
+    kinds = "; ".join([*(f"Wilson for {label}" for label in wilson), over_units])
+    over_seeds = f" The Wilson interval is of the mean accuracy of the seeds, with n = {part['utterances']}."
+    return f"Intervals: {kinds}." + (over_seeds if wilson and seeds > 1 else "")
 
 
 def _class_cells(row):
     return [*(percent(row[key]) for key in ("recall", "precision", "f1")), str(row["support"])]
 
 
-def _plus_minus(mean, sd):
-    return percent(mean) if sd is None else f"{percent(mean)} ± {percent(sd)}"
+def _plus_minus(score, mean, sd):
+    return score.text(mean) if sd is None else f"{score.text(mean)} ± {score.text(sd)}"
 
 
 def _duration(seconds):
@@ -153,6 +252,7 @@ def _duration(seconds):
     return f"{seconds:.0f} s" if seconds < 120 else f"{minutes:.0f} min" if minutes < 120 else f"{hours:.1f} h"
 
 
-def _markdown(header, rows):
+def markdown_table(header, rows) -> str:
+    """A table with the first column on the left and numbers on the right."""
     lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

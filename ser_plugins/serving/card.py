@@ -1,6 +1,8 @@
 """The model card: ``model.json`` in words. Every number comes from there."""
 
-from ser_plugins.evaluation.tables import HEADLINE, percent
+from ser_plugins.evaluation.scores import percent
+from ser_plugins.evaluation.tables import baseline_rows, headline_columns, interval_text, markdown_table
+from ser_plugins.evaluation.tasks import tasks_of
 
 _SYNTHETIC = (
     "**SYNTHETIC**: trained and tested on sounds made by code, not on speech. It shows that the software works and "
@@ -8,6 +10,9 @@ _SYNTHETIC = (
 )
 _LEAKING = "**LEAKING**: test speakers were also in training. The numbers show the leak and measure nothing else."
 _TRANSDUCTIVE = "**TRANSDUCTIVE**: the normalisation has seen the test speaker's own utterances."
+_PARTIAL = "**PARTIAL**: trained and tested on a part of the corpus only."
+# What a model of this corpus knows; of others the card can only say their name.
+_SPEECH = {"EmoDB": "acted speech, recorded in a studio by few speakers"}
 
 
 def model_card(facts: dict) -> str:
@@ -18,38 +23,48 @@ def model_card(facts: dict) -> str:
     facts : dict
         The content of ``model.json``.
     """
-    mine = facts["this_model"]
-    warnings = [
-        text
-        for key, text in (("synthetic", _SYNTHETIC), ("leaking", _LEAKING), ("transductive", _TRANSDUCTIVE))
-        if facts[key]
-    ]
+    mine, task = facts["this_model"], tasks_of(facts)[facts["target"]]
+    kinds = {"synthetic": _SYNTHETIC, "leaking": _LEAKING, "transductive": _TRANSDUCTIVE, "partial": _PARTIAL}
     parts = [
-        f"# {facts['system']}: {len(facts['classes'])} emotions from a recording ({facts['corpus']})",
-        *(f"> {text}" for text in warnings),
-        f"Takes one utterance ({facts['sample_rate']} Hz, mono, at least {facts['min_seconds']:.3g} s) and gives the "
-        f"probabilities of: {', '.join(facts['classes'])}. {facts['parameters']:,} parameters.",
+        f"# {facts['system']}: {_what(facts)} from a recording ({facts['corpus']})",
+        *(f"> {text}" for key, text in kinds.items() if facts[key]),
+        *(f"> {statement}" for statement in facts["statements"]),
+        f"Takes one utterance ({facts['sample_rate']} Hz, mono, at least {facts['min_seconds']:.3g} s) and gives "
+        f"{_gives(facts, task)}. {facts['parameters']:,} parameters.",
         "## Trained on",
         f"{facts['corpus']}: {mine['train_utterances']} utterances, everything that fold `{mine['fold']}` trains on "
         f"(seed {mine['seed']}, epoch {mine['epoch']}). The fold's {mine['test_utterances']} test utterances were held "
         f"out. This model was chosen so: {mine['chosen']}.",
         "## Measured",
         _measured(facts),
-        _table(facts),
+        _table(facts, task),
         f"This very model, on the {mine['test_utterances']} utterances it was not trained on: "
-        + ", ".join(f"{name} {percent(mine['metrics'][key], 2)} %" for key, name in HEADLINE.items())
+        + ", ".join(
+            f"{score.label} {score.text(mine['metrics'][key], 2)}{' %' * score.percent}"
+            for key, score in task.scores.items()
+        )
         + ".",
-        _per_class(facts),
+        *_per_class(facts),
         f"Protocol{_hash(facts)}: {facts['protocol_line']}",
         f"Audit of the split: {facts['audit']}",
         "## Limits",
         _limits(facts),
         "## How to load",
-        _LOAD.format(rate=facts["sample_rate"]),
+        _LOAD.format(rate=facts["sample_rate"], **_CALLS[facts["task"]]),
         "## Versions",
         "Trained with " + _versions(facts["versions"]) + "; exported with " + _versions(facts["exported_with"]) + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _what(facts):
+    return f"{len(facts['classes'])} emotions" if facts["classes"] else facts["target"]
+
+
+def _gives(facts, task):
+    if facts["classes"]:
+        return f"the probabilities of: {', '.join(facts['classes'])}"
+    return task.describe(facts["target"])
 
 
 def _measured(facts):
@@ -60,33 +75,29 @@ def _measured(facts):
         )
     return (
         f"**One fold only** ({facts['tested_utterances']} utterances): the other folds were missing when this was "
-        "exported. One fold says little about speakers in general, and has no interval for UAR and macro-F1."
+        f"exported. One fold says little about {facts['unit_field']}s in general."
     )
 
 
-def _table(facts):
-    lines = [
-        ["%", *HEADLINE.values()],
-        ["---", *["--:"] * len(HEADLINE)],
-        ["measured", *(percent(facts["metrics"][key], 2) for key in HEADLINE)],
-        ["95 % interval", *(_interval(facts["intervals"][key]) for key in HEADLINE)],
-        [
-            f"always `{facts['baseline']['class']}`",
-            *(percent(facts["baseline"][key], 2) for key in HEADLINE),
-        ],
+def _table(facts, task):
+    scores = task.scores.items()
+    rows = [
+        ["measured", *(score.text(facts["metrics"][key], 2) for key, score in scores)],
+        ["95 % interval", *(interval_text(facts["intervals"][key], score) for key, score in scores)],
+        *baseline_rows(task, facts),
     ]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    over = "; UAR and macro-F1: bootstrap over speakers, rough with few of them" if facts["whole_protocol"] else ""
-    return f"{table}\n\nWA is accuracy, UAR the mean recall of the classes present. Intervals: Wilson for WA{over}."
+    labels = {}
+    for key, score in scores:
+        labels.setdefault(facts["intervals_made_by"][key], []).append(score.label)
+    made_by = "; ".join(f"{', '.join(names)}: {how}" for how, names in labels.items())
+    return f"{markdown_table(headline_columns(task), rows)}\n\n{task.note} Intervals: {made_by}."
 
 
 def _per_class(facts):
+    if not facts["per_class"]:
+        return []
     recalls = (f"{name} {percent(row['recall'])}" for name, row in facts["per_class"].items())
-    return "Recall per class (%): " + ", ".join(recalls) + "."
-
-
-def _interval(bounds):
-    return "–" if bounds is None else " – ".join(percent(bound) for bound in bounds)
+    return ["Recall per class (%): " + ", ".join(recalls) + "."]
 
 
 def _hash(facts):
@@ -98,34 +109,53 @@ def _versions(versions):
 
 
 def _limits(facts):
-    speech = "sounds made by code" if facts["synthetic"] else "acted speech, recorded in a studio by few speakers"
+    known = _SPEECH.get(facts["corpus"], f"recordings such as those of {facts['corpus']}")
+    speech = "sounds made by code" if facts["synthetic"] else known
+    always = (
+        "chooses one of its classes. The probabilities are not calibrated"
+        if facts["classes"]
+        else ("gives a number, and nothing says how sure it is")
+    )
     return (
         f"- It knows {speech}. Spontaneous speech, other languages, other microphones, noise and telephones are "
         "outside what was measured; expect it to be worse there, and to be confident all the same.\n"
-        "- It always chooses one of its classes. The probabilities are not calibrated.\n"
+        f"- It always {always}.\n"
         "- An emotion heard in a voice is not the emotion of the person.\n"
         "- Not to be used to judge people: not in hiring, work, school, policing, border control, credit, insurance or "
         "health, and not on recordings of people who do not know of it."
     )
 
 
+_CALLS = {
+    "classification": {
+        "face": "EmotionClassifier",
+        "values": "label, probability, probabilities",
+        "plainly": "logarithms of the same probabilities",
+        "outputs": "log_probabilities",
+    },
+    "regression": {
+        "face": "SentimentRegressor",
+        "values": "score, polarity",
+        "plainly": "the same number as `score`",
+        "outputs": "outputs",
+    },
+}
 _LOAD = """With ser_plugins (nothing in the folder is executed; bad audio is refused with a reason):
 
 ```python
-from ser_plugins.inference import EmotionClassifier
+from ser_plugins.inference import {face}
 
-model = EmotionClassifier.from_hparams("PATH/OF/THIS/FOLDER")
-label, probability, probabilities = model.predict_file("speech.wav")
+model = {face}.from_hparams("PATH/OF/THIS/FOLDER")
+{values} = model.predict_file("speech.wav")
 ```
 
-With plain SpeechBrain (ser_plugins installed beside it; gives logarithms of the same probabilities, for recordings at \
-{rate} Hz):
+With plain SpeechBrain (ser_plugins installed beside it; gives {plainly}, for recordings at {rate} Hz):
 
 ```python
 from speechbrain.inference.classifiers import EncoderClassifier
 
 model = EncoderClassifier.from_hparams(source="PATH/OF/THIS/FOLDER", savedir="CACHE/FOLDER")
-log_probabilities, score, index, labels = model.classify_file("speech.wav")
+{outputs}, score, index, labels = model.classify_file("speech.wav")
 ```
 
 Or in a terminal: `ser classify speech.wav --model PATH/OF/THIS/FOLDER`"""

@@ -1,7 +1,7 @@
 """The constructors in a model's YAML, read as nodes and held against a short list before anything is built.
 
-In SpeechBrain a YAML runs whatever it names. A model of ours is four modules of four known classes with plain
-arguments, so that is all that is read; every other tag is refused.
+In SpeechBrain a YAML runs whatever it names. A model of ours is four modules of known classes with plain arguments, so
+that is all that is read; every other tag is refused.
 """
 
 import re
@@ -11,16 +11,16 @@ from ruamel.yaml import YAML, MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.error import YAMLError
 from torch import nn
 
-from ser_plugins.classifier import ClassifierHead, UtteranceEncoder
+from ser_plugins.classifier import ClassifierHead, RegressionHead, UtteranceEncoder
 from ser_plugins.errors import SerError
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
 
-# What each module of a model is, in the order they are built in.
+# What each module of a model may be, in the order they are built in.
 MODULES = {
-    "compute_features": LogPowerSpectrogram,
-    "mean_var_norm": ZNorm,
-    "embedding_model": UtteranceEncoder,
-    "classifier": ClassifierHead,
+    "compute_features": (LogPowerSpectrogram,),
+    "mean_var_norm": (ZNorm,),
+    "embedding_model": (UtteranceEncoder,),
+    "classifier": (ClassifierHead, RegressionHead),
 }
 WITH_WEIGHTS = ("mean_var_norm", "embedding_model", "classifier")  # features have no trained values
 # Only plain SpeechBrain builds these two; we read past them.
@@ -37,10 +37,11 @@ def compose(content: bytes, path) -> dict:
         raise SerError(got=f"{path}: {error}", expected="YAML", remedy="export the model again") from None
     if not isinstance(node, MappingNode):
         raise SerError(got=f"{path} holds no keys", expected="a YAML mapping", remedy="export the model again")
-    return _pairs(node, path)
+    return pairs(node, path)
 
 
-def _pairs(node: MappingNode, path) -> dict:
+def pairs(node: MappingNode, path) -> dict:
+    """The nodes of a mapping by key; a key that is no text is refused."""
     for key, _ in node.value:
         if not isinstance(key, ScalarNode) or str(key.tag) != "tag:yaml.org,2002:str":
             raise _unsafe(key, path, f"{key.tag} as a key", "text as keys")
@@ -58,9 +59,9 @@ def refuse_unsafe(nodes: dict, path) -> None:
     ser_plugins.errors.SerError: got: hyperparams.yaml, line 1: !apply:os.system; expected: ...
     """
     classes = {
-        **{name: f"!new:{dotted(kind)}" for name, kind in MODULES.items()},
-        "label_encoder": f"!new:{LABEL_ENCODER}",
-        "pretrainer": f"!new:{PRETRAINER}",
+        **{name: [tag_of(kind) for kind in kinds] for name, kinds in MODULES.items()},
+        "label_encoder": [f"!new:{LABEL_ENCODER}"],
+        "pretrainer": [f"!new:{PRETRAINER}"],
     }
     pending, seen = [(node, key) for key, node in nodes.items()], set()
     while pending:
@@ -76,8 +77,8 @@ def refuse_unsafe(nodes: dict, path) -> None:
             continue
         if tag.startswith("tag:yaml.org,2002:") and tag.rsplit(":", 1)[1] in _PLAIN:
             continue
-        if key not in classes or tag != classes[key]:
-            allowed = f"{classes[key]} for {key}" if key in classes else "!ref <key> and plain values here"
+        if key not in classes or tag not in classes[key]:
+            allowed = f"{' or '.join(classes[key])} for {key}" if key in classes else "!ref <key> and plain values here"
             raise _unsafe(node, path, f"{tag} {node.value}" if tag == "!ref" else tag, allowed)
 
 
@@ -94,17 +95,22 @@ def dotted(kind) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def constructor(nodes: dict, name: str, path) -> dict:
-    """The arguments of the module ``name`` as {argument: node}, when it is of the class that this module has to be."""
-    node, wanted = nodes.get(name), f"!new:{dotted(MODULES[name])}"
-    if not isinstance(node, (MappingNode, ScalarNode)) or str(node.tag) != wanted:
+def tag_of(kind) -> str:
+    """The tag that makes YAML build a class."""
+    return f"!new:{dotted(kind)}"
+
+
+def constructor(nodes: dict, name: str, path) -> tuple[type, dict]:
+    """The class of the module ``name``, when it is one that this module may be, and its arguments as nodes by name."""
+    node, kinds = nodes.get(name), {tag_of(kind): kind for kind in MODULES[name]}
+    if not isinstance(node, (MappingNode, ScalarNode)) or str(node.tag) not in kinds:
         found = "no key" if node is None else f"{node.tag} as"
         raise SerError(
             got=f"{path}: {found} {name}",
-            expected=wanted,
+            expected=" or ".join(kinds),
             remedy="only models made of ser_plugins' own modules are exported and loaded",
         )
-    return _pairs(node, path) if isinstance(node, MappingNode) else {}
+    return kinds[str(node.tag)], pairs(node, path) if isinstance(node, MappingNode) else {}
 
 
 def scalar(node, path):
@@ -114,14 +120,14 @@ def scalar(node, path):
     return node.value if node.style else YAML(typ="safe", pure=True).load(node.value)
 
 
-def construct(name: str, arguments: dict, path) -> nn.Module:
+def construct(kind: type, name: str, arguments: dict, path) -> nn.Module:
     """Build a module; one with weights on the meta device: no memory is taken and no random number drawn."""
     try:
         with torch.device("meta" if name in WITH_WEIGHTS else "cpu"):
-            return MODULES[name](**arguments)
+            return kind(**arguments)
     except (TypeError, ValueError, RuntimeError, MemoryError, ArithmeticError) as error:
         raise SerError(
             got=f"{path}: {name}: {error}",
-            expected=f"arguments of {dotted(MODULES[name])}",
+            expected=f"arguments of {dotted(kind)}",
             remedy="export the model again, with the same version of ser_plugins",
         ) from None

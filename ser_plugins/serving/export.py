@@ -7,6 +7,7 @@ the card says what was measured. The folder is built beside its target, loaded o
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +15,12 @@ from typing import NamedTuple
 import torch
 import yaml
 
+from ser_plugins.classifier import MultiTaskHead
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.report import aggregate, fold_results, protocol_line, read_run
-from ser_plugins.evaluation.statistics import majority_baseline, wilson_interval
+from ser_plugins.evaluation.report import aggregate, fold_results, read_run
+from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.files import read_json, sha256_of, write_json, write_text
-from ser_plugins.inference import EmotionClassifier
+from ser_plugins.inference import open_model
 from ser_plugins.serving.card import model_card
 from ser_plugins.serving.constructors import (
     LABEL_ENCODER,
@@ -28,8 +30,9 @@ from ser_plugins.serving.constructors import (
     compose,
     construct,
     constructor,
-    dotted,
+    pairs,
     scalar,
+    tag_of,
 )
 from ser_plugins.serving.loading import CARD_FILE, LABEL_FILE, YAML_FILE, read_weights
 
@@ -97,7 +100,8 @@ def _put_in_place(built: Path, folder: Path, aside: Path) -> None:
 class _Chosen(NamedTuple):
     folder: Path
     results: dict
-    summary: dict | None  # the aggregate of the whole protocol; None where folds are missing
+    summary: dict  # the aggregate of the whole protocol; of this fold alone where others are missing
+    whole: bool
     reason: str
 
 
@@ -114,61 +118,52 @@ def _choose(source: Path) -> _Chosen:
         reason = (
             "of the first seed, the fold with the most training utterances, ties by name; scores were not looked at"
         )
-        return _Chosen(source / f"seed_{seed}" / most["fold"], most, aggregate(runs), reason)
+        return _Chosen(source / f"seed_{seed}" / most["fold"], most, aggregate(runs), True, reason)
     if not (source / "results.json").is_file():
         raise SerError(
             got=f"{source} has no results.json",
             expected="a finished fold (results.json inside) or a run folder (seed_<n>/ inside)",
             remedy="train it to the end first",
         )
-    results = fold_results(source).results
-    summary, real = None, source.resolve()
+    fold, real, reason = fold_results(source), source.resolve(), "named by whoever exported it"
+    results = fold.results
     if real.name == results["fold"] and real.parent.name == f"seed_{results['seed']}":
-        try:
-            summary = aggregate(read_run(real.parent.parent))
-        except SerError:  # folds missing or mixed: then the card has this fold's numbers only, and says so
-            summary = None
-    return _Chosen(source, results, summary, "named by whoever exported it")
+        # With folds missing or mixed the card has this fold's numbers only, and says so.
+        with suppress(SerError):
+            return _Chosen(source, results, aggregate(read_run(real.parent.parent)), True, reason)
+    return _Chosen(source, results, aggregate([fold]), False, reason)
 
 
 def _facts(chosen: _Chosen) -> dict:
     """Everything the card says, but for what only the built model knows."""
     results, summary = chosen.results, chosen.summary
-    protocol, classes, tested = results["protocol"], results["protocol"]["classes"], len(results["speakers"])
-    scores = summary or {
-        "protocol_line": protocol_line(protocol, [results["seed"]], tested),
-        "protocol_hash": None,  # a hash stands for a whole protocol
-        "metrics": results["metrics"],
-        "intervals": {"WA": wilson_interval(results["metrics"]["WA"], tested), "UAR": None, "macro_F1": None},
-        "baseline": majority_baseline(_true_labels(results["metrics"]["confusion"], classes), classes),
-        "utterances": tested,
-    }
-    headline = ("WA", "UAR", "macro_F1")
+    protocol = results["protocol"]
+    headline = tasks_of(protocol)[protocol["target"]].scores
     return {
         "format": FORMAT,
         "schema": 1,
         "system": results["system"],
-        "classes": classes,
+        **{key: protocol[key] for key in ("task", "target", "classes", "scale")},
         "corpus": protocol["corpus"],
         "corpus_sha256": protocol["corpus_sha256"],
         "synthetic": "synthetic" in protocol["corpus"],
         "leaking": protocol["leaks"],
         "transductive": protocol["transductive"],
-        "protocol_line": scores["protocol_line"],
-        "protocol_hash": scores["protocol_hash"],
-        "whole_protocol": summary is not None,
-        "tested_utterances": scores["utterances"],
-        "metrics": {name: scores["metrics"][name] for name in headline},
-        "per_class": scores["metrics"]["per_class"],
-        "intervals": {name: scores["intervals"][name] for name in headline},
-        "baseline": scores["baseline"],
+        **{key: protocol[key] for key in ("partial", "statements", "unit_field")},
+        "protocol_line": summary["protocol_line"],
+        "protocol_hash": summary["protocol_hash"] if chosen.whole else None,  # it stands for a whole protocol
+        "whole_protocol": chosen.whole,
+        "tested_utterances": summary["utterances"],
+        "metrics": {name: summary["metrics"][name] for name in headline},
+        "per_class": summary["metrics"].get("per_class"),
+        **{key: summary[key] for key in ("intervals", "intervals_made_by", "baselines")},
         "this_model": {
             "fold": results["fold"],
             "seed": results["seed"],
             "unit": protocol["unit"],
             "chosen": chosen.reason,
             "train_utterances": results["counts"]["train"],
-            "test_utterances": tested,
+            "test_utterances": len(results["units"]),
             "epoch": results["selected_epoch"],
             "metrics": {name: results["metrics"][name] for name in headline},
         },
@@ -180,10 +175,6 @@ def _facts(chosen: _Chosen) -> dict:
     }
 
 
-def _true_labels(confusion, classes):
-    return [name for name, row in zip(classes, confusion, strict=True) for _ in range(sum(row))]
-
-
 def _write(folder: Path, chosen: _Chosen, facts: dict) -> None:
     """Fill ``folder``; ``facts`` gets what the built model says of itself, and the hashes of the files."""
     checkpoint = chosen.folder / chosen.results["checkpoint"]
@@ -193,39 +184,50 @@ def _write(folder: Path, chosen: _Chosen, facts: dict) -> None:
             raise MissingPathError(
                 got=f"no file {weights}", expected="the tested checkpoint", remedy="train the fold again"
             )
-        torch.save(read_weights(weights.read_bytes(), weights), folder / weights.name)
-    write_text(folder / YAML_FILE, _inference_yaml(chosen.folder / YAML_FILE))
-    lines = [f"{label!r} => {index}\n" for index, label in enumerate(facts["classes"])]
+        state = read_weights(weights.read_bytes(), weights)
+        torch.save(_own_head(state, facts["target"]) if name == "classifier" else state, folder / weights.name)
+    write_text(folder / YAML_FILE, _inference_yaml(chosen.folder / YAML_FILE, facts))
+    lines = [f"{label!r} => {index}\n" for index, label in enumerate(facts["classes"] or [facts["target"]])]
     write_text(folder / LABEL_FILE, "".join(lines) + "================\n'starting_index' => 0\n")
-    model = EmotionClassifier.from_hparams(folder, device="cpu")  # before anything is promised
+    model = open_model(folder, device="cpu")  # before anything is promised
     facts["sample_rate"] = model.sample_rate
     facts["min_samples"] = model.min_samples
     facts["min_seconds"] = model.min_samples / model.sample_rate
     write_text(folder / "README.md", model_card(facts))
     facts["files"] = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
     write_json(folder / CARD_FILE, facts)
-    EmotionClassifier.from_hparams(folder, device="cpu")
+    open_model(folder, device="cpu")
 
 
-def _inference_yaml(path: Path) -> str:
+def _own_head(state: dict, target: str) -> dict:
+    """Of the weights of a multi-task head, those of the corpus' own target: the model that is exported has that one."""
+    prefix = f"heads.{target}."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)} or state
+
+
+def _inference_yaml(path: Path, facts: dict) -> str:
     """The constructors of a fold's resolved YAML, arguments literal, and what plain SpeechBrain needs beside them."""
     if not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="the fold's YAML", remedy="train the fold again")
     nodes, built = compose(path.read_bytes(), path), {}
+    if str(nodes["classifier"].tag) == tag_of(MultiTaskHead):
+        nodes["classifier"] = pairs(pairs(nodes["classifier"], path)["heads"], path)[facts["target"]]
     lines = ["# Written by `ser export`. Constructors only; the weights lie beside this file.", ""]
-    for name, kind in MODULES.items():
+    for name in MODULES:
+        kind, argument_nodes = constructor(nodes, name, path)
         arguments = {}
-        for key, node in constructor(nodes, name, path).items():
+        for key, node in argument_nodes.items():
             # SpeechBrain has resolved `!ref <embedding_model.output_size>` to `!apply:getattr [*module, output_size]`.
             owner = _owner(node, nodes)
             arguments[key] = scalar(node, path) if owner is None else getattr(built[owner], node.value[1].value)
-        built[name] = construct(name, arguments, path)
-        lines.append(f"{name}: !new:{dotted(kind)}")
+        built[name] = construct(kind, name, arguments, path)
+        lines.append(f"{name}: {tag_of(kind)}")
         lines += (
             ["    " + line for line in yaml.safe_dump(arguments, sort_keys=False).splitlines()] if arguments else []
         )
         lines.append("")
     lines += ["modules:", *(f"    {name}: !ref <{name}>" for name in MODULES), ""]
+    lines += [f"scale: {facts['scale']}", ""] if facts["scale"] else []
     lines += [f"label_encoder: !new:{LABEL_ENCODER}", ""]
     # No paths: SpeechBrain then looks for <name>.ckpt where this file came from, so the folder may be moved.
     lines += [f"pretrainer: !new:{PRETRAINER}", "    loadables:"]

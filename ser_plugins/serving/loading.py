@@ -16,7 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from ser_plugins.classifier import RegressionHead
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.scales import scale_named
 from ser_plugins.serving.constructors import (
     MODULES,
     WITH_WEIGHTS,
@@ -39,13 +41,16 @@ class Model(NamedTuple):
     modules : torch.nn.ModuleDict
         ``compute_features``, ``mean_var_norm``, ``embedding_model``, ``classifier``; in evaluation mode, on the CPU.
     labels : tuple of str
-        Class names in the order of the classifier's outputs.
+        Names of the classifier's outputs: the classes, or the number that it gives.
+    scale : str
+        What that number is on, of :data:`ser_plugins.scales.SCALES`; None for classes.
     card : dict
         The content of ``model.json``; empty where there is none.
     """
 
     modules: nn.ModuleDict
     labels: tuple
+    scale: str | None
     card: dict
 
 
@@ -86,20 +91,25 @@ def load_model(folder) -> Model:
     refuse_unsafe(nodes, yaml_file)
     modules = {}
     for name in MODULES:
-        arguments = {key: scalar(node, yaml_file) for key, node in constructor(nodes, name, yaml_file).items()}
-        modules[name] = construct(name, arguments, yaml_file)
+        kind, arguments = constructor(nodes, name, yaml_file)
+        arguments = {key: scalar(node, yaml_file) for key, node in arguments.items()}
+        modules[name] = construct(kind, name, arguments, yaml_file)
     for name in WITH_WEIGHTS:
         path = folder / f"{name}.ckpt"
         fill(modules[name], read_weights(files[path.name], path), path)
     labels = _read_labels(files[LABEL_FILE], folder / LABEL_FILE)
     outputs = modules["classifier"].output.out_features
-    if len(labels) != outputs or list(labels) != card.get("classes", list(labels)):
+    if len(labels) != outputs or list(labels) != (card.get("classes") or list(labels)):
         raise SerError(
             got=f"{folder / LABEL_FILE}: {len(labels)} labels ({', '.join(labels)})",
             expected=f"the {outputs} classes of the classifier" + (f", as in {CARD_FILE}" if card else ""),
             remedy="export the model again",
         )
-    return Model(nn.ModuleDict(modules).eval().requires_grad_(False), labels, card)
+    scale = None
+    if isinstance(modules["classifier"], RegressionHead):
+        scale = scalar(nodes["scale"], yaml_file) if "scale" in nodes else "none"
+        scale_named(scale)
+    return Model(nn.ModuleDict(modules).eval().requires_grad_(False), labels, scale, card)
 
 
 def read_inside(folder: Path, name: str) -> bytes:

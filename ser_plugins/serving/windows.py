@@ -37,6 +37,25 @@ class Window(NamedTuple):
     probabilities: dict | None
 
 
+class SentimentWindow(NamedTuple):
+    """What :meth:`ser_plugins.inference.SentimentRegressor.classify_windows` yields, likewise.
+
+    Arguments
+    ---------
+    start, end : float
+        In s from the beginning of the recording.
+    score : float or None
+        On the model's scale; None where the window is silent.
+    polarity : str or None
+        ``negative``, ``neutral`` or ``positive``; None where silent, and on a scale without polarity.
+    """
+
+    start: float
+    end: float
+    score: float | None
+    polarity: str | None
+
+
 def open_recording(path, sample_rate: int, seconds: float = 1.0) -> Iterator[torch.Tensor]:
     """Blocks (samples,) of a file of any rate and number of channels, one channel at ``sample_rate``.
 

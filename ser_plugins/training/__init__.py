@@ -1,1 +1,1 @@
-"""Training: SpeechBrain's Brain for emotion, one fold as one experiment, and all folds, seeds and workers around it."""
+"""Training: one Brain for emotion and sentiment, one fold as one experiment; all folds, seeds and workers around it."""

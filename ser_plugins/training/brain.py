@@ -1,4 +1,4 @@
-"""SpeechBrain's Brain for utterance classification: forward, loss, one checkpoint and one line of history per epoch."""
+"""SpeechBrain's Brain for emotion and sentiment: forward, loss, one checkpoint and one line of history per epoch."""
 
 import json
 import logging
@@ -8,8 +8,8 @@ import torch
 from speechbrain import Stage
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 
-from ser_plugins.evaluation.metrics import classification_metrics
 from ser_plugins.training.asynchronous import AsynchronousBrain
+from ser_plugins.training.data import label_items
 
 
 @register_checkpoint_hooks
@@ -36,19 +36,20 @@ class History:
 class EmotionBrain(AsynchronousBrain):
     """Train and evaluate ``compute_features -> mean_var_norm -> embedding_model -> classifier``.
 
-    Beside the usual hparams it reads ``classes`` (names in index order), ``loss``, ``select``, ``epoch_counter`` and
-    ``train_logger``.
+    Beside the usual hparams it reads ``loss``, ``select``, ``epoch_counter``, ``train_logger`` and ``tasks``, which
+    :func:`ser_plugins.evaluation.tasks.tasks_of` gives by target. A classifier of several heads gives a dictionary of
+    outputs by target, and then the loss takes one of outputs and one of targets.
 
     Attributes
     ----------
     predictions : dict
-        id -> (true index, list of probabilities), of the validation or test set that was gone through last.
+        target -> id -> ``{"true": ..., "predicted": ...}``, of the validation or test set that was gone through last.
     history : History
         One row per finished epoch.
     """
 
     def compute_forward(self, batch, stage):
-        """Log-probabilities (batch, classes)."""
+        """Log-probabilities (batch, classes) or numbers (batch,); with several heads a dictionary of those."""
         batch = batch.to(self.device, non_blocking=True)
         if hasattr(batch, "frames"):
             frames, lengths = batch.frames
@@ -58,15 +59,28 @@ class EmotionBrain(AsynchronousBrain):
             frames = self.modules.compute_features(waves)
             counts = self.modules.compute_features.frame_counts(lengths, waves.shape[1])
         frames = self.modules.mean_var_norm(frames, counts)
-        return self.modules.classifier(self.modules.embedding_model(frames, counts)).squeeze(1)
+        outputs = self.modules.classifier(self.modules.embedding_model(frames, counts))
+        return (
+            {name: _flat(output) for name, output in outputs.items()} if isinstance(outputs, dict) else _flat(outputs)
+        )
 
     def compute_objectives(self, predictions, batch, stage):
-        """Mean loss; every stage but training also keeps its probabilities."""
+        """Mean loss; every stage but training also keeps its predictions."""
+        if not isinstance(predictions, dict):
+            labels = _target(batch.label, self.device)
+        else:
+            items = label_items(self.hparams.tasks)
+            labels = {target: _target(getattr(batch, item), self.device) for target, item in items.items()}
         if stage != Stage.TRAIN:
-            probabilities = predictions.float().exp().tolist()
-            for key, true, row in zip(batch.id, batch.label.tolist(), probabilities):  # noqa: B905 (equal by collation)
-                self.predictions[key] = (true, row)
-        return self.hparams.loss(predictions.float(), batch.label.to(self.device, non_blocking=True))
+            self.keep(predictions, batch)
+        return self.hparams.loss(predictions, labels)
+
+    def keep(self, predictions, batch):
+        """Note what predictions.csv says of every item of a batch."""
+        for target, item in label_items(self.hparams.tasks).items():
+            outputs = predictions[target] if isinstance(predictions, dict) else predictions
+            rows = zip(batch.id, getattr(batch, item).tolist(), outputs.tolist())  # noqa: B905 (equal by collation)
+            self.predictions[target].update((key, self.hparams.tasks[target].row(*row)) for key, *row in rows)
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -81,7 +95,7 @@ class EmotionBrain(AsynchronousBrain):
 
     def on_stage_start(self, stage, epoch=None):
         """Forget the predictions of the stage before."""
-        self.predictions = {}
+        self.predictions = {target: {} for target in self.hparams.tasks}
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Note the stage in the history; the last stage of an epoch ends it."""
@@ -92,7 +106,8 @@ class EmotionBrain(AsynchronousBrain):
             # SpeechBrain forgets these two only after this call, and they must not enter the checkpoint.
             self.step, self.avg_train_loss = 0, 0.0
         elif stage == Stage.VALID:
-            self.history.rows[-1].update(valid_loss=float(stage_loss), valid_UAR=self.metrics()["UAR"])
+            score = self.task.select
+            self.history.rows[-1].update({"valid_loss": float(stage_loss), f"valid_{score}": self.metrics()[score]})
         if stage == (Stage.TRAIN if self.hparams.select == "last" else Stage.VALID):
             self.end_epoch()
 
@@ -109,12 +124,26 @@ class EmotionBrain(AsynchronousBrain):
             valid_stats={key[6:]: value for key, value in row.items() if key.startswith("valid_")} or None,
         )
         if self.checkpointer is not None:
-            best = {} if self.hparams.select == "last" else {"max_keys": ["valid_UAR"]}
+            best = {} if self.hparams.select == "last" else {f"{self.task.best}_keys": [f"valid_{self.task.select}"]}
             self.checkpointer.save_and_keep_only(meta=dict(row), verbosity=logging.DEBUG, **best)
 
-    def metrics(self):
-        """WA, UAR and the rest of the predictions at hand."""
-        classes = self.hparams.classes
-        true = [classes[index] for index, _ in self.predictions.values()]
-        predicted = [classes[max(range(len(row)), key=row.__getitem__)] for _, row in self.predictions.values()]
-        return classification_metrics(true, predicted, classes)
+    @property
+    def task(self):
+        """The task of the corpus' own target, which chooses the epoch."""
+        return next(iter(self.hparams.tasks.values()))
+
+    def metrics(self, target=None):
+        """Scores of the predictions at hand: of the corpus' own target, or of an auxiliary one."""
+        target = target or next(iter(self.hparams.tasks))
+        rows = self.predictions[target].values()
+        return self.hparams.tasks[target].metrics([row["true"] for row in rows], [row["predicted"] for row in rows])
+
+
+def _flat(output):
+    """(batch, 1, classes) -> (batch, classes), and (batch, 1, 1) -> (batch,); single precision."""
+    return output.squeeze(1).squeeze(-1).float()
+
+
+def _target(label, device):
+    """Indices as they are, numbers in single precision (Python's come in double)."""
+    return label.to(device, torch.float if label.is_floating_point() else label.dtype, non_blocking=True)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ser_plugins.errors import SerError
+from ser_plugins.evaluation.tables import brief
 
 # One thread per process: with two OpenMP threads on two busy cores a recurrent layer runs ten times slower. The other
 # two keep glibc from handing every large activation back to the system, which costs a tenth of the time.
@@ -67,10 +68,8 @@ def run_jobs(jobs, workers: int, console: Console | None = None) -> None:
                 failures[job.name] = f"{error} (log: {job.folder / LOG})"
                 progress.console.print(f"{finished}/{len(jobs)} {job.name}: FAILED: {error}", style="red", markup=False)
                 continue
-            metrics = results["metrics"]
             progress.console.print(
-                f"{finished}/{len(jobs)} {job.name}: WA {metrics['WA']:.1%}, UAR {metrics['UAR']:.1%}, "
-                f"{results['wall_time_s']:.0f} s",
+                f"{finished}/{len(jobs)} {job.name}: {brief(results)}, {results['wall_time_s']:.0f} s",
                 markup=False,
                 highlight=False,
             )

@@ -11,7 +11,9 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from torch.utils.data import Sampler
 
 from ser_plugins.audio import read_wave
-from ser_plugins.errors import AudioError
+from ser_plugins.corpora.manifest import read_manifest
+from ser_plugins.errors import AudioError, SerError
+from ser_plugins.evaluation.tasks import tasks_of
 
 
 class FeatureStore:
@@ -59,23 +61,44 @@ def load_waveform(path, sample_rate: int) -> torch.Tensor:
     return torch.from_numpy(wave)
 
 
-def make_dataset(manifest, protocol: dict, compute_features, cache_features=True) -> DynamicItemDataset:
-    """Turn a manifest into a dataset of ``id``, ``label`` (index) and ``frames`` or, without cache, ``wave``.
+def make_dataset(manifest, protocol: dict, compute_features, cache_features=True, auxiliary=None) -> DynamicItemDataset:
+    """Turn a manifest into a dataset of ``id``, ``label`` (index or number) and ``frames`` or, without cache, ``wave``.
 
     Arguments
     ---------
     manifest : str or Path
         JSON manifest with ``{data_root}`` in its paths.
     protocol : dict
-        As ``*_prepare.py`` returned it: data_root, classes, target.
+        As ``*_prepare.py`` returned it: data_root, target, classes or scale.
     compute_features : LogPowerSpectrogram
         Used on the CPU, once per utterance, when the features are cached.
     cache_features : bool
         False hands waveforms to the Brain, for those who augment them or compute features on a GPU.
+    auxiliary : dict, optional
+        Further targets, ``{field: scale}``; each is an item ``label_<field>``, NaN where an utterance has none.
+
+    Raises
+    ------
+    SerError
+        A target that is no class, or no number; with manifest and id.
     """
-    dataset = DynamicItemDataset.from_json(manifest, replacements={"data_root": protocol["data_root"]})
-    index_of = {name: index for index, name in enumerate(protocol["classes"])}
-    dataset.add_dynamic_item(index_of.__getitem__, takes=protocol["target"], provides="label")
+    entries = read_manifest(manifest)
+    # Only what is read here: a corpus may have a field that is called like an item, such as label.
+    dataset = DynamicItemDataset(
+        {
+            key: {
+                "wav": fields["wav"].replace("{data_root}", protocol["data_root"]),
+                "duration": fields["duration"],
+                "sha256": fields["sha256"],
+            }
+            for key, fields in entries.items()
+        }
+    )
+    tasks = tasks_of(protocol, auxiliary)
+    labels = label_items(tasks)
+    for target, task in tasks.items():
+        encoded = encode_targets(task, target, entries, manifest)
+        dataset.add_dynamic_item(encoded.__getitem__, takes="id", provides=labels[target])
     rate = compute_features.sample_rate
     dataset.add_dynamic_item(lambda path: load_waveform(path, rate), takes="wav", provides="wave")
 
@@ -87,8 +110,32 @@ def make_dataset(manifest, protocol: dict, compute_features, cache_features=True
         return _STORE.get((sha256, compute_features.settings), compute)
 
     dataset.add_dynamic_item(frames_of, takes=["wav", "sha256"], provides="frames")
-    dataset.set_output_keys(["id", "label", "frames" if cache_features else "wave"])
+    dataset.set_output_keys(["id", *labels.values(), "frames" if cache_features else "wave"])
     return dataset
+
+
+def label_items(tasks) -> dict:
+    """Names of the items of a batch that hold the targets.
+
+    Example
+    -------
+    >>> label_items(["emotion", "valence"])
+    {'emotion': 'label', 'valence': 'label_valence'}
+    """
+    first, *others = tasks
+    return {first: "label", **{target: f"label_{target}" for target in others}}
+
+
+def encode_targets(task, target: str, entries: dict, name) -> dict:
+    """The targets that a task reads from the entries of a manifest, by id; ``name`` is the manifest's, for errors."""
+    encoded = {}
+    for key, fields in entries.items():
+        try:
+            encoded[key] = task.encode(fields.get(target))
+        except SerError as error:
+            got = f"{name}: {key}: {target} {error.got}"
+            raise SerError(got=got, expected=error.expected, remedy=error.remedy) from None
+    return encoded
 
 
 def durations(dataset: DynamicItemDataset) -> list[float]:

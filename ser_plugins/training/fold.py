@@ -14,9 +14,10 @@ from hyperpyyaml import load_hyperpyyaml
 
 from ser_plugins.corpora.audit import audit
 from ser_plugins.errors import SerError
+from ser_plugins.evaluation.tasks import predictions_files, tasks_of
 from ser_plugins.files import atomic_path, read_json, write_json
 from ser_plugins.training.brain import EmotionBrain
-from ser_plugins.training.data import LengthSortedBatches, collate, durations, in_order, make_dataset
+from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
 from ser_plugins.training.settings import differences, fingerprint, resolve, sha256
 
 
@@ -108,21 +109,26 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         if script is not None:
             shutil.copy(script, folder)
 
-    hparams["classes"] = protocol["classes"]
+    hparams["tasks"] = tasks = tasks_of(protocol, hparams.get("auxiliary"))
+    _check_heads(hparams["modules"]["classifier"], tasks)
+    training = {
+        target: task.training(encode_targets(task, target, parts["train"], hparams["train_annotation"]).values())
+        for target, task in tasks.items()
+    }
     brain = brain_class(hparams["modules"], hparams["opt_class"], hparams, run_options, hparams["checkpointer"])
 
     def dataset(part):
-        cache = hparams["cache_features"]
-        return make_dataset(hparams[f"{part}_annotation"], protocol, hparams["compute_features"].cpu(), cache)
+        features, cache = hparams["compute_features"].cpu(), hparams["cache_features"]
+        return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, hparams.get("auxiliary"))
 
     if not run_options["test_only"]:
         _fit(brain, hparams, dataset)
     rows, seconds = list(brain.history.rows), brain.history.seconds  # evaluating goes back to the chosen epoch
-    best = "valid_UAR" if hparams["select"] != "last" else None
-    checkpoint = hparams["checkpointer"].find_checkpoint(max_key=best)
-    brain.evaluate(in_order(dataset("test"), hparams["batch_size"]), max_key=best)  # the only time test is opened
+    best = {} if hparams["select"] == "last" else {f"{brain.task.best}_key": f"valid_{brain.task.select}"}
+    checkpoint = hparams["checkpointer"].find_checkpoint(**best)
+    brain.evaluate(in_order(dataset("test"), hparams["batch_size"]), **best)  # the only time test is opened
 
-    table = predictions_table(brain.predictions, list(parts["test"]), overrides, protocol["classes"])
+    unit, (_, *auxiliary) = protocol.get("unit_field", "speaker"), tasks
     results = {
         "schema": 1,
         "system": hparams["system"],
@@ -134,9 +140,11 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
             "transductive": False,
         },
         "audit": audited.line,
-        "speakers": {key: parts["test"][key].get("speaker") for key in parts["test"]},
+        "units": {key: fields.get(unit) for key, fields in parts["test"].items()},
+        "training": training,
         "counts": {part: len(entries) for part, entries in parts.items()},
         "metrics": brain.metrics(),
+        "auxiliary": {name: {"scale": tasks[name].scale, "metrics": brain.metrics(name)} for name in auxiliary},
         "history": rows,
         "epochs": hparams["number_of_epochs"],
         "selected_epoch": checkpoint.meta["epoch"],
@@ -154,10 +162,22 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         },
     }
     if sb.utils.distributed.if_main_process():
-        with atomic_path(folder / "predictions.csv") as temporary:
-            table.to_csv(temporary, index=False, float_format="%.8g")
+        for target, name in predictions_files(tasks).items():
+            with atomic_path(folder / name) as temporary:
+                table = predictions_table(brain.predictions[target], list(parts["test"]), overrides)
+                table.to_csv(temporary, index=False, float_format="%.8g")
         write_json(folder / "results.json", results)  # last: its presence says that the fold is finished
     return results
+
+
+def _check_heads(classifier, tasks):
+    heads = getattr(classifier, "heads", [next(iter(tasks))])  # a single head is for the corpus' own target
+    if set(heads) != set(tasks):
+        raise SerError(
+            got=f"a classifier for {', '.join(heads)}",
+            expected=f"a head for each of {', '.join(tasks)}",
+            remedy="let `auxiliary` and the heads of the MultiTaskHead in the YAML name the same targets",
+        )
 
 
 def _fit(brain, hparams, dataset):
@@ -198,17 +218,11 @@ def fit_norm(norm, batches, compute_features) -> None:
     norm.cpu().fit(pairs())
 
 
-def predictions_table(predictions: dict, ids: list, overrides: dict, classes: list) -> pd.DataFrame:
-    """Rows ``id, fold, seed, true, predicted, p_<class> ...`` in the order of the manifest."""
-    rows = []
-    for key in ids:
-        true, probabilities = predictions[key]
-        best = max(range(len(classes)), key=probabilities.__getitem__)
-        row = {"id": key, "fold": overrides["fold"], "seed": overrides["seed"]}
-        row.update(true=classes[true], predicted=classes[best])
-        row.update({f"p_{name}": p for name, p in zip(classes, probabilities, strict=True)})
-        rows.append(row)
-    return pd.DataFrame(rows)
+def predictions_table(predictions: dict, ids: list, overrides: dict) -> pd.DataFrame:
+    """Rows ``id, fold, seed, true, predicted ...`` in the order of the manifest."""
+    return pd.DataFrame(
+        [{"id": key, "fold": overrides["fold"], "seed": overrides["seed"], **predictions[key]} for key in ids]
+    )
 
 
 def machine() -> str:

@@ -57,12 +57,9 @@ def _run(arguments, prepare, script, brain_class):
 
     main = sb.utils.distributed.if_main_process()
     protocol = _prepare_on_main(prepare, hparams)
-    if hparams["n_classes"] != len(protocol["classes"]):
-        raise SerError(
-            got=f"n_classes: {hparams['n_classes']}",
-            expected=f"{len(protocol['classes'])}: {', '.join(protocol['classes'])}",
-            remedy=f"correct n_classes in {yaml_file}",
-        )
+    if hparams.get("n_classes") == "auto":  # as many as the labels have, which only prepare knows
+        overrides["n_classes"] = hparams["n_classes"] = len(protocol["classes"])
+    _check_classes(hparams.get("n_classes"), protocol, yaml_file)
     folds = _choose("fold", own.folds or str(hparams["fold"]), protocol["folds"])
     seeds = _numbers(own.seeds) if own.seeds else [hparams["seed"]]
     jobs = []
@@ -120,6 +117,19 @@ def _prepare_on_main(prepare, hparams) -> dict:
     if torch.distributed.is_initialized():
         torch.distributed.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def _check_classes(n_classes, protocol, yaml_file):
+    """A YAML with ``n_classes`` is for classes, as many as the corpus has; one without is for a number."""
+    classes = protocol["classes"]
+    if n_classes == (len(classes) or None):
+        return
+    number = f"no n_classes and a RegressionHead: {protocol['corpus']} has {protocol['target']} as a number"
+    raise SerError(
+        got=f"n_classes: {n_classes}",
+        expected=f"{len(classes)}: {', '.join(classes)}" if classes else number,
+        remedy=f"correct {yaml_file}",
+    )
 
 
 def _choose(what, wanted: str, available: list) -> list:

@@ -17,9 +17,9 @@ from ser_plugins.errors import SerError
 
 # Keys that say where files are, which repetition this is, or how fast it goes; not what is computed.
 WHERE = (
-    "data_folder", "results_folder", "run_folder", "output_folder", "save_folder", "manifest_folder",
+    "data_folder", "csv", "results_folder", "run_folder", "output_folder", "save_folder", "manifest_folder",
     "train_annotation", "valid_annotation", "test_annotation", "train_log", "train_logger", "checkpointer",
-    "seed", "__set_seed", "fold", "cache_features", "num_workers", "noprogressbar",
+    "seed", "__set_seed", "fold", "cache_folder", "cache_features", "num_workers", "noprogressbar",
     "ckpt_interval_minutes", "ckpt_interval_steps",
 )  # fmt: skip
 # SpeechBrain's run options that change what is computed.
@@ -31,11 +31,15 @@ RUN_OPTIONS = (
 
 
 def parse_overrides(text: str) -> dict:
-    """The overrides of SpeechBrain's command line (a line ``key: value`` each) as a dictionary; the last one wins."""
+    """The overrides of SpeechBrain's command line (a line ``key: value`` each) as a dictionary; the last one wins.
+
+    A bare ``--key`` comes as ``key:`` and means True.
+    """
     overrides = {}
     for line in text.splitlines():
         try:
-            overrides.update(YAML(typ="safe", pure=True).load(line))
+            bare = not line.partition(":")[2].strip()
+            overrides.update(YAML(typ="safe", pure=True).load(f"{line} True" if bare else line))
         except (YAMLError, TypeError, ValueError):
             raise SerError(
                 got=f"the option {line!r}", expected="--KEY VALUE, the value in YAML", remedy="correct or quote it"

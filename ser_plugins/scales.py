@@ -1,0 +1,73 @@
+"""The scales that sentiment and dimensions of emotion are rated on, and what a number on each of them is called.
+
+========== ========== ==========================================================================
+``mosi``   -3 .. 3    CMU-MOSI: below 0 is negative, above it positive
+``chsims`` -1 .. 1    CH-SIMS: up to -0.1 is negative, up to 0.1 neutral, above it positive
+``vad``    1 .. 5     IEMOCAP's valence, activation, dominance: no polarity
+``plain``             any other number: no polarity
+========== ========== ==========================================================================
+"""
+
+from dataclasses import dataclass
+
+from ser_plugins.errors import SerError
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Range of a scale, and its neutral part.
+
+    Arguments
+    ---------
+    low, high : float or None
+        Ends of the ratings; None where there are none.
+    neutral : tuple of float, optional
+        ``(a, b)``: a number is neutral when ``a < number <= b``; with ``a == b`` when it is just that. Without it
+        numbers have no polarity.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    neutral: tuple | None = None
+
+    def polarity(self, number: float) -> str | None:
+        """``negative``, ``neutral``, ``positive``; None on a scale without polarity.
+
+        Example
+        -------
+        >>> [SCALES["mosi"].polarity(number) for number in (-0.05, 0.0, 0.05)]
+        ['negative', 'neutral', 'positive']
+        >>> [SCALES["chsims"].polarity(number) for number in (-0.1, 0.05, 0.1, 0.2)]
+        ['negative', 'neutral', 'neutral', 'positive']
+        """
+        if self.neutral is None:
+            return None
+        below, up_to = self.neutral
+        if number > up_to:
+            return "positive"
+        return "neutral" if number > below or number == up_to else "negative"
+
+
+SCALES = {
+    "mosi": Scale(-3.0, 3.0, (0.0, 0.0)),
+    "chsims": Scale(-1.0, 1.0, (-0.1, 0.1)),
+    "vad": Scale(1.0, 5.0),
+    "plain": Scale(),
+}
+
+
+def scale_named(name) -> Scale:
+    """One of ``SCALES``.
+
+    Example
+    -------
+    >>> scale_named("percent")
+    Traceback (most recent call last):
+    ser_plugins.errors.SerError: got: scale 'percent'; expected: one of mosi, chsims, vad, plain; remedy: correct the \
+name of the scale
+    """
+    if name not in SCALES:
+        raise SerError(
+            got=f"scale {name!r}", expected=f"one of {', '.join(SCALES)}", remedy="correct the name of the scale"
+        )
+    return SCALES[name]
