@@ -1,18 +1,29 @@
-"""Shared fixtures: every test is seeded, and has a small synthetic corpus at hand."""
+"""Shared fixtures: every test is seeded, and has small synthetic corpora at hand."""
 
 import random
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+import soundfile
 import torch
+from speechbrain.utils.importutils import LazyModule
 
 from ser_plugins.corpora.toy import write_toy_emodb
+from ser_plugins.corpora.toy_iemocap import write_toy_iemocap
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "recipes" / "EmoDB"))  # as `python recipes/EmoDB/train.py` has it
+RECIPES = sorted(path.parent.name for path in ROOT.glob("recipes/*/train.py"))
+sys.path[:0] = [str(ROOT / "recipes" / name) for name in RECIPES]  # as `python recipes/EmoDB/train.py` has it
 torch.set_num_threads(1)
+# The same examples every time, however busy the machine is.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("steady")
+# Hypothesis asks every module for its file; SpeechBrain's lazy ones would be imported by that, or fail to be.
+LazyModule.__file__ = None
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +39,35 @@ def toy_emodb(tmp_path_factory) -> Path:
     return write_toy_emodb(tmp_path_factory.mktemp("corpus") / "emodb", speakers=3, sentences=2, syllables=2)
 
 
+@pytest.fixture(scope="session")
+def toy_iemocap(tmp_path_factory) -> Path:
+    """Three sessions of one improvised and one scripted dialogue."""
+    return write_toy_iemocap(tmp_path_factory.mktemp("corpus") / "iemocap", sessions=3, syllables=2)
+
+
+@pytest.fixture(scope="session")
+def toy_csv(toy_emodb, tmp_path_factory) -> Path:
+    """Three classes of the first corpus in a CSV elsewhere; one recording is stereo at 44.1 kHz."""
+    folder = tmp_path_factory.mktemp("Größe & Co") / "my corpus"
+    lines = ["Label,speaker,note,wav"]
+    for path in sorted((toy_emodb / "wav").glob("*[WTN]a.wav")):
+        speaker, label = path.stem[:2], path.stem[5]
+        if path.stem == "03a01Wa":
+            path = write_stereo(folder / "Töne" / "03 a01.flac", path).relative_to(folder)
+        lines.append(f"{label},{speaker},{'loud' if label == 'W' else ''},{path}")
+    (folder / "my.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "my.csv"
+
+
+def write_stereo(target, source) -> Path:
+    """Write a copy with two channels at 44.1 kHz."""
+    wave, rate = soundfile.read(source)
+    wave = np.interp(np.arange(int(len(wave) * 44100 / rate)) * rate / 44100, np.arange(len(wave)), wave)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(target, np.stack([wave, wave], axis=1), 44100)
+    return target
+
+
 # A model and a schedule that train in a second.
 TINY = [
     *("--hidden_size", "8", "--heads", "2", "--layers", "1"),
@@ -35,27 +75,33 @@ TINY = [
 ]
 
 
+def data_option(name) -> str:
+    """The option by which a recipe is told its data."""
+    return "--csv" if name == "CSV" else "--data_folder"
+
+
 def train(
-    data_folder,
+    data,
     results_folder,
     *options,
     prepare=None,
     brain_class=None,
     here=False,
     yaml_file="hparams/bigru_mha.yaml",
+    name="EmoDB",
 ) -> None:
-    """Run EmoDB's recipe in this process, as its ``train.py`` does; ``here`` runs several folds without workers."""
-    from emodb_prepare import prepare_emodb
-
+    """Run a recipe in this process, as its ``train.py`` does; ``here`` runs several folds without workers."""
     from ser_plugins.training import recipe
 
-    arguments = [yaml_file, "--data_folder", str(data_folder), "--results_folder", str(results_folder)]
+    key = name.lower()
+    prepare = prepare or getattr(import_module(f"{key}_prepare"), f"prepare_{key}")
+    arguments = [yaml_file, data_option(name), str(data), "--results_folder", str(results_folder)]
     with pytest.MonkeyPatch.context() as patch:
         if here:
             patch.setattr(recipe, "_workers", lambda *_: 0)
         recipe.run_recipe(
             [*arguments, *TINY, *options],
-            prepare=prepare or prepare_emodb,
-            script=str(ROOT / "recipes" / "EmoDB" / "train.py"),
+            prepare=prepare,
+            script=str(ROOT / "recipes" / name / "train.py"),
             brain_class=brain_class or recipe.EmotionBrain,
         )

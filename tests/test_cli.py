@@ -135,3 +135,18 @@ def test_toy_writes_a_corpus(ser, tmp_path):
     code, out, _ = ser("toy", tmp_path / "toy", "--speakers", 1, "--sentences", 1)
     assert (code, out.strip()) == (0, str(tmp_path / "toy"))
     assert len(list((tmp_path / "toy" / "wav").glob("03*.wav"))) == 7
+
+
+@pytest.mark.parametrize(
+    ("layout", "sizes", "wavs"), [("mosi", (3, 1), 4), ("chsims", (3, 4), 12), ("iemocap", (1, 1), None)]
+)
+def test_toy_knows_every_layout(layout, sizes, wavs, ser, tmp_path):
+    options = ("--layout", layout, "--speakers", sizes[0], "--sentences", sizes[1])
+    assert ser("toy", tmp_path / "toy", *options)[0] == 0
+    found = len([path for path in (tmp_path / "toy").rglob("*.wav") if not path.name.startswith("._")])
+    assert found == wavs if wavs else found
+
+
+def test_toy_says_which_layouts_there_are(ser, tmp_path):
+    code, _, complaint = ser("toy", tmp_path / "toy", "--layout", "meld")
+    assert (code, "got: --layout meld; expected: one of emodb, iemocap, mosi, chsims" in complaint) == (2, True)

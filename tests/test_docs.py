@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, train
+from conftest import ROOT, TINY, train
 
 from ser_plugins.serving.export import export_model
 
@@ -41,6 +41,29 @@ def test_yaml_blocks_of_the_readme_build():
 
     for block in blocks(ROOT / "README.md", "yaml"):
         assert load_hyperpyyaml(block)
+
+
+def test_the_worked_example_of_a_new_corpus_works(tmp_path):
+    """The code blocks of recipes/README.md, in their order, put where the text says."""
+    document = ROOT / "recipes" / "README.md"
+    corpus, *scripts = blocks(document, "python")
+    (keys,), (command,) = blocks(document, "yaml"), blocks(document, "bash")
+    recipe = tmp_path / "recipes" / "Tiny"
+    (recipe / "hparams").mkdir(parents=True)
+    for name, script in zip(("tiny_prepare.py", "train.py"), scripts, strict=True):
+        assert f"`recipes/Tiny/{name}`" in document.read_text(encoding="utf-8")
+        (recipe / name).write_text(script, encoding="utf-8")
+    text = (ROOT / "recipes/EmoDB/hparams/bigru_mha.yaml").read_text(encoding="utf-8")
+    for line in keys.splitlines():
+        text, changed = re.subn(rf"^{line.split(':')[0]}:.*$", line, text, flags=re.M)
+        assert changed == 1
+    (recipe / "hparams" / "bigru_mha.yaml").write_text(text, encoding="utf-8")
+    subprocess.run([sys.executable, "-c", corpus], cwd=tmp_path, check=True)
+    words = [sys.executable, *command.split()[1:], *TINY, "--jobs", "1"]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
+    assert "pooled over 3 folds" in ran.stdout
+    assert "Tiny, emotion in 2 classes" in (tmp_path / "results/Tiny/bigru_mha/loso/results.md").read_text()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from ser_plugins.attention import MultiHeadSelfAttention, _dropout
-from ser_plugins.classifier import ClassifierHead, UtteranceEncoder
+from ser_plugins.classifier import ClassifierHead, MultiTaskHead, RegressionHead, UtteranceEncoder
 from ser_plugins.encoders import PRESETS, ConvFrontEnd, RecurrentStack
 from ser_plugins.errors import SerError
 from ser_plugins.lengths import frame_counts
-from ser_plugins.losses import CrossEntropy, Focal, L1OnProbabilities
+from ser_plugins.losses import Concordance, CrossEntropy, Focal, L1OnProbabilities, MultiTask
 from ser_plugins.pooling import POOLINGS, make_pooling
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
 
@@ -429,3 +429,58 @@ def test_attention_dropout_drops_its_share_and_keeps_the_mean():
     torch.testing.assert_close(dropped[dropped > 0].unique(), torch.tensor([1.25]))
     assert (dropped == 0).float().mean().item() == pytest.approx(0.2, abs=0.01)  # 8 standard deviations
     assert not torch.equal(dropped, _dropout(weights, 0.2))
+
+
+def test_a_regression_head_is_the_classifier_head_with_one_output_and_may_be_bounded():
+    embedding = 100 * torch.randn(5, 1, 16)
+    head, bounded = RegressionHead(16), RegressionHead(16, low=-3.0, high=3.0)
+    assert {name: value.shape[1:] for name, value in head.state_dict().items()} == {
+        name: value.shape[1:] for name, value in ClassifierHead(16, 1).state_dict().items()
+    }
+    bounded.load_state_dict(head.state_dict())
+    head.eval(), bounded.eval()
+    free, kept = head(embedding), bounded(embedding)
+    assert free.shape == (5, 1, 1)
+    torch.testing.assert_close(kept, 3 * free.tanh())
+    between = RegressionHead(16, low=1.0, high=5.0).eval()(1000 * embedding)
+    assert bool(((between >= 1) & (between <= 5)).all())
+    for low, high in ((1.0, None), (None, 1.0), (3.0, -3.0)):
+        with pytest.raises(SerError, match="two numbers, low below high, or neither"):
+            RegressionHead(16, low=low, high=high)
+
+
+def test_concordance_equals_its_formula_and_forgives_no_constant():
+    predictions, targets = torch.randn(40), torch.randn(40)
+    (x, xy), (_, y) = np.cov(predictions.numpy(), targets.numpy(), bias=True)
+    ccc = 2 * xy / (x + y + float(predictions.mean() - targets.mean()) ** 2)
+    torch.testing.assert_close(Concordance()(predictions, targets), torch.tensor(1 - ccc, dtype=torch.float))
+    assert Concordance()(targets, targets) == pytest.approx(0, abs=1e-6)
+    assert Concordance()(torch.ones(4), targets[:4]) == pytest.approx(1, abs=1e-6)
+    one = torch.ones(1, requires_grad=True)
+    Concordance()(one, torch.ones(1)).backward()
+    assert bool(one.grad.isfinite().all())
+
+
+def test_several_losses_are_weighed_and_unknown_targets_have_no_gradient():
+    head = MultiTaskHead({"emotion": ClassifierHead(16, 3), "valence": RegressionHead(16)}).eval()
+    outputs = {name: output.squeeze(1).squeeze(-1) for name, output in head(torch.randn(4, 1, 16)).items()}
+    valence = torch.tensor([1.0, float("nan"), 3.0, float("nan")])
+    targets = {"emotion": torch.tensor([0, 1, 2, 0]), "valence": valence}
+    parts = {"emotion": CrossEntropy(), "valence": nn.L1Loss()}
+    expected = CrossEntropy()(outputs["emotion"], targets["emotion"])
+    expected = expected + 0.5 * (outputs["valence"] - valence)[[0, 2]].abs().mean()
+    outputs["valence"].retain_grad()
+    loss = MultiTask(parts, {"valence": 0.5})(outputs, targets)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert outputs["valence"].grad.tolist()[1] == outputs["valence"].grad.tolist()[3] == 0
+    assert all(value.grad is not None for value in head.parameters())
+
+    head.zero_grad()
+    outputs = {name: output.squeeze(1).squeeze(-1) for name, output in head(torch.randn(4, 1, 16)).items()}
+    unknown = MultiTask(parts)(outputs, {**targets, "valence": torch.full((4,), float("nan"))})
+    torch.testing.assert_close(unknown, CrossEntropy()(outputs["emotion"], targets["emotion"]))
+    unknown.backward()  # and no parameter is without a gradient, which distributed training would wait for
+    assert all(value.grad is not None and bool(value.grad.isfinite().all()) for value in head.parameters())
+    with pytest.raises(SerError, match="a weight of arousal; expected: of emotion, valence"):
+        MultiTask(parts, {"arousal": 1.0})

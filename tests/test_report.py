@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.figures import confusion_figure, curves_figure, speaker_figure
+from ser_plugins.evaluation.figures import confusion_figure, curves_figure, unit_figure
 from ser_plugins.evaluation.metrics import classification_metrics
 from ser_plugins.evaluation.report import (
     MissingFoldError,
@@ -132,7 +132,7 @@ def test_pooled_scores_come_from_all_predictions(run):
     table = pd.concat([pd.read_csv(run / "seed_1234" / fold / "predictions.csv") for fold in FOLDS])
     expected = classification_metrics(table["true"].tolist(), table["predicted"].tolist(), CLASSES)
     assert summary["metrics"] == expected
-    assert summary["utterances"] == len(table) == sum(row["n"] for row in summary["per_speaker"])
+    assert summary["utterances"] == len(table) == sum(row["n"] for row in summary["per_unit"])
     assert summary["seed_sd"] == dict.fromkeys(METRICS)
     per_fold = [json.loads((run / "seed_1234" / fold / "results.json").read_text())["metrics"] for fold in FOLDS]
     for name in METRICS:
@@ -140,7 +140,7 @@ def test_pooled_scores_come_from_all_predictions(run):
         assert summary["fold_mean"][name] == pytest.approx(np.mean(values))
         assert summary["fold_sd"][name] == pytest.approx(np.std(values, ddof=1))
         assert summary["intervals"][name][0] < summary["metrics"][name] < summary["intervals"][name][1]
-    assert [row["WA"] for row in summary["per_speaker"]] == pytest.approx([scores["WA"] for scores in per_fold])
+    assert [row["WA"] for row in summary["per_unit"]] == pytest.approx([scores["WA"] for scores in per_fold])
     assert summary["wall_time_s"] == 63 + 68 + 69
     assert summary["longest_fold_s"] == 69
 
@@ -224,7 +224,7 @@ def test_figures_show_the_numbers_they_are_given():
     confusion = confusion_figure([[8, 2], [0, 0]], ["fear", "joy"])
     assert [text.get_text() for text in confusion.axes[0].texts] == ["8", "2", "0", "0"]
     assert confusion.axes[0].images[0].get_array().tolist() == [[0.8, 0.2], [0, 0]]
-    speakers = speaker_figure([{"speaker": "spk03", "n": 49, "WA": 0.7, "UAR": 0.6}], 0.65)
+    speakers = unit_figure([{"unit": "spk03", "n": 49, "WA": 0.7, "UAR": 0.6}], 0.65)
     assert speakers.axes[0].patches[0].get_height() == pytest.approx(70)
     row = {"epoch": 1, "train_loss": 1.5, "valid_loss": 1.6, "valid_UAR": 0.4}
     assert [axes.get_ylabel() for axes in curves_figure([[row]]).axes] == ["loss", "validation UAR (%)"]
@@ -238,7 +238,8 @@ def test_markdown_holds_the_tables(run):
     assert f"| **pooled over 3 folds** | **{100 * wa:.2f}** |" in text
     assert f"| 95 % interval | {100 * low:.1f} – {100 * high:.1f} |" in text
     assert (
-        f"| majority class ({summary['baseline']['class']}) | {100 * summary['baseline']['WA']:.2f} | 25.00 |" in text
+        f"| majority class ({summary['baselines'][0]['answer']}) | {100 * summary['baselines'][0]['WA']:.2f} | 25.00 |"
+        in text
     )
     assert f"**Protocol** `{summary['protocol_hash']}`: {summary['protocol_line']}" in text
     assert "which 3 speakers make rough" in text
@@ -297,8 +298,9 @@ def test_protocol_hash_follows_every_setting(run):
 def test_fold_results_reads_one_fold(run):
     results, predictions = fold_results(run / "seed_1234" / "spk03")
     assert results["fold"] == "spk03"
-    assert len(predictions) == 24
-    assert set(predictions["speaker"]) == {"spk03"}
+    assert list(predictions) == ["emotion"]
+    assert len(predictions["emotion"]) == 24
+    assert set(predictions["emotion"]["unit"]) == {"spk03"}
 
 
 def test_missing_folds_are_named_and_nothing_is_written(run):
@@ -370,7 +372,7 @@ def test_bad_results_are_refused(run, change, message):
         ),
         (
             lambda t: t.assign(predicted=t["predicted"].map(lambda name: "fear" if name == "anger" else "anger")),
-            "id spk08_000: a less probable class as predicted; expected: the most probable class",
+            "id spk08_000: a less probable class as predicted; expected: the most probable one",
         ),
     ],
 )

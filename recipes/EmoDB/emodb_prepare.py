@@ -6,11 +6,12 @@ sentence a01, emotion letter F (Freude, happiness), take a. Everything that anot
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.prepare import Corpus, prepare_corpus
+from ser_plugins.corpora.sounds import list_wavs
 from ser_plugins.errors import SerError
 
 EMOTIONS = {
@@ -27,10 +28,10 @@ MALE = ("03", "10", "11", "12", "15")
 NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<emotion>[WLEAFTN])[a-z]\.wav")
 
 
-def utterances(data_root: Path, names: Iterable[str]) -> Iterator[Utterance]:
+def utterances(data_root: Path) -> Iterator[Utterance]:
     """Read the labels off the names, and the listeners' recognition rates from ``erkennung.txt`` (optional)."""
     rates = recognition_rates(data_root / "erkennung.txt")
-    for name in names:
+    for name in list_wavs(data_root / "wav"):
         match = NAME.fullmatch(name)
         if match is None or match["speaker"] not in SPEAKERS:
             raise SerError(

@@ -1,0 +1,141 @@
+"""Any corpus that a CSV describes: columns wav, label, speaker, and if you like session, sentence, split.
+
+``csv_table`` reads and checks the lines; recordings, protocols and the auditor are the same as for a published corpus.
+"""
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from csv_table import LINE, SPLITS, check_enough, check_rows, clean, fold_name, read_table
+
+from ser_plugins.corpora.manifest import Utterance
+from ser_plugins.corpora.prepare import Corpus, prepare_corpus
+from ser_plugins.corpora.protocols import PROTOCOLS, Protocol, by_field, choose
+from ser_plugins.corpora.verify import first_few
+from ser_plugins.errors import SerError
+
+MEASURED = ("duration", "sha256", "audio_sha256")  # what a manifest says by itself
+HANDLED = ("wav", LINE, "")
+
+
+def locate(folder: Path, wav: str) -> Path:
+    """The absolute path of a recording, tried with ``/`` for a backslash and with composed and decomposed umlauts.
+
+    When there is none, what would have been right.
+    """
+    spellings = [wav.replace("\\", "/"), wav]
+    spellings += [unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in spellings]
+    paths = [os.path.abspath(folder / text) for text in spellings]
+    return Path(next(filter(os.path.isfile, paths), paths[0]))
+
+
+def utterances(path: Path, rows: list[dict], task: str) -> Iterator[Utterance]:
+    """Turn lines into utterances, with ids made from the paths."""
+    paths = [locate(path.parent, row["wav"]) for row in rows]
+    common = os.path.commonpath([found.parent for found in paths])
+    taken = set()
+    for row, found in zip(rows, paths, strict=True):
+        id_ = clean(os.path.splitext(os.path.relpath(found, common))[0])
+        id_ = id_ if id_ and id_ not in taken else f"{id_}_line{row[LINE]}"
+        taken.add(id_)
+        fields = {f"csv_{name}" if name in MEASURED else name: row[name] for name in row if name not in HANDLED}
+        fields |= {name: fold_name(row[name]) for name in ("speaker", "session") if name in row}
+        fields |= {"label": float(row["label"])} if task == "regression" else {}
+        fields |= {"split": SPLITS[row["split"].lower()]} if "split" in row else {}
+        wav = found.relative_to(path.parent) if found.is_relative_to(path.parent) else found
+        yield Utterance(id_, wav.as_posix(), fields, source=f"{path.name}, line {row[LINE]}")
+
+
+def protocols(rows: list[dict], statement: str) -> dict:
+    """Those that the columns allow, each with the statement."""
+    names = ["loso", "random", *(["loso-sentence"] if "sentence" in rows[0] else [])]
+    offered = {name: PROTOCOLS[name] for name in names}
+    if "session" in rows[0]:
+        by_session = Protocol("session", by_field("session"), ("session",))
+        apart = Protocol("speaker, sessions kept apart", by_field("speaker"), ("speaker", "session"))
+        offered |= {"loso-session": apart, "session": by_session}
+    if "split" in rows[0]:
+        offered["split"] = Protocol("the split of the CSV", split="split", disjoint=("speaker",))
+    return {name: replace(protocol, statement=statement) for name, protocol in offered.items()}
+
+
+def remarks(rows: list[dict], task: str, encoding: str) -> str:
+    """What every table should say about these lines."""
+    speakers = defaultdict(set)
+    for row in rows:
+        speakers[row["label"]].add(row["speaker"])
+    alone = sorted(f"{label} ({next(iter(who))})" for label, who in speakers.items() if len(who) == 1)
+    said = [f"labels by a single speaker: {first_few(alone)}"] if alone and task == "classification" else []
+    return "; ".join(said + ([f"{encoding} was taken for the encoding"] if encoding != "UTF-8" else []))
+
+
+def prepare_csv(
+    csv,
+    save_folder,
+    protocol="loso",
+    task="classification",
+    subset="full",
+    select="last",
+    split_seed=0,
+    cache_folder="results/CSV/audio",
+) -> dict:
+    """Check a CSV and its recordings and write the manifests of every fold.
+
+    Arguments
+    ---------
+    csv : path-like
+        The file. Paths of recordings in it are relative to its folder, or absolute.
+    save_folder : path-like
+        For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``.
+    protocol : str
+        ``loso``, ``random`` (leaks); with the columns for it ``loso-sentence``, ``loso-session`` (nobody of the tested
+        session trains), ``session``, ``split``.
+    task : str
+        ``classification`` (the classes are the labels, sorted) or ``regression`` (the labels are numbers).
+    subset, select, split_seed
+        See ``recipes/EmoDB``; with protocol ``split``, ``select`` is ``last`` or ``valid``.
+    cache_folder : path-like
+        Where recordings of another rate, stereo ones and videos go as 16 kHz mono.
+
+    Returns
+    -------
+    dict
+        What ``protocol.json`` says.
+    """
+    choose("task", task, ("classification", "regression"))
+    if not csv:
+        raise SerError(
+            got="no --csv", expected="--csv /path/to/my.csv", remedy="recipes/CSV/README.md says what it holds"
+        )
+    path = Path(csv).expanduser().resolve()
+    rows, encoding = read_table(path)
+    check_rows(path, rows, task)
+    check_enough(path, rows, task, protocol)
+    offered = protocols(rows, remarks(rows, task, encoding))
+    choose("protocol", protocol, offered)
+    corpus = Corpus(
+        name=path.name,
+        licence="yours",
+        citation="yours",
+        classes=tuple(sorted({row["label"] for row in rows})) if task == "classification" else (),
+        target="label",
+        utterances=lambda data_root: utterances(path, rows, task),
+        task=task,
+        scale="plain" if task == "regression" else None,
+        remedy=f"correct {path.name}, or put the recordings where it says",
+        protocols=offered,
+    )
+    return prepare_corpus(
+        corpus,
+        path.parent,
+        save_folder,
+        protocol=protocol,
+        subset=subset,
+        select=select,
+        split_seed=split_seed,
+        cache_folder=cache_folder,
+    )
