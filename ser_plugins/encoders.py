@@ -196,7 +196,7 @@ class RecurrentStack(nn.Module):
     def _may_be_by_hand(self, frames):
         """Whether :mod:`ser_plugins.gru` has this case: the training of bidirectional GRUs on a CPU."""
         gru = self.backward_layers is not None and isinstance(self.forward_layers[0], nn.GRU)
-        return gru and torch.is_grad_enabled() and not frames.is_cuda
+        return gru and self.training and not frames.is_cuda
 
     def _run_by_hand(self, depth, frames, mask, counts):
         return bidirectional_gru(frames, mask, self.forward_layers[depth], self.backward_layers[depth])

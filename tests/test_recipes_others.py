@@ -43,6 +43,7 @@ def test_every_yaml_trains(name, yaml_file, request, tmp_path):
     assert results["system"] == yaml_file.removesuffix(".yaml")
     number = "regression" in yaml_file or "valence" in yaml_file
     assert ("MAE" if number else "UAR") in results["metrics"]
+    assert ("valence" in results["auxiliary"]) == ("multitask" in yaml_file)
 
 
 @pytest.mark.parametrize("name", FOLDS)
