@@ -9,6 +9,7 @@ import soundfile
 
 from ser_plugins.errors import AudioError, MissingPathError
 
+AUDIO = (".wav", ".flac", ".ogg", ".mp3")  # what is looked for in folders; a file that is named may end in anything
 LENIENCE = 0.1  # s: headers that promise a few samples more than there are come from careless software, not from damage
 # Bytes: software that writes to a pipe cannot know the length and puts 2 GiB or more into the header.
 _UNKNOWN_LENGTH = 0x7FF00000
@@ -44,8 +45,8 @@ def read_blocks(path, seconds=1.0) -> tuple[int, Iterator[np.ndarray]]:
 
     Arguments
     ---------
-    path : str or Path
-        The file; it stays open until the last block is taken.
+    path : str, Path or seekable binary file
+        The file; it stays open until the last block is taken. A binary file is named by its ``str`` in errors.
     seconds : float
         Length of a block; the last one may be shorter.
 
@@ -62,8 +63,9 @@ def read_blocks(path, seconds=1.0) -> tuple[int, Iterator[np.ndarray]]:
     MissingPathError, AudioError
         No such file, or unreadable.
     """
-    path = Path(path)
-    if not path.is_file():
+    if hasattr(path, "seek"):
+        path.seek(0)
+    elif not Path(path).is_file():
         raise MissingPathError(got=f"no file {path}", expected="an audio file", remedy="check the path")
     try:
         file = soundfile.SoundFile(path)

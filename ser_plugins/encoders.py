@@ -117,9 +117,11 @@ class _ConvLayer(nn.Module):
         self.time_stride, self.time_pool = stride[0], pool[0]
 
     def forward(self, maps, counts):
-        maps = self.pool(self.conv(maps))
-        counts = ((counts - 1) // self.time_stride + 1) // self.time_pool
+        maps, counts = self.before_relu(maps, counts)
         return _MaskedReLU.apply(maps, counts), counts
+
+    def before_relu(self, maps, counts):
+        return self.pool(self.conv(maps)), ((counts - 1) // self.time_stride + 1) // self.time_pool
 
 
 class _MaskedReLU(torch.autograd.Function):

@@ -3,7 +3,7 @@
 >>> EmotionClassifier.from_hparams("no/such/model")
 Traceback (most recent call last):
 ser_plugins.errors.MissingPathError: got: no folder no/such/model; expected: a local folder written by ser export \
-(models are never fetched); remedy: check the path
+(paths are never fetched), or hf:OWNER/NAME@COMMIT; remedy: check the path
 """
 
 from typing import NamedTuple
@@ -11,12 +11,14 @@ from typing import NamedTuple
 import torch
 
 from ser_plugins.classifier import ClassifierHead, RegressionHead
+from ser_plugins.errors import SerError
 from ser_plugins.scales import scale_named
-from ser_plugins.serving.loading import load_model
+from ser_plugins.serving.loading import BOX, load_model
 from ser_plugins.serving.recordings import SILENCE, RecordingModel
 from ser_plugins.serving.windows import SentimentWindow, Window
 
 __all__ = [
+    "BOX",
     "SILENCE",
     "Classification",
     "EmotionClassifier",
@@ -33,13 +35,13 @@ class Classification(NamedTuple):
     Arguments
     ---------
     probabilities : torch.Tensor
-        (batch, classes), in the order of ``EmotionClassifier.labels``.
+        (batch, classes), of an ensemble the mean of its members', in the order of ``EmotionClassifier.labels``.
     score : torch.Tensor
         (batch,), the highest probability.
     index : torch.Tensor
         (batch,), the class that has it.
     labels : list of str
-        The name of that class, one per item.
+        The name of that class, one per item; None where the model abstains.
     """
 
     probabilities: torch.Tensor
@@ -49,9 +51,9 @@ class Classification(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What :meth:`EmotionClassifier.predict_file` returns: plain Python values for one recording."""
+    """What :meth:`EmotionClassifier.predict` returns: plain Python values for one recording; no label: abstained."""
 
-    label: str
+    label: str | None
     probability: float
     probabilities: dict
 
@@ -67,6 +69,11 @@ class EmotionClassifier(RecordingModel):
         Class names in the order of the classifier's outputs.
     device : str or torch.device
         Where to compute.
+    abstain_below : float
+        0..1: a recording whose highest probability is lower gets the label None. The card of a model says how many
+        recordings of its corpus that would have answered, and how many of those rightly.
+    others : sequence of torch.nn.ModuleDict
+        Further members of an ensemble, whose probabilities are averaged.
 
     Attributes
     ----------
@@ -87,22 +94,30 @@ class EmotionClassifier(RecordingModel):
     >>> probabilities, score, index, labels = model.classify_batch(torch.randn(2, 16000), torch.tensor([1.0, 0.5]))
     >>> probabilities.shape, round(float(probabilities[0].sum()), 4), labels[0] == model.labels[index[0]]
     (torch.Size([2, 3]), 1.0, True)
+    >>> model.predict([torch.randn(8000), torch.randn(2, 16000).numpy()], sample_rate=8000)[1].label in model.labels
+    True
     """
 
     head, window = ClassifierHead, Window
 
-    def __init__(self, modules, labels, device="cpu"):
-        super().__init__(modules, device)
-        self.labels = list(labels)
+    def __init__(self, modules, labels, device="cpu", *, abstain_below=0.0, others=()):
+        super().__init__(modules, device, others)
+        if not 0 <= abstain_below <= 1:
+            raise SerError(
+                got=f"abstain_below={abstain_below}", expected="a probability, 0 to 1", remedy="correct the option"
+            )
+        self.labels, self.abstain_below = list(labels), abstain_below
 
     @staticmethod
     def _meaning(model):
         return model.labels
 
     def _result(self, outputs) -> Classification:
-        probabilities = outputs.exp()  # (batch, classes)
+        probabilities = outputs.exp().mean(dim=0)  # (batch, classes)
         score, index = probabilities.max(dim=-1)
-        return Classification(probabilities, score, index, [self.labels[place] for place in index.tolist()])
+        sure = (score >= self.abstain_below).tolist()
+        labels = [self.labels[place] if yes else None for place, yes in zip(index.tolist(), sure, strict=True)]
+        return Classification(probabilities, score, index, labels)
 
     def _predictions(self, result: Classification) -> list[Prediction]:
         rows = zip(result.labels, result.score.tolist(), result.probabilities.tolist(), strict=True)
@@ -135,6 +150,8 @@ class SentimentRegressor(RecordingModel):
         Of :data:`ser_plugins.scales.SCALES`.
     device : str or torch.device
         Where to compute.
+    others : sequence of torch.nn.ModuleDict
+        Further members of an ensemble, whose scores are averaged.
 
     Attributes
     ----------
@@ -159,8 +176,8 @@ class SentimentRegressor(RecordingModel):
 
     head, window = RegressionHead, SentimentWindow
 
-    def __init__(self, modules, scale, device="cpu"):
-        super().__init__(modules, device)
+    def __init__(self, modules, scale, device="cpu", *, others=()):
+        super().__init__(modules, device, others)
         self.scale = scale_named(scale)
 
     @staticmethod
@@ -168,15 +185,27 @@ class SentimentRegressor(RecordingModel):
         return model.scale
 
     def _result(self, outputs) -> Sentiment:
-        score = outputs.squeeze(-1)  # (batch,)
+        score = outputs.mean(dim=0).squeeze(-1)  # (batch,)
         return Sentiment(score, [self.scale.polarity(number) for number in score.tolist()])
 
     def _predictions(self, result: Sentiment) -> list[Sentiment]:
         return [Sentiment(*row) for row in zip(result.score.tolist(), result.polarity, strict=True)]
 
 
-def open_model(source, device=None) -> EmotionClassifier | SentimentRegressor:
-    """Load a folder that ``ser export`` wrote, whichever kind of model it holds; see ``from_hparams``."""
+def open_model(source=None, device=None, **options) -> EmotionClassifier | SentimentRegressor:
+    """Load a folder that ``ser export`` wrote, whichever kind of model it holds; see ``from_hparams``.
+
+    Example
+    -------
+    >>> open_model(device="cpu", abstain_below=0.5).labels  # the model in the box
+    ['anger', 'boredom', 'disgust', 'fear', 'happiness', 'sadness', 'neutral']
+    """
     model = load_model(source)
     kind = next(kind for kind in (EmotionClassifier, SentimentRegressor) if kind.fits(model))
-    return kind.of(model, device)
+    if kind is SentimentRegressor and options:
+        raise SerError(
+            got=f"{', '.join(options)} for a model of sentiment",
+            expected="a model that gives probabilities",
+            remedy="leave it out",
+        )
+    return kind.of(model, device, **options)

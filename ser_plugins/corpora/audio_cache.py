@@ -14,7 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ser_plugins.corpora.media import AUDIO, convert, find_ffmpeg
+from ser_plugins.audio import AUDIO
+from ser_plugins.corpora.media import convert, find_ffmpeg
 from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, sha256_of, write_json, write_text

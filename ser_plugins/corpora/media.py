@@ -15,12 +15,11 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from ser_plugins.audio import read_wave
+from ser_plugins.audio import AUDIO, read_wave
 from ser_plugins.errors import AudioError, MissingPathError, SerError
 from ser_plugins.files import atomic_path
 
 SAMPLE_RATE = 16000  # Hz
-AUDIO = (".wav", ".flac", ".ogg", ".mp3")  # what libsndfile reads; everything else is ffmpeg's
 PATIENCE = 900  # s that ffmpeg may take for one source
 ZEROS, ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on each side, cut-off relative to the lower Nyquist
 
@@ -79,7 +78,7 @@ def convert(source, target) -> str:
     (16000, (16000,), 0.5)
     """
     source = Path(source)
-    if source.suffix.lower() in AUDIO:
+    if source.suffix.lower() in AUDIO:  # everything else is ffmpeg's
         (wave, rate), complaints = read_wave(source), ""
     else:
         wave, rate, complaints = _decode(source)

@@ -3,7 +3,8 @@
 A protocol says two things: the *blocks*, a partition of the corpus, each of which is the test set of one fold; and the
 fields in which training must be *disjoint* from what is held out. Training is everything else that shares none of these
 with the held-out utterances. A published split is a protocol too: a field says train, valid or test, and there is one
-fold. Epochs are chosen by ``select``; choosing on the test set does not exist.
+fold. Epochs are chosen by ``select``; choosing on the test set does not exist. ``all`` is for a model to be used: it
+trains on everything, tests nothing, and what it is worth is measured by another protocol with the same settings.
 """
 
 import dataclasses
@@ -25,7 +26,8 @@ class Protocol:
     unit : str
         What a fold tests, in words.
     blocks : callable
-        ``(manifest, target, seed) -> {fold: [ids]}``: every utterance in exactly one block. None for a fixed split.
+        ``(manifest, target, seed) -> {fold: [ids]}``: every utterance in exactly one block (``all``: in none). None
+        for a fixed split.
     disjoint : tuple of str
         Fields that train, valid and test never share; the first is the unit that ``inner_speaker`` holds out.
     leaks : bool
@@ -104,10 +106,12 @@ def _grouped(manifest, key) -> dict:
     return dict(sorted(blocks.items()))
 
 
+ALL = "all"
 PROTOCOLS = {
     "loso": Protocol("speaker", by_field("speaker"), ("speaker",)),
     "loso-sentence": Protocol("speaker x half of the sentences", by_speaker_and_sentence, ("speaker", "sentence")),
     "random": Protocol("utterance (random folds, speakers leak)", at_random, leaks=True),
+    ALL: Protocol("nothing (everything is trained on)", lambda manifest, target, seed: {ALL: []}),
 }
 PARTS = ("train", "valid", "test")
 SUBSETS = ("full", "balanced50")

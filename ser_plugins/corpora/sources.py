@@ -7,9 +7,10 @@ from pathlib import Path
 
 import soundfile
 
+from ser_plugins.audio import AUDIO
 from ser_plugins.corpora.audio_cache import cache_audio
 from ser_plugins.corpora.manifest import Utterance
-from ser_plugins.corpora.media import AUDIO, SAMPLE_RATE
+from ser_plugins.corpora.media import SAMPLE_RATE
 
 VIDEO = (".mp4", ".mkv", ".mov", ".avi", ".flv", ".webm", ".m4a")
 

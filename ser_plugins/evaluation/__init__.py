@@ -3,6 +3,7 @@
 - ``metrics`` of classes and ``regression`` of numbers: validate -> metric -> evaluate, reference first, estimate second
 - ``scores``: what each of them is called, and how it is printed
 - ``statistics``: intervals and the majority baseline
+- ``calibration``: temperature, calibration error, what abstaining buys
 - ``tasks``: a class or a number; all that training, report and export have to ask about the difference
 - ``folds``: reads and checks what training left behind
 - ``report``: aggregates a run folder and writes everything

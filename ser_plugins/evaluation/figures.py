@@ -14,7 +14,7 @@ from ser_plugins.evaluation.scores import SCORES, Score
 from ser_plugins.files import atomic_path
 
 BLUE, SKY, ORANGE = "#0072B2", "#56B4E9", "#D55E00"
-_STYLE = {
+STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -52,7 +52,7 @@ def confusion_figure(confusion, classes, note: str = "") -> Figure:
     confusion = np.asarray(confusion)
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)  # an absent class keeps an empty row
     size = 1.6 + 0.58 * len(classes)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(size + 0.6, size), layout="constrained")
         axes = figure.add_subplot()
         image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -91,7 +91,7 @@ def unit_figure(units, pooled, note: str = "", name: str = "speaker") -> Figure:
     ['spk03\n49']
     """
     places = np.arange(len(units))
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(max(3.5, 1.2 + 0.55 * len(units)), 3.2), layout="constrained")
         axes = figure.add_subplot()
         bars = axes.bar(places, [100 * row["WA"] for row in units], 0.7, color=SKY, label="WA")
@@ -132,7 +132,7 @@ def curves_figure(histories, note: str = "", key: str = "UAR", score: Score = SC
     label, times = (f"{score.label} (%)", 100) if score.percent else (score.label, 1)
     panels = [("loss", 1, losses), (f"validation {label}", times, [(f"valid_{key}", "validation", ORANGE)])]
     panels = [panel for panel in panels if any(_curves(histories, key) for key, _, _ in panel[2])]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(0.8 + 3.7 * max(1, len(panels)), 3.2), layout="constrained")
         figure.suptitle(note, fontsize=10)
         for place, (label, scale, kinds) in enumerate(panels, 1):
@@ -149,6 +149,44 @@ def curves_figure(histories, note: str = "", key: str = "UAR", score: Score = SC
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set(xlabel="epoch", ylabel=label)
             axes.legend()
+    return figure
+
+
+def calibration_figure(found: dict, note: str = "") -> Figure:
+    """Reliability diagram (on the dashed line probabilities mean what they say), and accuracy over coverage.
+
+    Arguments
+    ---------
+    found : dict
+        As :func:`ser_plugins.evaluation.calibration.calibration` gives it.
+    note : str
+        Title of the figure.
+
+    Example
+    -------
+    >>> bins, points = [{"confidence": 0.8, "accuracy": 0.6, "n": 10}], [{"coverage": 1.0, "accuracy": 0.6}]
+    >>> raw = {"ECE": 0.2, "reliability": bins, "coverage": points}
+    >>> figure = calibration_figure({"raw": raw, "calibrated": None})
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['as trained, ECE 20.0 %', 'perfect']
+    """
+    kinds = [("as trained", "raw", ORANGE, "s"), ("temperature", "calibrated", BLUE, "o")]
+    kinds = [(name, found[key], colour, mark) for name, key, colour, mark in kinds if found[key]]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 3.4), layout="constrained")
+        figure.suptitle(note, fontsize=10)
+        diagram, curve = figure.subplots(1, 2)
+        for name, scores, colour, mark in kinds:
+            style = {"color": colour, "marker": mark, "markersize": 4}
+            bins, points = scores["reliability"], [row for row in scores["coverage"] if row["accuracy"] is not None]
+            across, up = ([100 * row[key] for row in bins] for key in ("confidence", "accuracy"))
+            diagram.plot(across, up, label=f"{name}, ECE {100 * scores['ECE']:.1f} %", **style)
+            across, up = ([100 * row[key] for row in points] for key in ("coverage", "accuracy"))
+            curve.plot(across, up, label=name, **style)
+        diagram.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=1, label="perfect")
+        diagram.set(xlim=(0, 100), ylim=(0, 100), xlabel="probability (%)", ylabel="correct (%)")
+        curve.set(xlim=(0, 102), ylim=(0, 102), xlabel="answered (%)", ylabel="of those correct (%)")
+        diagram.legend(loc="upper left")
     return figure
 
 
@@ -170,7 +208,7 @@ def scatter_figure(true, predicted, note: str = "", name: str = "") -> Figure:
     >>> figure.axes[0].get_xlabel(), figure.axes[0].lines[0].get_xydata().tolist()
     ('true sentiment', [[-1.0, 0.0], [0.5, 0.25]])
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4, 4), layout="constrained")
         axes = figure.add_subplot()
         _dots(axes, true, predicted)
@@ -200,7 +238,7 @@ def residual_figure(true, predicted, note: str = "", name: str = "") -> Figure:
     [1.0, -0.25]
     """
     residuals = np.asarray(predicted, float) - np.asarray(true, float)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6, 3.2), layout="constrained")
         figure.suptitle(note, fontsize=10)
         cloud, counts = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))

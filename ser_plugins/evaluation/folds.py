@@ -58,6 +58,12 @@ def fold_results(folder) -> FoldResults:
     if not isinstance(results, dict) or results.get("schema") != SCHEMA:
         found = results.get("schema") if isinstance(results, dict) else type(results).__name__
         raise _bad(folder / "results.json", f"schema {found}", f"the results of one fold, schema {SCHEMA}")
+    if results.get("metrics", {}) is None:
+        raise SerError(
+            got=f"{folder}: a training on everything, which tests nothing",
+            expected="a fold with a test set",
+            remedy="report and export by the run that measured the same settings: ser export RUN FOLDER --measured-by",
+        )
     if "speakers" in results:  # version 0.1.0
         results = {"units": results["speakers"], "training": {}, **results}
     missing = [key for key in _KEYS if key not in results]

@@ -8,6 +8,7 @@ How scores are put together:
   and sd (n-1) over the folds.
 - **Per unit** (speaker, session or video): the same for each; ``n`` counts utterances, not utterances times seeds.
 - Counts of the confusion matrix are summed over the seeds.
+- **Calibration** is of the predictions of all folds and seeds together.
 - **Auxiliary targets** of a multi-task training get all of this too, over the utterances that are rated.
 """
 
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ser_plugins.evaluation import figures
+from ser_plugins.evaluation.calibration import calibration
 from ser_plugins.evaluation.folds import FoldResults, MissingFoldError, fold_results, read_run, tasks_in
 from ser_plugins.evaluation.regression import ConstantWarning
 from ser_plugins.evaluation.statistics import DRAWS, LEVEL
@@ -91,6 +93,7 @@ def aggregate(runs: list[FoldResults]) -> dict:
             for name, other in others
             if tables[name]["true"].notna().any()
         },
+        "calibration": calibration(tables[target], task.classes) if task.kind == "classification" else None,
         "audit": _common_audit(results),
         "parameters": first["parameters"],
         "settings": first["settings"],
@@ -174,6 +177,7 @@ def _drawings(summary, runs, tables) -> dict:
     drawings = {"training_curves": figures.curves_figure(histories, note, task.select, task.scores[task.select])}
     if task.kind == "classification":
         drawings["confusion_matrix"] = figures.confusion_figure(summary["metrics"]["confusion"], task.classes, note)
+        drawings["calibration"] = figures.calibration_figure(summary["calibration"], note)
         drawings[f"{unit}s"] = figures.unit_figure(summary["per_unit"], summary["metrics"]["WA"], note, unit)
     for target, other in tasks_in(summary).items():
         if other.kind == "regression":

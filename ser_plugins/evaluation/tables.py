@@ -58,6 +58,7 @@ def results_markdown(summary: dict) -> str:
         *_classes_markdown(task, summary),
         *_units_markdown(task, summary),
         *_confusion_markdown(task, summary),
+        *_calibration_markdown(summary),
     ]
     for target, other in others:
         part = summary["auxiliary"][target]
@@ -111,6 +112,28 @@ def _confusion_markdown(task, summary) -> list[str]:
     ]
 
 
+def _calibration_markdown(summary) -> list[str]:
+    found, unit = summary["calibration"], summary["protocol"]["unit_field"]
+    if found is None or found["calibrated"] is None:
+        return []
+    kinds = (("as trained", found["raw"]), (f"temperature of the other {unit}s", found["calibrated"]))
+    rows = [[name, percent(scores["ECE"]), f"{scores['NLL']:.3f}"] for name, scores in kinds]
+    points = [
+        point for point in found["calibrated"]["coverage"] if point["abstain_below"] in (0, 0.4, 0.5, 0.6, 0.7, 0.8)
+    ]
+    abstaining = [
+        ["answered (%)", *(percent(point["coverage"]) for point in points)],
+        ["WA of those (%)", *(percent(point["accuracy"]) for point in points)],
+    ]
+    return [
+        f"**Calibration** of the probabilities (ECE over {found['bins']} bins of equal width; `ser export` uses the "
+        f"temperature of all {unit}s, {found['temperature']:.2f})",
+        markdown_table(["", "ECE (%)", "NLL (nats)"], rows),
+        "**Abstaining** below a probability, with that temperature of the others",
+        markdown_table(["below", *(f"{point['abstain_below']:g}" for point in points)], abstaining),
+    ]
+
+
 def terminal_table(summary: dict) -> Group:
     """The headlines, the classes and the protocol line as one renderable, for ``Console().print``."""
     protocol, tasks = summary["protocol"], tasks_in(summary)
@@ -151,6 +174,8 @@ def brief(results: dict) -> str:
     >>> brief({"protocol": protocol, "metrics": {"WA": 0.631, "UAR": 0.55, "macro_F1": 0.5}})
     'WA 63.1 %, UAR 55.0 %'
     """
+    if results["metrics"] is None:
+        return "nothing tested"
     task = next(iter(tasks_in(results).values()))
     scores = list(task.scores.items())[:2]
     return ", ".join(

@@ -12,7 +12,7 @@ _LEAKING = "**LEAKING**: test speakers were also in training. The numbers show t
 _TRANSDUCTIVE = "**TRANSDUCTIVE**: the normalisation has seen the test speaker's own utterances."
 _PARTIAL = "**PARTIAL**: trained and tested on a part of the corpus only."
 # What a model of this corpus knows; of others the card can only say their name.
-_SPEECH = {"EmoDB": "acted speech, recorded in a studio by few speakers"}
+_SPEECH = {"EmoDB": "acted speech in German, recorded in a studio by few speakers (CC0-1.0)"}
 
 
 def model_card(facts: dict) -> str:
@@ -30,21 +30,15 @@ def model_card(facts: dict) -> str:
         *(f"> {text}" for key, text in kinds.items() if facts[key]),
         *(f"> {statement}" for statement in facts["statements"]),
         f"Takes one utterance ({facts['sample_rate']} Hz, mono, at least {facts['min_seconds']:.3g} s) and gives "
-        f"{_gives(facts, task)}. {facts['parameters']:,} parameters.",
+        f"{_gives(facts, task)}. {facts['parameters']:,} parameters, kept in {facts['precision']}.",
         "## Trained on",
-        f"{facts['corpus']}: {mine['train_utterances']} utterances, everything that fold `{mine['fold']}` trains on "
-        f"(seed {mine['seed']}, epoch {mine['epoch']}). The fold's {mine['test_utterances']} test utterances were held "
-        f"out. This model was chosen so: {mine['chosen']}.",
+        _trained(facts, mine),
         "## Measured",
         _measured(facts),
         _table(facts, task),
-        f"This very model, on the {mine['test_utterances']} utterances it was not trained on: "
-        + ", ".join(
-            f"{score.label} {score.text(mine['metrics'][key], 2)}{' %' * score.percent}"
-            for key, score in task.scores.items()
-        )
-        + ".",
+        _this_model(facts, mine, task),
         *_per_class(facts),
+        *_calibration(facts),
         f"Protocol{_hash(facts)}: {facts['protocol_line']}",
         f"Audit of the split: {facts['audit']}",
         "## Limits",
@@ -67,11 +61,52 @@ def _gives(facts, task):
     return task.describe(facts["target"])
 
 
+def _trained(facts, mine):
+    if members := facts.get("members"):
+        return f"{facts['corpus']}. {len(members)} models, whose outputs are averaged: {', '.join(members)}."
+    how = f"seed {mine['seed']}, epoch {mine['epoch']}"
+    count = f"{facts['corpus']}: {mine['train_utterances']} utterances"
+    if mine["metrics"] is None:
+        return f"{count}, all that there are ({how}). Nothing was held out."
+    return (
+        f"{count}, everything that fold `{mine['fold']}` trains on ({how}). The fold's {mine['test_utterances']} test "
+        f"utterances were held out. This model was chosen so: {mine['chosen']}."
+    )
+
+
+def _this_model(facts, mine, task):
+    if facts.get("members"):
+        return "The mean itself was not measured: of every utterance most members have seen the speaker."
+    if mine["metrics"] is None:
+        return "This very model has seen all of the corpus, so nothing is left to test it on."
+    scores = ", ".join(
+        f"{score.label} {score.text(mine['metrics'][key], 2)}{' %' * score.percent}"
+        for key, score in task.scores.items()
+    )
+    return f"This very model, on the {mine['test_utterances']} utterances it was not trained on: {scores}."
+
+
+def _calibration(facts):
+    found = facts["calibration"]
+    if not found or not found["calibrated"]:
+        return []
+    half = next(row for row in found["calibrated"]["coverage"] if row["abstain_below"] == 0.5)
+    answered = f"{percent(half['coverage'])} % of the utterances, {percent(half['accuracy'])} % of those rightly"
+    return [
+        f"Probabilities are calibrated: the logits are divided by {facts['temperature']:.3g}, fitted on those "
+        f"predictions. The expected calibration error ({found['bins']} bins) was {percent(found['raw']['ECE'])} % "
+        f"before and {percent(found['calibrated']['ECE'])} % with the temperature of the other {facts['unit_field']}s. "
+        f"Abstaining below 0.5 would have answered {answered}."
+    ]
+
+
 def _measured(facts):
     if facts["whole_protocol"]:
+        this = "is one of those" if facts["this_model"]["metrics"] else "was trained so on all of them"
+        this = "is the mean of such" if facts.get("members") else this
         return (
             f"The whole protocol, every fold tested by a model that had not seen it, {facts['tested_utterances']} "
-            "utterances pooled (mean over the seeds). It measures the way of training; this model is one of those."
+            f"utterances pooled (mean over the seeds). It measures the way of training; this model {this}."
         )
     return (
         f"**One fold only** ({facts['tested_utterances']} utterances): the other folds were missing when this was "
@@ -112,7 +147,7 @@ def _limits(facts):
     known = _SPEECH.get(facts["corpus"], f"recordings such as those of {facts['corpus']}")
     speech = "sounds made by code" if facts["synthetic"] else known
     always = (
-        "chooses one of its classes. The probabilities are not calibrated"
+        f"chooses one of its classes, unless told to abstain. {_TRUST[bool(facts['calibration'])]}"
         if facts["classes"]
         else ("gives a number, and nothing says how sure it is")
     )
@@ -126,6 +161,10 @@ def _limits(facts):
     )
 
 
+_TRUST = {
+    True: "The probabilities are calibrated for such recordings as it was measured on, and for no others",
+    False: "The probabilities are not calibrated",
+}
 _CALLS = {
     "classification": {
         "face": "EmotionClassifier",

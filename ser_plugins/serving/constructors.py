@@ -26,6 +26,8 @@ WITH_WEIGHTS = ("mean_var_norm", "embedding_model", "classifier")  # features ha
 # Only plain SpeechBrain builds these two; we read past them.
 LABEL_ENCODER = "speechbrain.dataio.encoder.CategoricalEncoder"
 PRETRAINER = "speechbrain.utils.parameter_transfer.Pretrainer"
+# What a module may have at most, a hundred times our largest model: beyond, building it takes the machine's memory.
+MAX_VALUES, MAX_NUMBER, MAX_LAYERS = 2**28, 1e6, 64
 _PLAIN = ("map", "seq", "str", "int", "float", "bool", "null")
 
 
@@ -123,8 +125,15 @@ def scalar(node, path):
 def construct(kind: type, name: str, arguments: dict, path) -> nn.Module:
     """Build a module; one with weights on the meta device: no memory is taken and no random number drawn."""
     try:
+        largest = max((abs(value) for value in arguments.values() if isinstance(value, (int, float))), default=0)
+        if not largest <= MAX_NUMBER or arguments.get("layers", 1) > MAX_LAYERS:
+            raise ValueError(f"numbers up to {largest:g} (at most {MAX_NUMBER:g}, and {MAX_LAYERS} layers)")
         with torch.device("meta" if name in WITH_WEIGHTS else "cpu"):
-            return kind(**arguments)
+            module = kind(**arguments)
+        values = sum(value.numel() for value in module.parameters())
+        if values > MAX_VALUES:
+            raise ValueError(f"{values:,} values (at most {MAX_VALUES:,})")
+        return module
     except (TypeError, ValueError, RuntimeError, MemoryError, ArithmeticError) as error:
         raise SerError(
             got=f"{path}: {name}: {error}",

@@ -1,27 +1,23 @@
 """A trained fold becomes a folder that loads anywhere: in plain SpeechBrain and in :mod:`ser_plugins.inference`.
 
-The weights are those that were tested, the YAML keeps the constructors and drops the rest (seed, paths, training), and
+The weights are those that were tested, but for the temperature of a whole protocol of classes, which divides the last
+layer's and changes no decision; the YAML keeps the constructors and drops the rest (seed, paths, training), and
 the card says what was measured. The folder is built beside its target, loaded once, and only then renamed.
 """
 
-import os
-import shutil
-import tempfile
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import yaml
 
 from ser_plugins.classifier import MultiTaskHead
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.report import aggregate, fold_results, read_run
 from ser_plugins.evaluation.tasks import tasks_of
-from ser_plugins.files import read_json, sha256_of, write_json, write_text
+from ser_plugins.files import sha256_of, write_json, write_text
 from ser_plugins.inference import open_model
 from ser_plugins.serving.card import model_card
+from ser_plugins.serving.choice import Chosen, choose
 from ser_plugins.serving.constructors import (
     LABEL_ENCODER,
     MODULES,
@@ -34,12 +30,11 @@ from ser_plugins.serving.constructors import (
     scalar,
     tag_of,
 )
+from ser_plugins.serving.destination import FORMAT, built_aside, refuse_occupied
 from ser_plugins.serving.loading import CARD_FILE, LABEL_FILE, YAML_FILE, read_weights
 
-FORMAT = "ser_plugins model"
 
-
-def export_model(source, folder, overwrite=False) -> dict:
+def export_model(source, folder, overwrite=False, *, half=False, measured_by=None) -> dict:
     """Write a relocatable model folder.
 
     Arguments
@@ -51,6 +46,11 @@ def export_model(source, folder, overwrite=False) -> dict:
         Where to; does not exist or is empty.
     overwrite : bool
         Whether an earlier export in ``folder`` may be replaced; anything else never is.
+    half : bool
+        Whether to keep the weights in half precision: half the size, computed in single precision all the same.
+    measured_by : str or Path, optional
+        For a training on everything (``--protocol all``), which tests nothing: the run folder of another protocol with
+        the same settings, whose numbers and temperature are then those of the card.
 
     Returns
     -------
@@ -60,7 +60,8 @@ def export_model(source, folder, overwrite=False) -> dict:
     Raises
     ------
     MissingPathError, SerError
-        Nothing finished in ``source``; modules that are not ours; or a ``folder`` that is not free.
+        Nothing finished in ``source``; modules that are not ours; a ``folder`` that is not free; or a ``measured_by``
+        with other settings.
 
     Example
     -------
@@ -70,74 +71,59 @@ def export_model(source, folder, overwrite=False) -> dict:
 the path
     """
     folder = Path(folder).absolute()
-    _refuse_occupied(folder, overwrite)
-    chosen = _choose(Path(source))
-    facts = _facts(chosen)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        built = temporary / "new"
-        built.mkdir()
+    refuse_occupied(folder, overwrite)
+    chosen = choose(source, measured_by)
+    facts = _facts(chosen, half)
+    with built_aside(folder) as built:
         _write(built, chosen, facts)
-        _put_in_place(built, folder, aside=temporary / "old")
-    finally:
-        shutil.rmtree(temporary)
     return facts
 
 
-def _put_in_place(built: Path, folder: Path, aside: Path) -> None:
-    """Rename ``built`` to ``folder``; what was there is set aside, and put back when that fails."""
-    if folder.exists():
-        os.replace(folder, aside)
-    try:
-        os.replace(built, folder)
-    except OSError:
-        if aside.exists():
-            os.replace(aside, folder)
-        raise
+def export_ensemble(source, folder, overwrite=False, *, half=False, measured_by=None) -> dict:
+    """Write every fold and seed of a run as one model, whose output is the mean of theirs; see :func:`export_model`.
+
+    ``folder`` holds a member per fold and seed, each a model of its own, and ``model.json`` with their hashes. What the
+    mean is worth on unknown speakers is not measured: of every utterance most folds have seen the speaker.
+
+    Example
+    -------
+    >>> export_ensemble("results/nothing", "models/new")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ser_plugins.errors.MissingPathError: got: no folder results/nothing; expected: a run folder ...
+    """
+    source, folder = Path(source), Path(folder).absolute()
+    refuse_occupied(folder, overwrite)
+    folds = sorted(path.parent for path in source.glob("seed_*/*/results.json"))
+    if len(folds) < 2:
+        found = f"{source} with {len(folds)} finished folds" if source.is_dir() else f"no folder {source}"
+        kind = SerError if source.is_dir() else MissingPathError
+        raise kind(got=found, expected="a run folder with two or more folds or seeds", remedy="check the path")
+    with built_aside(folder) as built:
+        names = [f"{path.parent.name}_{path.name}" for path in folds]
+        members = [
+            export_model(path, built / name, half=half, measured_by=measured_by)
+            for path, name in zip(folds, names, strict=True)
+        ]
+        facts = {**members[0], "whole_protocol": all(member["whole_protocol"] for member in members)}
+        facts["parameters"] = sum(member["parameters"] for member in members)
+        facts["this_model"] = {**facts["this_model"], "fold": None, "seed": None, "epoch": None, "metrics": None}
+        facts["members"] = {name: sha256_of(built / name / CARD_FILE) for name in names}
+        _seal(built, facts)
+    return facts
 
 
-class _Chosen(NamedTuple):
-    folder: Path
-    results: dict
-    summary: dict  # the aggregate of the whole protocol; of this fold alone where others are missing
-    whole: bool
-    reason: str
+def _seal(folder: Path, facts: dict) -> None:
+    """Write card and hashes; the folder is then complete, and loads."""
+    write_text(folder / "README.md", model_card(facts))
+    facts["files"] = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    write_json(folder / CARD_FILE, facts)
+    open_model(folder, device="cpu")
 
 
-def _choose(source: Path) -> _Chosen:
-    if not source.is_dir():
-        raise MissingPathError(got=f"no folder {source}", expected="a fold or run folder", remedy="check the path")
-    if any(source.glob("seed_*")):
-        runs = read_run(source)
-        seed = runs[0].results["seed"]
-        most = min(
-            (run.results for run in runs if run.results["seed"] == seed),
-            key=lambda results: (-results["counts"]["train"], results["fold"]),
-        )
-        reason = (
-            "of the first seed, the fold with the most training utterances, ties by name; scores were not looked at"
-        )
-        return _Chosen(source / f"seed_{seed}" / most["fold"], most, aggregate(runs), True, reason)
-    if not (source / "results.json").is_file():
-        raise SerError(
-            got=f"{source} has no results.json",
-            expected="a finished fold (results.json inside) or a run folder (seed_<n>/ inside)",
-            remedy="train it to the end first",
-        )
-    fold, real, reason = fold_results(source), source.resolve(), "named by whoever exported it"
-    results = fold.results
-    if real.name == results["fold"] and real.parent.name == f"seed_{results['seed']}":
-        # With folds missing or mixed the card has this fold's numbers only, and says so.
-        with suppress(SerError):
-            return _Chosen(source, results, aggregate(read_run(real.parent.parent)), True, reason)
-    return _Chosen(source, results, aggregate([fold]), False, reason)
-
-
-def _facts(chosen: _Chosen) -> dict:
+def _facts(chosen: Chosen, half: bool) -> dict:
     """Everything the card says, but for what only the built model knows."""
     results, summary = chosen.results, chosen.summary
-    protocol = results["protocol"]
+    protocol, metrics = summary["protocol"], results["metrics"]  # metrics: None of a training on everything
     headline = tasks_of(protocol)[protocol["target"]].scores
     return {
         "format": FORMAT,
@@ -157,17 +143,20 @@ def _facts(chosen: _Chosen) -> dict:
         "metrics": {name: summary["metrics"][name] for name in headline},
         "per_class": summary["metrics"].get("per_class"),
         **{key: summary[key] for key in ("intervals", "intervals_made_by", "baselines")},
+        "calibration": summary["calibration"] if chosen.whole else None,
+        "temperature": chosen.temperature,
+        "precision": "float16" if half else "float32",
         "this_model": {
             "fold": results["fold"],
             "seed": results["seed"],
-            "unit": protocol["unit"],
+            "unit": results["protocol"]["unit"],
             "chosen": chosen.reason,
             "train_utterances": results["counts"]["train"],
             "test_utterances": len(results["units"]),
             "epoch": results["selected_epoch"],
-            "metrics": {name: results["metrics"][name] for name in headline},
+            "metrics": metrics and {name: metrics[name] for name in headline},
         },
-        "audit": results["audit"],
+        "audit": results["audit"] if metrics else summary["audit"],
         "parameters": results["parameters"],
         "settings_sha256": results["settings_sha256"],
         "versions": results["versions"],
@@ -175,7 +164,7 @@ def _facts(chosen: _Chosen) -> dict:
     }
 
 
-def _write(folder: Path, chosen: _Chosen, facts: dict) -> None:
+def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
     """Fill ``folder``; ``facts`` gets what the built model says of itself, and the hashes of the files."""
     checkpoint = chosen.folder / chosen.results["checkpoint"]
     for name in WITH_WEIGHTS:
@@ -185,7 +174,11 @@ def _write(folder: Path, chosen: _Chosen, facts: dict) -> None:
                 got=f"no file {weights}", expected="the tested checkpoint", remedy="train the fold again"
             )
         state = read_weights(weights.read_bytes(), weights)
-        torch.save(_own_head(state, facts["target"]) if name == "classifier" else state, folder / weights.name)
+        if name == "classifier":
+            state = _cooled(_own_head(state, facts["target"]), chosen.temperature)
+        if facts["precision"] == "float16" and name != "mean_var_norm":  # 800 numbers, on which all else rests
+            state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+        torch.save(state, folder / weights.name)
     write_text(folder / YAML_FILE, _inference_yaml(chosen.folder / YAML_FILE, facts))
     lines = [f"{label!r} => {index}\n" for index, label in enumerate(facts["classes"] or [facts["target"]])]
     write_text(folder / LABEL_FILE, "".join(lines) + "================\n'starting_index' => 0\n")
@@ -193,10 +186,12 @@ def _write(folder: Path, chosen: _Chosen, facts: dict) -> None:
     facts["sample_rate"] = model.sample_rate
     facts["min_samples"] = model.min_samples
     facts["min_seconds"] = model.min_samples / model.sample_rate
-    write_text(folder / "README.md", model_card(facts))
-    facts["files"] = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    write_json(folder / CARD_FILE, facts)
-    open_model(folder, device="cpu")
+    _seal(folder, facts)
+
+
+def _cooled(state: dict, temperature: float) -> dict:
+    """The head with its logits divided by ``temperature``: whoever loads the folder gets calibrated probabilities."""
+    return {key: value / temperature if key.startswith("output.") else value for key, value in state.items()}
 
 
 def _own_head(state: dict, target: str) -> dict:
@@ -240,28 +235,3 @@ def _owner(node, nodes):
     if str(node.tag) != "!apply:getattr":
         return None
     return next((name for name in MODULES if nodes.get(name) is node.value[0]), None)
-
-
-def _refuse_occupied(folder: Path, overwrite: bool) -> None:
-    if not folder.exists() and not folder.is_symlink():
-        return
-    if folder.is_dir() and not folder.is_symlink():
-        present = {path.name for path in folder.iterdir()}
-        if not present:
-            return
-        if CARD_FILE in present:
-            card = read_json(folder / CARD_FILE)
-            ours = isinstance(card, dict) and card.get("format") == FORMAT and present <= {*card["files"], CARD_FILE}
-            if ours and overwrite:
-                return
-            if ours:
-                raise SerError(
-                    got=f"{folder} holds an exported model",
-                    expected="an empty or new folder",
-                    remedy="choose another, or allow it to be replaced: --overwrite",
-                )
-    raise SerError(
-        got=f"{folder} is not empty" if folder.is_dir() else f"{folder} is not a folder",
-        expected="an empty or new folder, or with --overwrite an export and nothing beside it",
-        remedy="choose another folder",
-    )

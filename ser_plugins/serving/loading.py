@@ -10,6 +10,7 @@ import ast
 import hashlib
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,9 +29,17 @@ from ser_plugins.serving.constructors import (
     refuse_unsafe,
     scalar,
 )
+from ser_plugins.serving.hub import fetch, on_hub
 
-YAML_FILE, LABEL_FILE, CARD_FILE = "hyperparams.yaml", "label_encoder.ckpt", "model.json"
-NEEDED = (YAML_FILE, *(f"{name}.ckpt" for name in WITH_WEIGHTS), LABEL_FILE)
+YAML_FILE, LABEL_FILE, CARD_FILE, README_FILE = "hyperparams.yaml", "label_encoder.ckpt", "model.json", "README.md"
+WEIGHT_FILES = tuple(f"{name}.ckpt" for name in WITH_WEIGHTS)
+NEEDED = (YAML_FILE, *WEIGHT_FILES, LABEL_FILE)
+# Bytes of a file, ten times what ours have and more; the worst YAML of that size takes seconds to refuse.
+MAX_YAML, MAX_TEXT, MAX_WEIGHTS = 2**14, 2**18, 2**30
+
+
+# The model in the box: small, trained by scripts/make_box_model.py, part of the package.
+BOX = Path(__file__).parents[1] / "models" / "emodb"
 
 
 class Model(NamedTuple):
@@ -46,18 +55,22 @@ class Model(NamedTuple):
         What that number is on, of :data:`ser_plugins.scales.SCALES`; None for classes.
     card : dict
         The content of ``model.json``; empty where there is none.
+    others : tuple of torch.nn.ModuleDict
+        Of an ensemble, the members beside ``modules``.
     """
 
     modules: nn.ModuleDict
     labels: tuple
     scale: str | None
     card: dict
+    others: tuple = ()
 
 
-def load_model(folder) -> Model:
-    """Load a folder that ``ser export`` wrote.
+def load_model(folder=None) -> Model:
+    """Load a folder that ``ser export`` wrote; by default the model in the box.
 
-    No random number is drawn, nothing is fetched, and no file outside the folder is opened.
+    No random number is drawn and no file outside the folder is opened. Nothing is fetched, unless ``folder`` is
+    ``hf:OWNER/NAME@COMMIT``, see :mod:`ser_plugins.serving.hub`.
 
     Raises
     ------
@@ -70,13 +83,19 @@ def load_model(folder) -> Model:
     Traceback (most recent call last):
     ser_plugins.errors.MissingPathError: got: no folder https:/example.org/model; expected: a local folder ...
     """
-    folder = Path(folder)
+    if on_hub(folder):
+        folder = fetch(folder, {name: _largest(name) for name in (*NEEDED, CARD_FILE, README_FILE)})
+    folder = BOX if folder is None else Path(folder)
     if not folder.is_dir():
         raise MissingPathError(
             got=f"no folder {folder}",
-            expected="a local folder written by ser export (models are never fetched)",
+            expected="a local folder written by ser export (paths are never fetched), or hf:OWNER/NAME@COMMIT",
             remedy="check the path",
         )
+    if (folder / CARD_FILE).exists() and not (folder / YAML_FILE).exists():
+        card = _read_card(folder)
+        if "members" in card:
+            return _ensemble(folder, card)
     missing = [name for name in NEEDED if not (folder / name).exists()]
     if missing:
         source = folder if (folder / "results.json").is_file() or any(folder.glob("seed_*")) else "FOLD_OR_RUN"
@@ -115,8 +134,9 @@ def load_model(folder) -> Model:
 def read_inside(folder: Path, name: str) -> bytes:
     """The bytes of a regular file that lies in ``folder`` itself, links followed."""
     path = folder / name
-    real = path.resolve()
-    if real.parent != folder.resolve():
+    # A name with a zero byte is none; the system refuses it in its own words.
+    real = folder if "\0" in name else path.resolve()
+    if real.parent != folder.resolve() or Path(name).name != name:
         raise SerError(
             got=f"{path} leads to {real}",
             expected="files inside the model's folder",
@@ -124,7 +144,18 @@ def read_inside(folder: Path, name: str) -> bytes:
         )
     if not real.is_file():
         raise MissingPathError(got=f"no file {path}", expected="a regular file", remedy="export the model again")
+    size, most = real.stat().st_size, _largest(name)
+    if size > most:
+        raise SerError(
+            got=f"{path}: {size:,} bytes",
+            expected=f"at most {most:,} bytes",
+            remedy="load only models written by ser export",
+        )
     return real.read_bytes()
+
+
+def _largest(name: str) -> int:
+    return {YAML_FILE: MAX_YAML, **dict.fromkeys(WEIGHT_FILES, MAX_WEIGHTS)}.get(name, MAX_TEXT)
 
 
 def _verified(folder: Path):
@@ -132,16 +163,8 @@ def _verified(folder: Path):
     files = {name: read_inside(folder, name) for name in NEEDED}
     if not (folder / CARD_FILE).exists():
         return files, {}
-    path = folder / CARD_FILE
-    try:
-        card = json.loads(read_inside(folder, CARD_FILE))
-        hashes = dict(card["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SerError(
-            got=f"{path}: {type(error).__name__}: {error}",
-            expected="JSON with the hashes of the files",
-            remedy="export the model again",
-        ) from None
+    path, card = folder / CARD_FILE, _read_card(folder)
+    hashes = card["files"]
     unlisted = [name for name in NEEDED if name not in hashes]
     if unlisted:
         raise SerError(
@@ -150,20 +173,67 @@ def _verified(folder: Path):
             remedy="export the model again",
         )
     for name, expected in hashes.items():
-        content = files[name] if name in files else read_inside(folder, name)
-        found = hashlib.sha256(content).hexdigest()
-        if found != expected:
-            raise SerError(
-                got=f"{folder / name} has SHA-256 {found[:12]}...",
-                expected=f"{str(expected)[:12]}..., as {CARD_FILE} says: the file was changed or damaged",
-                remedy="copy the folder again from where it came, or export the model again",
-            )
+        _refuse_changed(folder / name, files[name] if name in files else read_inside(folder, name), expected)
     return files, card
+
+
+def _refuse_changed(path: Path, content: bytes, expected) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise SerError(
+            got=f"{path} has SHA-256 {found[:12]}...",
+            expected=f"{str(expected)[:12]}..., as {CARD_FILE} says: the file was changed or damaged",
+            remedy="copy the folder again from where it came, or export the model again",
+        )
+
+
+def _ensemble(folder: Path, card: dict) -> Model:
+    """Members in folders of their own inside ``folder``, each listed with the hash of its card, all of one kind."""
+    members = []
+    for name, expected in dict(card["members"]).items():
+        if (folder / name).resolve().parent != folder.resolve():
+            raise SerError(
+                got=f"{folder / name} leads to {(folder / name).resolve()}",
+                expected="members inside the ensemble's folder",
+                remedy="put a copy of the member in place of the link",
+            )
+        _refuse_changed(folder / name / CARD_FILE, read_inside(folder / name, CARD_FILE), expected)
+        members.append(load_model(folder / name))
+    for name, expected in card["files"].items():
+        _refuse_changed(folder / name, read_inside(folder, name), expected)
+    kinds = {
+        (member.labels, member.scale, member.modules["compute_features"].sample_rate, bool(member.others))
+        for member in members
+    }
+    if len(kinds) != 1:
+        raise SerError(
+            got=f"{folder}: members with {len(kinds)} kinds of outputs or input",
+            expected="one order of labels, one scale and one sample rate, and no ensemble as a member",
+            remedy="export the ensemble again, from the folds or seeds of one run",
+        )
+    first, *others = members
+    return first._replace(card=card, others=tuple(member.modules for member in others))
+
+
+def _read_card(folder: Path) -> dict:
+    try:
+        card = json.loads(read_inside(folder, CARD_FILE))
+        return {**card, "files": dict(card["files"])}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SerError(
+            got=f"{folder / CARD_FILE}: {type(error).__name__}: {error}",
+            expected="JSON with the hashes of the files",
+            remedy="export the model again",
+        ) from None
 
 
 def read_weights(content: bytes, path) -> dict:
     """A state dict of plain tensors."""
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+        if any(entry.compress_type for entry in entries) or sum(entry.file_size for entry in entries) > len(content):
+            raise ValueError("an archive that grows when it is read")  # torch neither compresses nor shares
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         if isinstance(state, dict) and all(isinstance(value, torch.Tensor) for value in state.values()):
             return state
@@ -208,7 +278,7 @@ def _read_labels(content: bytes, path) -> tuple:
             index_of[str(ast.literal_eval(label))] = int(index)
         if not index_of or sorted(index_of.values()) != list(range(len(pairs))):
             raise ValueError(f"indices {sorted(index_of.values())}")
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise SerError(
             got=f"{path}: {error}", expected="one line 'label' => index per class", remedy="export the model again"
         ) from None

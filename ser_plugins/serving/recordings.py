@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
-import numpy as np
 import torch
 
 from ser_plugins.errors import AudioError, SerError
+from ser_plugins.serving.arrays import SILENCE, as_batch, one_channel, peak
 from ser_plugins.serving.loading import Model, load_model
-from ser_plugins.serving.windows import batched, cut_windows, open_recording
-
-SILENCE = 1e-3  # -60 dB of full scale: a recording that never departs further from its mean is called silent
+from ser_plugins.serving.stream import Stream
+from ser_plugins.serving.windows import batched, check_rate, cut_windows, open_recording, resampled
 
 
 class RecordingModel:
@@ -26,6 +26,8 @@ class RecordingModel:
         ``compute_features``, ``mean_var_norm``, ``embedding_model``, ``classifier``.
     device : str or torch.device
         Where to compute.
+    others : sequence of torch.nn.ModuleDict
+        Further members of an ensemble; ``modules`` is the first.
 
     Attributes
     ----------
@@ -35,25 +37,26 @@ class RecordingModel:
         Fewest samples that can be judged: one analysis window, or the frames that the front end needs.
     """
 
-    def __init__(self, modules, device="cpu"):
-        self.modules = modules.eval().requires_grad_(False).to(device)
+    def __init__(self, modules, device="cpu", others=()):
+        self.members = [member.eval().requires_grad_(False).to(device) for member in (modules, *others)]
+        self.modules = self.members[0]
         self.device = torch.device(device)
-        features = modules["compute_features"]
-        front_end = modules["embedding_model"].front_end
-        min_frames = 1 if front_end is None else front_end.min_frames
-        self.sample_rate = features.sample_rate
-        self.min_samples = max(features.window_samples, (min_frames - 1) * features.hop)
+        self.sample_rate = modules["compute_features"].sample_rate
+        self.min_samples = max(_min_samples(member) for member in self.members)
 
     @classmethod
-    def from_hparams(cls, source, device=None):
+    def from_hparams(cls, source=None, device=None, **options):
         """Load a folder that ``ser export`` wrote; the caller's random state stays as it is.
 
         Arguments
         ---------
-        source : str or Path
-            A local folder; nothing is ever fetched, and nothing in the folder is executed.
+        source : str or Path, optional
+            A local folder (never fetched) or ``hf:OWNER/NAME@COMMIT`` on the Hugging Face hub; nothing in it is
+            executed. By default the model in the box: seven emotions of acted German speech.
         device : str or torch.device, optional
             By default the GPU when there is one, else the CPU.
+        options : dict
+            Further keywords of the class, such as ``abstain_below``.
 
         Raises
         ------
@@ -63,11 +66,11 @@ class RecordingModel:
         model = load_model(source)
         if not cls.fits(model):
             raise SerError(
-                got=f"{source}: a model with a {type(model.modules['classifier']).__name__}",
+                got=f"{source or 'the model in the box'}: a model with a {type(model.modules['classifier']).__name__}",
                 expected=f"one with a {cls.head.__name__}, for {cls.__name__}",
                 remedy="open it with ser_plugins.inference.open_model, which takes either",
             )
-        return cls.of(model, device)
+        return cls.of(model, device, **options)
 
     @classmethod
     def fits(cls, model: Model) -> bool:
@@ -75,9 +78,50 @@ class RecordingModel:
         return isinstance(model.modules["classifier"], cls.head)
 
     @classmethod
-    def of(cls, model: Model, device=None):
+    def of(cls, model: Model, device=None, **options):
         """Take a loaded model."""
-        return cls(model.modules, cls._meaning(model), device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(model.modules, cls._meaning(model), device, others=model.others, **options)
+
+    def predict(self, sounds, sample_rate=None, *, batch_size=8):
+        """Judge files, or sound in memory, which is resampled and mixed down as files are.
+
+        Arguments
+        ---------
+        sounds : str, Path, numpy.ndarray, torch.Tensor, or a list of those
+            Files; arrays and tensors (samples,) or (channels, samples), floating point, full scale is +-1.
+        sample_rate : int, optional
+            Of the arrays and tensors, in Hz; files say theirs.
+        batch_size : int
+            Recordings of a list that are judged at once; the outcome is that of each alone.
+
+        Returns
+        -------
+        NamedTuple, or a list of those for a list
+            What :meth:`predict_file` gives.
+
+        Raises
+        ------
+        MissingPathError, AudioError
+            As :meth:`classify_file`; for an array without a rate; nothing is returned then.
+        """
+        several = isinstance(sounds, (list, tuple))
+        found = []
+        for batch in batched(sounds if several else [sounds], batch_size):
+            found += self._judge([self._wave(sound, sample_rate) for sound in batch])
+        return found if several else found[0]
+
+    def stream(self, sample_rate, *, window=3.0, hop=1.0) -> Stream:
+        """Judge sound as it comes, window after window; see :class:`~ser_plugins.serving.stream.Stream`.
+
+        Arguments
+        ---------
+        sample_rate : int
+            Of what will be fed, in Hz.
+        window, hop : float
+            As in :meth:`classify_windows`.
+        """
+        return Stream(self, sample_rate, window, hop)
 
     def classify_batch(self, wavs, wav_lens=None):
         """Judge waveforms at ``sample_rate``; each as if it were alone.
@@ -94,17 +138,16 @@ class RecordingModel:
         AudioError
             For a wrong shape or type, lengths outside (0, 1], NaN, and recordings too short or silent.
         """
-        wavs, counts = self._check_batch(wavs, wav_lens)
+        wavs, counts = as_batch(wavs, wav_lens)
+        for place, (wave, count) in enumerate(zip(wavs, counts.tolist(), strict=True)):
+            self._check_recording(wave[:count], "waveform" if len(wavs) == 1 else f"waveform {place}")
         beyond = torch.arange(wavs.shape[1])[None, :] >= counts[:, None]
         lengths = counts.double() / wavs.shape[1]
         with torch.no_grad():
             wavs = wavs.masked_fill(beyond, 0.0).to(self.device)
             lengths = lengths.to(self.device)
-            frames = self.modules["compute_features"](wavs)  # (batch, time, bins)
-            frames = self.modules["mean_var_norm"](frames, lengths)
-            embedding = self.modules["embedding_model"](frames, lengths)  # (batch, 1, size)
-            outputs = self.modules["classifier"](embedding).squeeze(1)  # (batch, classes or 1)
-        return self._result(outputs)
+            outputs = torch.stack([_outputs(member, wavs, lengths) for member in self.members])
+        return self._result(outputs)  # of (members, batch, classes or 1)
 
     def classify_file(self, path):
         """Judge one audio file of any rate and number of channels; a batch of one.
@@ -151,6 +194,12 @@ class RecordingModel:
             At the call: no such file, unreadable, or a window that is too short for the model. Later, once the windows
             before are yielded: cut short, damaged or NaN, with the second; or a recording too short altogether.
         """
+        self.check_windows(window, hop, batch_size)
+        cuts = cut_windows(open_recording(path, self.sample_rate), self.sample_rate, window, hop, self.min_samples)
+        return self._judge_batches(batched(cuts, batch_size), str(path))
+
+    def check_windows(self, window, hop, batch_size=1) -> None:
+        """Raise :class:`SerError` for a window (s) too short for the model, or a hop (s) or batch that is none."""
         least, hop_samples = self.min_samples / self.sample_rate, hop * self.sample_rate
         if not (least <= window < math.inf and 1 <= hop_samples < math.inf and batch_size >= 1):
             raise SerError(
@@ -158,61 +207,44 @@ class RecordingModel:
                 expected=f"a window of at least {least:.3f} s, a hop above 0 s, a batch of at least 1",
                 remedy="give window and hop in seconds, for example window=3.0, hop=1.0",
             )
-        cuts = cut_windows(open_recording(path, self.sample_rate), self.sample_rate, window, hop, self.min_samples)
-        return self._classify_cuts(batched(cuts, batch_size), str(path))
 
-    def _classify_cuts(self, batches, name):
+    def _judge_batches(self, batches, name) -> Iterator:
         for batch in batches:
-            for _, wave in batch:
-                self._check_length(wave, name)
-            audible = [_peak(wave) >= SILENCE for _, wave in batch]
-            heard = [wave for (_, wave), loud in zip(batch, audible, strict=True) if loud]
-            found = iter(())
-            if heard:
-                counts = torch.tensor([len(wave) for wave in heard], dtype=torch.float64)
-                padded = torch.nn.utils.rnn.pad_sequence(heard, batch_first=True)  # (heard windows, samples)
-                found = iter(self._predictions(self.classify_batch(padded, counts / padded.shape[1])))
-            for (start, wave), loud in zip(batch, audible, strict=True):
-                outcome = next(found) if loud else [None] * (len(self.window._fields) - 2)
-                yield self.window(start / self.sample_rate, (start + len(wave)) / self.sample_rate, *outcome)
+            yield from self.judge_cuts(batch, name)
+
+    def judge_cuts(self, cuts, name: str) -> Iterator:
+        """Windows with their outcome, for a list of (first sample, wave) pairs of the recording ``name``."""
+        for _, wave in cuts:
+            self._check_length(wave, name)
+        audible = [peak(wave) >= SILENCE for _, wave in cuts]
+        found = iter(self._judge([wave for (_, wave), loud in zip(cuts, audible, strict=True) if loud]))
+        for (start, wave), loud in zip(cuts, audible, strict=True):
+            outcome = next(found) if loud else [None] * (len(self.window._fields) - 2)
+            yield self.window(start / self.sample_rate, (start + len(wave)) / self.sample_rate, *outcome)
+
+    def _judge(self, waves: list) -> list:
+        """Plain outcomes of good waveforms of any lengths, each (samples,), together."""
+        if not waves:
+            return []
+        counts = torch.tensor([len(wave) for wave in waves], dtype=torch.float64)
+        padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)  # (batch, samples)
+        return self._predictions(self.classify_batch(padded, counts / padded.shape[1]))
 
     def _load(self, path) -> torch.Tensor:
         """Read, downmix, resample, check: (samples,)."""
-        wave = torch.cat(list(open_recording(path, self.sample_rate, seconds=60.0)))
-        self._check_recording(wave, str(path))
-        return wave
+        return self._checked(open_recording(path, self.sample_rate, seconds=60.0), str(path))
 
-    def _check_batch(self, wavs, wav_lens):
-        """Waveforms (batch, samples) and their sample counts (batch,), both on the CPU, once they are found good."""
-        if isinstance(wavs, np.ndarray):
-            wavs = torch.from_numpy(wavs)
-        if not isinstance(wavs, torch.Tensor) or not wavs.is_floating_point() or wavs.dim() not in (1, 2):
-            what = f"{tuple(wavs.shape)} of {wavs.dtype}" if isinstance(wavs, torch.Tensor) else type(wavs).__name__
-            raise AudioError(
-                got=f"waveforms: {what}",
-                expected="a tensor or array (batch, samples) or (samples,), floating point, full scale +-1",
-                remedy="mix channels down; divide 16-bit integers by 32768",
-            )
-        wavs = torch.atleast_2d(wavs.detach()).float().cpu()
-        batch, samples = wavs.shape
-        if batch == 0 or samples == 0:
-            raise AudioError(
-                got=f"waveforms of shape {(batch, samples)}",
-                expected="at least one sample of at least one recording",
-                remedy="leave empty recordings out",
-            )
-        lengths = torch.ones(batch) if wav_lens is None else torch.as_tensor(wav_lens).cpu()
-        fits = lengths.shape == (batch,) and lengths.is_floating_point()
-        if not fits or not bool(((lengths > 0) & (lengths <= 1)).all()):
-            raise AudioError(
-                got=f"wav_lens {lengths.tolist()}",
-                expected=f"{batch} fractions in (0, 1], relative to the {samples} samples of the longest",
-                remedy="divide the numbers of samples by the longest",
-            )
-        counts = torch.round(lengths.double() * samples).long()
-        for place, (wave, count) in enumerate(zip(wavs, counts.tolist(), strict=True)):
-            self._check_recording(wave[:count], "waveform" if batch == 1 else f"waveform {place}")
-        return wavs, counts
+    def _wave(self, sound, sample_rate) -> torch.Tensor:
+        """A file, or sound in memory, as :meth:`_load` has it."""
+        if isinstance(sound, (str, Path)):
+            return self._load(sound)
+        check_rate(sample_rate, self.sample_rate, "sample_rate of the waveform")
+        return self._checked(resampled([one_channel(sound)], sample_rate, self.sample_rate), "waveform")
+
+    def _checked(self, blocks, name) -> torch.Tensor:
+        wave = torch.cat([torch.zeros(0), *blocks])
+        self._check_recording(wave, name)
+        return wave
 
     def _check_length(self, wave: torch.Tensor, name: str) -> None:
         if len(wave) < self.min_samples:
@@ -230,9 +262,9 @@ class RecordingModel:
                 expected="finite samples",
                 remedy="record or convert it again",
             )
-        peak = _peak(wave)
-        if peak < SILENCE:
-            level = f"{20 * math.log10(peak):.0f} dB of full scale" if peak > 0 else "digital silence"
+        highest = peak(wave)
+        if highest < SILENCE:
+            level = f"{20 * math.log10(highest):.0f} dB of full scale" if highest > 0 else "digital silence"
             raise AudioError(
                 got=f"{name}: silent (peak {level})",
                 expected=f"a peak of at least {20 * math.log10(SILENCE):.0f} dB, the mean taken off",
@@ -240,6 +272,16 @@ class RecordingModel:
             )
 
 
-def _peak(wave: torch.Tensor) -> float:
-    """The farthest that a recording departs from its mean; full scale is 1."""
-    return float((wave - wave.mean()).abs().max())
+def _outputs(modules, wavs, lengths) -> torch.Tensor:
+    """(batch, samples), relative lengths (batch,) -> (batch, classes or 1)."""
+    frames = modules["compute_features"](wavs)  # (batch, time, bins)
+    frames = modules["mean_var_norm"](frames, lengths)
+    embedding = modules["embedding_model"](frames, lengths)  # (batch, 1, size)
+    return modules["classifier"](embedding).squeeze(1)
+
+
+def _min_samples(modules) -> int:
+    """Fewest samples that can be judged."""
+    features, front_end = modules["compute_features"], modules["embedding_model"].front_end
+    min_frames = 1 if front_end is None else front_end.min_frames
+    return max(features.window_samples, (min_frames - 1) * features.hop)

@@ -100,9 +100,9 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     hparams = load_hyperpyyaml(Path(yaml_file).read_text(encoding="utf-8"), dict(overrides))
     folder = Path(hparams["output_folder"])
     parts = {part: read_json(hparams[f"{part}_annotation"]) for part in ("train", "valid", "test")}
-    audited = audit(
-        *parts.values(), disjoint=protocol["disjoint"], leaks=protocol["leaks"], data_root=protocol["data_root"]
-    )
+    tested = bool(parts["test"])  # all but the protocol `all` do
+    claims = {key: protocol[key] for key in ("disjoint", "leaks", "data_root")}
+    audit_line = audit(*parts.values(), **claims).line if tested else "nothing is held out, and nothing tested"
     sb.create_experiment_directory(folder, hyperparams_to_save=yaml_file, overrides=dict(overrides))
     if sb.utils.distributed.if_main_process():
         (folder / Path(__file__).name).unlink(missing_ok=True)  # SpeechBrain archives its caller, which is this file
@@ -126,7 +126,8 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     rows, seconds = list(brain.history.rows), brain.history.seconds  # evaluating goes back to the chosen epoch
     best = {} if hparams["select"] == "last" else {f"{brain.task.best}_key": f"valid_{brain.task.select}"}
     checkpoint = hparams["checkpointer"].find_checkpoint(**best)
-    brain.evaluate(in_order(dataset("test"), hparams["batch_size"]), **best)  # the only time test is opened
+    if tested:
+        brain.evaluate(in_order(dataset("test"), hparams["batch_size"]), **best)  # the only time test is opened
 
     unit, (_, *auxiliary) = protocol.get("unit_field", "speaker"), tasks
     results = {
@@ -139,12 +140,14 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
             "normalisation": hparams["normalisation"],
             "transductive": False,
         },
-        "audit": audited.line,
+        "audit": audit_line,
         "units": {key: fields.get(unit) for key, fields in parts["test"].items()},
         "training": training,
         "counts": {part: len(entries) for part, entries in parts.items()},
-        "metrics": brain.metrics(),
-        "auxiliary": {name: {"scale": tasks[name].scale, "metrics": brain.metrics(name)} for name in auxiliary},
+        "metrics": brain.metrics() if tested else None,
+        "auxiliary": {
+            name: {"scale": tasks[name].scale, "metrics": brain.metrics(name) if tested else None} for name in auxiliary
+        },
         "history": rows,
         "epochs": hparams["number_of_epochs"],
         "selected_epoch": checkpoint.meta["epoch"],
@@ -162,7 +165,7 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         },
     }
     if sb.utils.distributed.if_main_process():
-        for target, name in predictions_files(tasks).items():
+        for target, name in predictions_files(tasks).items() if tested else ():
             with atomic_path(folder / name) as temporary:
                 table = predictions_table(brain.predictions[target], list(parts["test"]), overrides)
                 table.to_csv(temporary, index=False, float_format="%.8g")

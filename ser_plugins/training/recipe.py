@@ -10,6 +10,7 @@ import speechbrain as sb
 import torch
 from rich.console import Console
 
+from ser_plugins.corpora.protocols import ALL
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.report import terminal_table, write_report
 from ser_plugins.training.brain import EmotionBrain
@@ -163,6 +164,9 @@ def _workers(asked, jobs, run_options, console) -> int:
 
 
 def _report(run_folder, folds, protocol):
+    if protocol["protocol"] == ALL:
+        Console().print(f"Nothing was tested. To use it: ser export {run_folder} FOLDER --measured-by RUN")
+        return
     missing = [fold for fold in protocol["folds"] if fold not in folds]
     if missing and any(not list(run_folder.glob(f"seed_*/{fold}/results.json")) for fold in missing):
         Console().print(f"Folds still to be trained before there is a report: {', '.join(missing)}")

@@ -1,0 +1,59 @@
+"""The command ``ser``: each subcommand is one call into the package.
+
+Commands add themselves to ``app``, one file per group. Everything heavy is imported inside the commands, so that help
+comes at once.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from ser_plugins import __version__
+from ser_plugins.errors import SerError
+
+app = typer.Typer(
+    help="Speech emotion recognition on top of SpeechBrain: use, export, report and check models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def main():
+    """Run the command line; input errors become one line on the error stream and exit code 2."""
+    try:
+        app()
+    except SerError as error:
+        complain(error)
+        raise SystemExit(2) from None
+
+
+def complain(what, kind="error"):
+    """Print one line on the error stream."""
+    print(f"{kind}: {what}", file=sys.stderr)
+
+
+def _show_version(wanted: bool):
+    if wanted:
+        print(f"ser {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, Option("--version", callback=_show_version, is_eager=True, help="Print it.")] = False,
+):
+    """Hold the options of ``ser`` itself."""
+
+
+# The groups, in the order of the help; they need `app`, so they come last.
+from ser_plugins.cli import recordings
+from ser_plugins.cli import details
+from ser_plugins.cli import models
+from ser_plugins.cli import onnx
+from ser_plugins.cli import results
+from ser_plugins.cli import corpora
+from ser_plugins.cli import service

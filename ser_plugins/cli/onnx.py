@@ -1,0 +1,30 @@
+"""The command that takes a model out of torch."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from ser_plugins.cli import app
+
+
+@app.command()
+def onnx(
+    model: Annotated[Path, Argument(help="Folder written by `ser export`.")],
+    file: Annotated[Path, Argument(help="Where to write, for example model.onnx.")],
+    int8: Annotated[
+        bool, Option("--int8", help="Weights in 8 bits: about half the size; probabilities move a little.")
+    ] = False,
+):
+    """Write a model as one ONNX file, from waveform to probabilities or score.
+
+    onnxruntime runs it without torch, SpeechBrain and this package. Needs the extra `onnx`.
+
+    Example: [cyan]ser onnx models/emodb emodb.onnx[/cyan]
+    """
+    from ser_plugins.serving.onnx import export_onnx
+
+    facts = export_onnx(model, file, int8=int8)
+    print(f"{file}: {file.stat().st_size / 2**20:.2f} MiB")
+    print(f"in: waves (batch, samples) at {facts['sample_rate']} Hz, lengths (batch,) in samples")
+    print(f"out: {facts['output']}" + (f" of {', '.join(facts['labels'])}" if facts["labels"] else ""))

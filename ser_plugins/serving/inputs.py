@@ -1,0 +1,88 @@
+"""What a user names on the command line -> audio files: files, folders, standard input."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ser_plugins.audio import AUDIO
+from ser_plugins.errors import SerError
+
+STANDARD_INPUT = "-"
+
+
+@contextmanager
+def recording(name, stdin=None) -> Iterator[Path]:
+    """The path of one audio file; ``-`` is standard input, kept in a temporary file meanwhile.
+
+    Arguments
+    ---------
+    name : str or Path
+        Taken as it is, also where there is no such file.
+    stdin : binary file, optional
+        In place of standard input.
+
+    Example
+    -------
+    >>> import io
+    >>> with recording("-", stdin=io.BytesIO(b"RIFF")) as path:
+    ...     path.read_bytes()
+    b'RIFF'
+    """
+    if str(name) != STANDARD_INPUT:
+        yield Path(name)
+        return
+    with tempfile.TemporaryDirectory() as folder:  # decoders have to seek
+        path = Path(folder) / "stdin"
+        with open(path, "wb") as target:
+            shutil.copyfileobj(stdin or sys.stdin.buffer, target)
+        yield path
+
+
+@contextmanager
+def recordings(names: Iterable, stdin=None) -> Iterator[dict[str, Path]]:
+    """Find the audio files that are meant; leave the context when they are read.
+
+    Arguments
+    ---------
+    names : iterable of str or Path
+        As :func:`recording` has them; folders are searched to any depth for wav, flac, ogg and mp3.
+    stdin : binary file, optional
+        In place of standard input.
+
+    Yields
+    ------
+    dict
+        Paths by the name that the user knows them by, each once; those of a folder in order.
+
+    Raises
+    ------
+    SerError
+        A folder without audio files.
+
+    Example
+    -------
+    >>> with recordings(["b.wav", "a.wav", "b.wav"]) as found:
+    ...     list(found)
+    ['b.wav', 'a.wav']
+    """
+    with ExitStack() as stack:
+        found = {}
+        for name in dict.fromkeys(map(str, names)):
+            if Path(name).is_dir():
+                found |= {str(path): path for path in _below(Path(name))}
+            else:
+                found[name] = stack.enter_context(recording(name, stdin))
+        yield found
+
+
+def _below(folder):
+    # "._a.wav" is what macOS leaves beside "a.wav" on other file systems: no audio.
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in AUDIO and path.name[:2] != "._"]
+    if not found:
+        raise SerError(
+            got=f"no audio file in {folder}", expected=f"at least one {', '.join(AUDIO)}", remedy="check the folder"
+        )
+    return sorted(found)

@@ -1,0 +1,206 @@
+"""A model as one ONNX file, from waveform to probabilities or score, for onnxruntime without torch.
+
+===================== ================== =======================================================================
+``waves``             (batch, samples)   float32, full scale is +-1, zero or anything else beyond ``lengths``
+``lengths``           (batch,)           int64, samples of each recording: ``min_samples`` to ``samples``
+``probabilities``     (batch, classes)   of a classifier, or
+``score``             (batch,)           of a regressor
+===================== ================== =======================================================================
+
+Batch and samples are free. What a caller must know besides lies in the file's metadata, see :func:`export_onnx`. The
+graph checks nothing: refuse recordings that are shorter than ``min_samples``, silent or not finite before.
+"""
+
+import copy
+import io
+import json
+import math
+import warnings
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ser_plugins.classifier import ClassifierHead
+from ser_plugins.errors import SerError
+from ser_plugins.files import atomic_path
+from ser_plugins.inference import open_model
+from ser_plugins.lengths import frame_mask
+
+OPSET = 17
+TOLERANCE = 1e-4  # of a probability or score, between torch and onnxruntime
+RECURRENT = ("GRU", "LSTM", "RNN")
+
+
+def export_onnx(source, path, *, int8=False) -> dict:
+    """Write a model as an ONNX file, once onnxruntime has given what torch gives.
+
+    Arguments
+    ---------
+    source : str or Path
+        A folder that ``ser export`` wrote.
+    path : str or Path
+        The file to write; one that is there is replaced.
+    int8 : bool
+        Whether to keep weights in 8 bits. Products with dense layers are then made of integers
+        (``onnxruntime.quantization``, dynamic), their inputs scaled by the largest of the whole batch, so that a
+        recording's neighbours move its result a little. Recurrent weights are only stored so, with a scale per row,
+        since onnxruntime has no integer GRU. Spectrogram and convolutions, which are small, stay float.
+
+    Returns
+    -------
+    dict
+        The metadata: ``output`` (``probabilities`` or ``score``), ``labels`` (in the order of the probabilities; none
+        for a score), ``sample_rate`` (Hz), ``min_samples``, ``int8``. In the file each value is JSON.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        As :func:`ser_plugins.serving.loading.load_model`; or the extra ``onnx`` is missing; or outputs differ.
+
+    Example
+    -------
+    >>> export_onnx("no/such/model", "model.onnx")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ser_plugins.errors.MissingPathError: got: no folder no/such/model; ...
+    """
+    model = open_model(source, device="cpu")
+    onnx, quantization = _packages()
+    facts = _metadata(model)
+    proto = onnx.load_from_string(_traced(model, facts["output"]))
+    _compare(proto.SerializeToString(), model, facts["output"])
+    facts["int8"] = int8
+    with atomic_path(path) as temporary:
+        if int8:
+            # What onnxruntime would otherwise ask for: torch has folded constants and inferred shapes already.
+            onnx.helper.set_model_props(proto, {"onnx.quant.pre_process": "onnxruntime.quant"})
+            dense = ["MatMul", "Gemm"]
+            quantization.quantize_dynamic(proto, temporary, op_types_to_quantize=dense, per_channel=True)
+            proto = onnx.load(temporary)
+            _round_recurrent(proto.graph, onnx)
+        onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in facts.items()})
+        onnx.checker.check_model(proto)
+        onnx.save(proto, temporary)
+    return facts
+
+
+def _packages():
+    try:
+        import onnx
+        from onnxruntime import quantization
+    except ImportError as error:
+        raise SerError(
+            got=f"no package {error.name}",
+            expected="onnx and onnxruntime, which only the export to ONNX needs",
+            remedy='pip install "ser-plugins[onnx]"',
+        ) from None
+    return onnx, quantization
+
+
+def _metadata(model) -> dict:
+    classifies = isinstance(model.modules["classifier"], ClassifierHead)
+    return {
+        "output": "probabilities" if classifies else "score",
+        "labels": model.labels if classifies else [],
+        "sample_rate": model.sample_rate,
+        "min_samples": model.min_samples,
+    }
+
+
+class _WaveToOutput(nn.Module):
+    """Waves (batch, samples), lengths (batch,) -> outputs, in operations that ONNX has and that a trace keeps.
+
+    The spectrogram is the sum of :mod:`ser_plugins.spectrogram` written out, a convolution with windowed cosines and
+    sines: ONNX has no short-time Fourier transform that pads like torch's.
+    """
+
+    def __init__(self, modules):
+        super().__init__()
+        features, encoder = modules["compute_features"], copy.deepcopy(modules["embedding_model"])
+        if encoder.front_end is not None:
+            encoder.front_end.layers = nn.ModuleList(map(_TraceableConvLayer, encoder.front_end.layers))
+        self.norm, self.encoder, self.head = modules["mean_var_norm"], encoder, modules["classifier"]
+        self.hop, self.floor = features.hop, features.floor
+        size, points = features.window_samples, features.n_fft
+        before = points // 2 - (points - size) // 2
+        self.padding = before, size - before
+        turns = torch.outer(torch.arange(features.bins), torch.arange(size)).remainder(points).double() / points
+        angles = 2 * math.pi * turns
+        basis = torch.cat([angles.cos(), angles.sin()]) * features.window.double()  # (2 * bins, window)
+        self.register_buffer("basis", basis.float()[:, None])
+
+    def forward(self, waves, lengths):
+        waves = waves.masked_fill(~frame_mask(lengths, waves.shape[1]), 0.0)
+        parts = F.conv1d(F.pad(waves[:, None], self.padding), self.basis, stride=self.hop)  # (batch, 2 * bins, time)
+        real, imaginary = parts.chunk(2, dim=1)
+        frames = (real.square() + imaginary.square()).clamp(min=self.floor).log().transpose(1, 2)
+        counts = 1 + lengths // self.hop
+        outputs = self.head(self.encoder(self.norm(frames, counts), counts)).squeeze(1)  # (batch, classes or 1)
+        return outputs.exp() if isinstance(self.head, ClassifierHead) else outputs.squeeze(-1)
+
+
+class _TraceableConvLayer(nn.Module):
+    """As the layer it is made of, which zeroes padding item by item: a trace would keep the counts of its example."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, maps, counts):
+        maps, counts = self.layer.before_relu(maps, counts)
+        return maps.relu() * frame_mask(counts, maps.shape[2])[:, None, :, None], counts
+
+
+def _traced(model, output: str) -> bytes:
+    """The graph, traced with a batch of one: whatever the trace takes for a constant 1 still broadcasts."""
+    samples = 10 * model.min_samples
+    stream = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        # Of checks of lengths, which a trace leaves out, and of the tracing exporter's age: torch's other one has to
+        # know the number of steps of a GRU.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _WaveToOutput(model.modules).eval(),
+            (torch.zeros(1, samples), torch.tensor([samples])),
+            stream,
+            input_names=["waves", "lengths"],
+            output_names=[output],
+            dynamic_axes={"waves": {0: "batch", 1: "samples"}, "lengths": {0: "batch"}, output: {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return stream.getvalue()
+
+
+def _compare(content: bytes, model, output: str) -> None:
+    """Raise :class:`SerError` when onnxruntime and torch differ on two recordings of noise, one of them padded."""
+    import onnxruntime
+
+    lengths = np.array([25, 12]) * model.min_samples
+    waves = np.random.default_rng(0).normal(0, 0.1, (2, lengths[0])).astype(np.float32)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (found,) = session.run([output], {"waves": waves, "lengths": lengths})
+    expected = model.classify_batch(waves, lengths / lengths[0])[0].numpy()  # probabilities, or score
+    difference = float(np.abs(found - expected).max())
+    if not difference < TOLERANCE:
+        raise SerError(
+            got=f"an ONNX graph that differs from torch by {difference:.2g}",
+            expected=f"less than {TOLERANCE}",
+            remedy="use the torch and onnxruntime of constraints.txt; report the model if it stays so",
+        )
+
+
+def _round_recurrent(graph, onnx) -> None:
+    """Replace recurrent weights by 8-bit integers and a scale per row; a node beside them gives the product."""
+    weights = {value.name: value for value in graph.initializer}
+    for node in [node for node in graph.node if node.op_type in RECURRENT]:
+        for name in node.input[1:3]:  # W, R: (1, gates * hidden, inputs)
+            values = onnx.numpy_helper.to_array(weights[name])
+            scale = np.abs(values).max(axis=-1).clip(min=np.finfo(np.float32).tiny) / np.float32(127)  # (1, rows)
+            rounded = np.rint(values / scale[..., None]).astype(np.int8)
+            graph.initializer.remove(weights[name])
+            graph.initializer.append(onnx.numpy_helper.from_array(rounded, f"{name}_int8"))
+            graph.initializer.append(onnx.numpy_helper.from_array(scale[0], f"{name}_scale"))
+            inputs = [f"{name}_int8", f"{name}_scale"]
+            graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", inputs, [name], axis=1))
