@@ -1,13 +1,19 @@
+import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 from fake_run import CLASSES, FOLDS, tone, write_run, write_wav
 
 from ser_plugins import __version__, cli
 from ser_plugins.inference import EmotionClassifier
 from ser_plugins.serving.export import export_model
+from ser_plugins.serving.formats import as_textgrid
+from ser_plugins.serving.timeline import timeline
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +46,7 @@ def ser(monkeypatch, capsys):
 def test_every_command_has_help_with_an_example(ser):
     code, out, _ = ser("--help")
     assert code == 0
-    for command in ("classify", "export", "report", "audit", "toy"):
+    for command in ("classify", "check", "timeline", "explain", "export", "report", "audit", "toy"):
         assert command in out
         assert f"Example: ser {command} " in ser(command, "--help")[1]
 
@@ -58,7 +64,8 @@ def test_help_imports_nothing_heavy():
 def test_classify_prints_a_table(ser, model, tmp_path):
     paths = [write_wav(tmp_path / name) for name in ("a.wav", "[b].wav")]
     code, out, err = ser("classify", *paths, "--model", model)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert "error" not in err
     label, probability, _ = EmotionClassifier.from_hparams(model).predict_file(paths[0])
     for path in paths:
         line = next(line for line in out.splitlines() if str(path) in line)
@@ -78,15 +85,105 @@ def test_classify_prints_json_and_goes_on_after_bad_files(ser, model, tmp_path):
         assert row["probabilities"][row["label"]] == row["probability"] == max(row["probabilities"].values())
     assert "no.wav" in rows[1]["error"]
     assert "at least" in rows[2]["error"]
-    assert len(err.splitlines()) == 2
-    assert all(line.startswith("error: got: ") for line in err.splitlines())
+    assert [line[:11] for line in err.splitlines()[-2:]] == ["error: got:"] * 2
+    assert all(line.startswith("warning: ") for line in err.splitlines()[:-2])
     code, out, err = ser("classify", missing, "--model", model)
     assert (code, out) == (1, "")
+
+
+def test_classify_takes_folders_and_standard_input(ser, model, tmp_path, monkeypatch):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    paths = [write_wav(tmp_path / "in" / name) for name in ("b.WAV", "deep/a.flac", "z.wav")]
+    (tmp_path / "in" / "._z.wav").write_bytes(b"macOS")
+    (tmp_path / "in" / "notes.txt").write_text("no audio")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(paths[0].read_bytes())))
+    code, out, _ = ser("classify", tmp_path / "in", "-", paths[2], "--model", model, "--format", "jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [row["file"] for row in rows] == [*map(str, paths), "-"]  # each once
+    assert rows[0]["probabilities"] == rows[3]["probabilities"]
+    (tmp_path / "empty").mkdir()
+    assert "no audio file in" in ser("classify", tmp_path / "empty", "--model", model)[2]
+
+
+def test_all_formats_say_the_same(ser, model, tmp_path):
+    paths = [write_wav(tmp_path / "a, b.wav"), tmp_path / "no.wav"]
+
+    def printed(form):
+        code, out, _ = ser("classify", *paths, "--model", model, "--format", form)
+        assert code == 1
+        return out
+
+    rows = json.loads(printed("json"))
+    assert [json.loads(line) for line in printed("jsonl").splitlines()] == rows
+    table = pd.read_csv(io.StringIO(printed("csv")))
+    assert table["error"].isna().tolist() == [True, False]
+    for found in (table.iloc[0], pd.read_csv(io.StringIO(printed("audformat")), index_col="file").iloc[0]):
+        assert found["label"] == rows[0]["label"]
+        assert [found[f"p_{name}"] for name in CLASSES] == pytest.approx(list(rows[0]["probabilities"].values()))
+    assert ser("classify", paths[1], "--model", model, "--format", "audformat")[1] == "file\n"
+
+
+def test_a_label_below_the_threshold_is_not_given(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav")
+    (row,) = json.loads(ser("classify", path, "--model", model, "--json")[1])
+    for below, label in ((row["probability"], row["label"]), (row["probability"] + 1e-6, None)):
+        (found,) = json.loads(ser("classify", path, "--model", model, "--json", "--abstain-below", below)[1])
+        assert found == row | {"label": label}
+    assert "a probability, 0 to 1" in ser("classify", path, "--model", model, "--abstain-below", 2)[2]
+
+
+def test_check_and_classify_warn_by_the_same_rules(ser, model, tmp_path):
+    clipped = write_wav(tmp_path / "clipped.wav", tone() * 20)
+    code, out, warned = ser("check", clipped, "--model", model)
+    assert code == 1
+    assert "of the samples clipped; record again" in warned
+    assert str(clipped) in out
+    code, _, err = ser("classify", clipped, "--model", model)
+    assert (code, err) == (0, warned)
+    good = write_wav(tmp_path / "good.wav", np.random.default_rng(0).normal(0, 0.1, 16000))
+    (row,) = json.loads(ser("check", good, "--format", "json")[1])
+    assert row["warnings"] == []
+    assert ser("check", good)[::2] == (0, "")
+    assert ser("check", good, tmp_path / "no.wav")[0] == 1
+
+
+def test_timeline_prints_segments_in_every_format(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav", np.concatenate([tone(2, pitch=pitch) for pitch in (90, 200, 400)]))
+    expected = timeline(EmotionClassifier.from_hparams(model), path).segments
+
+    def printed(form, *options):
+        code, out, err = ser("timeline", path, "--model", model, "--format", form, *options)
+        assert (code, err) == (0, "")
+        return out
+
+    assert json.loads(printed("json")) == [{"file": str(path), **segment._asdict()} for segment in expected]
+    assert len(pd.read_csv(io.StringIO(printed("csv")))) == len(expected)
+    table = pd.read_csv(io.StringIO(printed("audformat")), index_col=["file", "start", "end"])
+    starts = pd.to_timedelta(table.index.get_level_values("start")).total_seconds()
+    assert starts.tolist() == [segment.start for segment in expected]
+    assert printed("textgrid") == as_textgrid(expected)
+    assert expected[0].label in printed("table", "--picture", tmp_path / "a.svg")
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    assert ser("timeline", path, "--model", model, "--smooth", 2)[0] == 2
+
+
+def test_explain_writes_a_picture_and_arrays(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav")
+    code, out, err = ser("explain", path, "--model", model, "--out", tmp_path / "why")
+    assert (code, err) == (0, "")
+    label = EmotionClassifier.from_hparams(model).predict_file(path).label
+    assert out.startswith(f"{label} (")
+    assert (tmp_path / "why.png").read_bytes()[1:4] == b"PNG"
+    assert np.load(tmp_path / "why.npz")["attention"].shape[0] == 2
 
 
 def test_input_errors_are_one_line_and_exit_code_2(ser, tmp_path, run_folder):
     for arguments in (
         ("classify", "a.wav", "--model", tmp_path / "nothing"),
+        ("timeline", "a.wav", "--model", tmp_path / "nothing"),
+        ("explain", "a.wav", "--model", tmp_path / "nothing"),
+        ("check", tmp_path),
         ("classify", "a.wav", "--model", run_folder / "seed_1234" / FOLDS[0]),
         ("export", tmp_path / "nothing", tmp_path / "out"),
         ("report", tmp_path),

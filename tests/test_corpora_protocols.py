@@ -3,11 +3,21 @@
 import pytest
 
 from ser_plugins.corpora.audit import audit
-from ser_plugins.corpora.protocols import PROTOCOLS, SELECTIONS, Protocol, by_field, choose, make_folds, take_subset
+from ser_plugins.corpora.protocols import (
+    ALL,
+    PROTOCOLS,
+    SELECTIONS,
+    Protocol,
+    by_field,
+    choose,
+    make_folds,
+    take_subset,
+)
 from ser_plugins.errors import SerError
 
 CLASSES = ("anger", "fear", "neutral")
-CASES = [(name, select) for name in PROTOCOLS for select in SELECTIONS]
+TESTED = [name for name in PROTOCOLS if name != ALL]
+CASES = [(name, select) for name in TESTED for select in SELECTIONS]
 
 
 def corpus(speakers=5, sentences=6, takes=1):
@@ -43,6 +53,12 @@ def test_no_fold_leaks_what_its_protocol_claims(name, select):
         assert set(protocol.disjoint) <= set(found.disjoint)
         assert found.line.startswith("LEAKING:" if protocol.leaks else "audit ok:")
         assert bool(fold["valid"]) == (select == "inner_speaker")
+
+
+def test_all_trains_on_everything_and_holds_nothing_out():
+    assert folds_of(ALL) == {ALL: {"train": corpus(), "valid": {}, "test": {}}}
+    with pytest.raises(SerError, match="0 for valid"):
+        folds_of(ALL, "inner_speaker")
 
 
 @pytest.mark.parametrize("select", SELECTIONS)
@@ -172,7 +188,7 @@ def test_balanced50_takes_at_most_50_of_each_class():
 @pytest.mark.parametrize(
     ("option", "value", "allowed", "options"),
     [
-        ("protocol", "losso", PROTOCOLS, "loso, loso-sentence, random"),
+        ("protocol", "losso", PROTOCOLS, "loso, loso-sentence, random, all"),
         ("select", "test", SELECTIONS, "last, inner_speaker"),
     ],
 )

@@ -211,7 +211,9 @@ def test_every_figure_is_written(tmp_path):
         write_fold(tmp_path, fold, valid=True)
     write_report(tmp_path)
     names = {
-        f"{name}{kind}" for name in ("confusion_matrix", "speakers", "training_curves") for kind in (".png", ".pdf")
+        f"{name}{kind}"
+        for name in ("calibration", "confusion_matrix", "speakers", "training_curves")
+        for kind in (".png", ".pdf")
     }
     assert {path.name for path in (tmp_path / "figures").iterdir()} == names
     starts = {".png": b"\x89PNG", ".pdf": b"%PDF"}
@@ -248,7 +250,7 @@ def test_markdown_holds_the_tables(run):
     assert "3 min over all folds, longest 69 s" in text
     assert "command" not in text
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 4
+    assert len(tables) == 6
     for table in tables:
         assert len({line.count("|") for line in table}) == 1
 

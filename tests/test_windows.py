@@ -187,6 +187,8 @@ def test_a_header_that_claims_hours_is_found_out_without_memory(classifier, tmp_
     before, message = until_the_error(classifier.classify_windows(path))
     assert len(before) == 2
     assert "ends at 4.000 s; expected: the 10800.000 s that its header promises" in message
+    with pytest.raises(AudioError, match=r"expected: the 10800.000 s that its header promises"):
+        classifier.classify_file(path)
 
 
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFF000, 128000 + 16])
