@@ -135,8 +135,17 @@ def test_every_plugin_is_a_documented_torch_module(plugin):
 SYSTEMS = sorted(ROOT.glob("recipes/*/hparams/*.yaml"))
 # What each system differs in from bigru_mha.yaml, beside its name.
 NUMBERS = {"n_classes", "classifier", "loss"}
+NO_CNN = {"front_end", "recurrence"}
 DEFINES = {
+    "cnn": {"recurrence", "heads"},
+    "lstm": {*NO_CNN, "bidirectional", "heads"},
+    "rnn": {*NO_CNN, "bidirectional", "heads"},
+    "cnn_lstm": {"recurrence", "bidirectional", "heads"},
     "bigru": {"heads"},
+    "self_attention": {*NO_CNN, "heads"},
+    "bigru_self_attention": {"heads"},
+    "mha": NO_CNN,
+    **{f"bigru_mha_{heads}": {"heads"} for heads in (4, 8, 16, 32)},
     "bigru_mha_xu2024": {"front_end"},
     "bigru_mha_regression": {"task", *NUMBERS},
     "bigru_mha_valence": {"target", "protocol", *NUMBERS},
@@ -144,6 +153,11 @@ DEFINES = {
 }
 # The paper's Table 2; a corpus that it does not have gets EmoDB's.
 TABLE_2 = {"lr": 0.0001, "batch_size": 32, "attention_dropout": 0.2, "dropout": 0.2, "number_of_epochs": 80, "heads": 8}
+HEADS = {
+    **dict.fromkeys(("cnn", "lstm", "rnn", "cnn_lstm", "bigru"), 0),
+    **dict.fromkeys(("self_attention", "bigru_self_attention"), 1),
+    **{f"bigru_mha_{heads}": heads for heads in (4, 8, 16, 32)},
+}
 TABLE_2_IEMOCAP = {**TABLE_2, "lr": 0.00001, "dropout": 0.3, "number_of_epochs": 100, "heads": 16}
 
 
@@ -180,9 +194,24 @@ def test_yaml_names_are_two_dots_deep_and_the_values_those_of_table_2(path):
             assert line.split("ser_plugins.")[1].count(".") == 1, line
     values = yaml.safe_load("\n".join(line for line in text.splitlines() if "!" not in line and line[:1].isalpha()))
     table_2 = TABLE_2_IEMOCAP if path.parents[1].name == "IEMOCAP" else TABLE_2
-    expected = {**table_2, "heads": table_2["heads"] if "mha" in path.stem else 0}
+    expected = {**table_2, "heads": HEADS.get(path.stem, table_2["heads"])}
     assert {key: values[key] for key in expected} == expected
     assert values["system"] == path.stem
+
+
+@pytest.mark.parametrize("recipe", ["EmoDB", "IEMOCAP", "CHSIMS", "MOSI"])
+def test_the_papers_twelve_systems_are_in_every_recipe_as_their_script_writes_them(recipe, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = import_module("write_systems")
+    written = tmp_path / "recipes" / recipe / "hparams"
+    written.mkdir(parents=True)
+    there = ROOT / "recipes" / recipe / "hparams"
+    (written / "bigru_mha.yaml").write_text((there / "bigru_mha.yaml").read_text())
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    script.write(recipe)
+    systems = list(written.iterdir())
+    assert len(systems) == 12
+    assert all(path.read_text() == (there / path.name).read_text() for path in systems)
 
 
 def test_types_and_the_model_in_the_box_are_package_data():
