@@ -109,7 +109,7 @@ class ZNorm(nn.Module):
         Width of the frames.
     mode : str
         ``bin``: a mean and deviation per bin. ``scalar``: one for all bins. ``utterance``: every item by its own, per
-        bin; nothing to fit.
+        bin; nothing to fit. ``utterance_mean``: every item's own mean, the training set's deviation around such means.
     floor : float
         Smallest deviation divided by, so that a constant bin gives 0.
 
@@ -120,7 +120,7 @@ class ZNorm(nn.Module):
     0.0
     """
 
-    MODES = ("bin", "scalar", "utterance")
+    MODES = ("bin", "scalar", "utterance", "utterance_mean")
 
     def __init__(self, bins=400, mode="bin", floor=1e-5):
         super().__init__()
@@ -142,7 +142,11 @@ class ZNorm(nn.Module):
         """
         count = mean = deviation = 0
         for frames, lengths in batches:
-            real = frames[frame_mask(frame_counts(lengths, frames), frames.shape[1])].double()  # (frames, bins)
+            counts = frame_counts(lengths, frames)
+            mask = frame_mask(counts, frames.shape[1])
+            if self.mode == "utterance_mean":
+                frames = frames - _utterance_mean(frames, mask[..., None], counts)
+            real = frames[mask].double()  # (frames, bins)
             if self.mode == "scalar":
                 real = real.reshape(-1, 1)
             new_mean = real.mean(0)
@@ -162,14 +166,17 @@ class ZNorm(nn.Module):
         """Normalise frames (batch, time, bins); lengths (batch,) are relative or integer counts."""
         counts = frame_counts(lengths, frames)
         mask = frame_mask(counts, frames.shape[1])[..., None]  # (batch, time, 1)
+        if self.mode != "utterance" and not frames.is_cuda and self.count == 0:  # no host sync on a GPU
+            raise SerError(
+                got="a z-norm without statistics", expected="a fitted one", remedy="call fit() or load a checkpoint"
+            )
+        mean = _utterance_mean(frames, mask, counts) if self.mode.startswith("utterance") else self.mean
+        std = self.std
         if self.mode == "utterance":
-            mean = (frames * mask).sum(1, keepdim=True) / counts[:, None, None]
             std = (((frames - mean) * mask).square().sum(1, keepdim=True) / counts[:, None, None]).sqrt()
-        else:
-            if not frames.is_cuda and self.count == 0:  # no host sync on a GPU
-                raise SerError(
-                    got="a z-norm without statistics", expected="a fitted one", remedy="call fit() or load a checkpoint"
-                )
-            mean, std = self.mean, self.std
         normed = (frames - mean).div_(std.clamp(min=self.floor)).mul_(mask)
         return remember_wave(normed, getattr(frames, "wave_grid", None))
+
+
+def _utterance_mean(frames, mask, counts):
+    return (frames * mask).sum(1, keepdim=True) / counts[:, None, None]  # (batch, 1, bins)

@@ -76,8 +76,8 @@ def test_cached_frames_and_waves_give_the_same_predictions(toy_emodb, tmp_path):
     pd.testing.assert_frame_equal(one[columns], other[columns], atol=1e-4)
 
 
-def predictions(results_folder, fold="spk03"):
-    return pd.read_csv(results_folder / "bigru_mha" / "loso" / "seed_1234" / fold / "predictions.csv")
+def predictions(results_folder, fold="spk03", system="bigru_mha"):
+    return pd.read_csv(folder_of(results_folder, fold, system) / "predictions.csv")
 
 
 KILLED = """
@@ -98,23 +98,41 @@ run_recipe(sys.argv[1:], prepare=prepare_emodb, script={script!r}, brain_class=K
 
 @pytest.mark.parametrize("step", [1, 3, 5])  # in the first epoch, at its end, in the second
 def test_a_killed_run_resumes_to_the_same_result(toy_emodb, tmp_path, step, uninterrupted):
+    kill_and_resume(toy_emodb, tmp_path, step)
+    assert predictions(tmp_path).equals(predictions(uninterrupted))
+    assert history(tmp_path) == history(uninterrupted)
+
+
+def test_augmentation_and_learning_rate_resume_to_the_same_result_too(toy_emodb, tmp_path):
+    train(toy_emodb, tmp_path / "whole", "--fold", "spk03", yaml_file="hparams/bigru_mha_plus.yaml")
+    kill_and_resume(toy_emodb, tmp_path / "killed", 5, "bigru_mha_plus")
+    whole, killed = (predictions(tmp_path / name, system="bigru_mha_plus") for name in ("whole", "killed"))
+    assert killed.equals(whole)
+    rates = [row["lr"] for row in history(tmp_path / "killed", "bigru_mha_plus")]
+    assert rates == [row["lr"] for row in history(tmp_path / "whole", "bigru_mha_plus")]
+    assert rates[1] < 0.1 * rates[0] < 0.1 * 0.003  # past the peak, and almost at the end
+
+
+def kill_and_resume(data, results_folder, step, system="bigru_mha"):
     recipe = ROOT / "recipes" / "EmoDB"
-    script = tmp_path / "killed.py"
+    results_folder.mkdir(exist_ok=True)
+    script = results_folder / "killed.py"
     script.write_text(KILLED.format(recipe=str(recipe), script=str(recipe / "train.py"), step=step))
     options = ["--fold", "spk03", "--ckpt_interval_steps", "1"]
-    arguments = ["--data_folder", str(toy_emodb), "--results_folder", str(tmp_path), *TINY, *options]
-    process = subprocess.run([sys.executable, script, YAML_FILE, *arguments], capture_output=True, check=False)
+    arguments = ["--data_folder", str(data), "--results_folder", str(results_folder), *TINY, *options]
+    yaml_file = YAML_FILE.with_stem(system)
+    process = subprocess.run([sys.executable, script, yaml_file, *arguments], capture_output=True, check=False)
     assert process.returncode == -9, process.stderr.decode()[-2000:]
-    folder = tmp_path / "bigru_mha" / "loso" / "seed_1234" / "spk03"
-    assert not (folder / "results.json").exists()
-    train(toy_emodb, tmp_path, *options)
-    assert predictions(tmp_path).equals(predictions(uninterrupted))
-    histories = [json.loads((f / "results.json").read_text())["history"] for f in (folder, folder_of(uninterrupted))]
-    assert histories[0] == histories[1]
+    assert not (folder_of(results_folder, system=system) / "results.json").exists()
+    train(data, results_folder, *options, yaml_file=str(yaml_file))
 
 
-def folder_of(results_folder, fold="spk03"):
-    return results_folder / "bigru_mha" / "loso" / "seed_1234" / fold
+def history(results_folder, system="bigru_mha"):
+    return json.loads((folder_of(results_folder, system=system) / "results.json").read_text())["history"]
+
+
+def folder_of(results_folder, fold="spk03", system="bigru_mha"):
+    return results_folder / system / "loso" / "seed_1234" / fold
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,9 @@ class EmotionBrain(AsynchronousBrain):
     """Train and evaluate ``compute_features -> mean_var_norm -> embedding_model -> classifier``.
 
     Beside the usual hparams it reads ``loss``, ``select``, ``epoch_counter``, ``train_logger`` and ``tasks``, which
-    :func:`ser_plugins.evaluation.tasks.tasks_of` gives by target. A classifier of several heads gives a dictionary of
-    outputs by target, and then the loss takes one of outputs and one of targets.
+    :func:`ser_plugins.evaluation.tasks.tasks_of` gives by target; where the YAML has them, also ``lr_schedule`` (share
+    done -> learning rate) and a module ``augmentation``. A classifier of several heads gives a dictionary of outputs by
+    target, and then the loss takes one of outputs and one of targets.
 
     Attributes
     ----------
@@ -58,6 +59,8 @@ class EmotionBrain(AsynchronousBrain):
             waves, lengths = batch.wave
             frames = self.modules.compute_features(waves)
             counts = self.modules.compute_features.frame_counts(lengths, waves.shape[1])
+        if "augmentation" in self.modules:  # does nothing in evaluation
+            frames, counts = self.modules.augmentation(frames, counts)
         frames = self.modules.mean_var_norm(frames, counts)
         outputs = self.modules.classifier(self.modules.embedding_model(frames, counts))
         return (
@@ -92,6 +95,14 @@ class EmotionBrain(AsynchronousBrain):
         """Resume as SpeechBrain does, then start the clock."""
         super().on_fit_start()
         self.epoch_started = time.monotonic()
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Follow the learning rate schedule, where the YAML has one."""
+        if schedule := getattr(self.hparams, "lr_schedule", None):
+            epochs, steps = self.hparams.epoch_counter, len(self.train_sampler)
+            done = (epochs.current - 1 + (self.step - 1) / steps) / epochs.limit
+            for group in self.optimizer.param_groups:
+                group["lr"] = schedule(done)
 
     def on_stage_start(self, stage, epoch=None):
         """Forget the predictions of the stage before."""
