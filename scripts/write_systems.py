@@ -1,8 +1,9 @@
-"""Write the YAML of every system of the paper's Tables 3 and 6, beside each recipe's bigru_mha.yaml.
+"""Write the YAML of every system of the paper's Tables 3 and 6, and of the classical baselines.
 
 > python scripts/write_systems.py
 
-A system's file is bigru_mha.yaml with its title and the values that define it replaced, and nothing else.
+A system's file is the recipe's bigru_mha.yaml with its title and the values that define it replaced, and nothing else.
+A classical baseline has the same head (where, protocol), and functionals and a support vector machine after it.
 """
 
 import re
@@ -26,6 +27,37 @@ SYSTEMS = {
     "mha": ("Multi-head attention", {**NO_CNN, "recurrence": "none"}),
     **{f"bigru_mha_{heads}": (f"Bi-GRU + {heads}-head attention", {"heads": heads}) for heads in (4, 8, 16, 32)},
 }
+# file name -> title, functionals, and values of the support vector machine, all fixed before any was tried
+BASELINES = {
+    "mfcc_svm": ("MFCC statistics + SVM", "MFCCStatistics", {}, {"kernel": "rbf", "C": 1.0}),
+    "egemaps_svm": (
+        "openSMILE eGeMAPS + SVM",
+        "OpenSmileFunctionals",
+        {"feature_set": "eGeMAPSv02"},
+        {"kernel": "rbf", "C": 1.0},
+    ),
+    "compare_svm": (
+        "openSMILE ComParE 2016 + SVM",
+        "OpenSmileFunctionals",
+        {"feature_set": "ComParE_2016"},
+        {"kernel": "linear", "C": 0.001},
+    ),
+}
+BASELINE = """# Features
+sample_rate: 16000 # Hz
+normalisation: train # train: of the training set; speaker: of each speaker, test speaker included (transductive)
+
+# Model{n_classes}
+kernel: {kernel}
+C: {C}
+
+compute_functionals: !new:ser_plugins.functionals.{functionals}
+    sample_rate: !ref <sample_rate>{options}
+
+estimator: !new:sklearn.svm.{estimator}
+    kernel: !ref <kernel>
+    C: !ref <C>
+"""
 
 
 def write(recipe: str) -> None:
@@ -44,6 +76,24 @@ def write(recipe: str) -> None:
         head = f"# {title} on {CORPORA[recipe]}, one of the systems of the paper's Tables 3 and 6.\n"
         source = "# Written from bigru_mha.yaml by scripts/write_systems.py: change it there.\n"
         write_text(folder / f"{name}.yaml", head + source + text)
+
+    head = main[main.index("\nseed:") : main.index("# Features")]
+    n_classes = re.search(r"^n_classes: .*", main, re.MULTILINE)
+    for name, (title, functionals, options, values) in BASELINES.items():
+        text = head.replace("system: bigru_mha\n", f"system: {name}\n") + BASELINE.format(
+            functionals=functionals,
+            options="".join(f"\n    {key}: {value}" for key, value in options.items()),
+            n_classes=f"\n{n_classes[0]}" if n_classes else "",
+            # Ties of the votes are broken by the decision values, so that these alone say what is predicted.
+            estimator="SVC\n    break_ties: True" if n_classes else "SVR",
+            **values,
+        )
+        title = (
+            f"# {title} on {CORPORA[recipe]}: a baseline that is no network. Needs openSMILE's package (extra bench).\n"
+        )
+        if functionals == "MFCCStatistics":
+            title = title.replace(" Needs openSMILE's package (extra bench).", "")
+        write_text(folder / f"{name}.yaml", title + "# Written by scripts/write_systems.py: change it there.\n" + text)
 
 
 if __name__ == "__main__":

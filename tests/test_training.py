@@ -211,7 +211,7 @@ def test_normalisation_knows_the_training_speakers_only(toy_emodb, uninterrupted
 
 def test_test_utterances_are_read_once_and_only_after_training(toy_emodb, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(data, "_STORE", FeatureStore(0))
+    monkeypatch.setattr(data, "STORE", FeatureStore(0))
     monkeypatch.setattr(
         data, "load_waveform", lambda path, rate: opened.append(Path(path).name[:2]) or load_waveform(path, rate)
     )

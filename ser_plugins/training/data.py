@@ -50,7 +50,7 @@ class FeatureStore:
         return frames
 
 
-_STORE = FeatureStore()
+STORE = FeatureStore()
 
 
 def load_waveform(path, sample_rate: int) -> torch.Tensor:
@@ -107,7 +107,7 @@ def make_dataset(manifest, protocol: dict, compute_features, cache_features=True
             with torch.no_grad():
                 return compute_features(load_waveform(path, rate)[None])[0]  # (time, bins)
 
-        return _STORE.get((sha256, compute_features.settings), compute)
+        return STORE.get((sha256, compute_features.settings), compute)
 
     dataset.add_dynamic_item(frames_of, takes=["wav", "sha256"], provides="frames")
     dataset.set_output_keys(["id", *labels.values(), "frames" if cache_features else "wave"])

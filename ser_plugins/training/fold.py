@@ -17,6 +17,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.tasks import predictions_files, tasks_of
 from ser_plugins.files import atomic_path, read_json, write_json
 from ser_plugins.training.brain import EmotionBrain
+from ser_plugins.training.classical import Classical
 from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
 from ser_plugins.training.settings import differences, fingerprint, resolve, sha256
 
@@ -110,11 +111,55 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
             shutil.copy(script, folder)
 
     hparams["tasks"] = tasks = tasks_of(protocol, hparams.get("auxiliary"))
-    _check_heads(hparams["modules"]["classifier"], tasks)
     training = {
         target: task.training(encode_targets(task, target, parts["train"], hparams["train_annotation"]).values())
         for target, task in tasks.items()
     }
+    train_and_test = _with_estimator if "estimator" in hparams else _with_network
+    trained, outcome = train_and_test(hparams, protocol, run_options, brain_class, tested)
+
+    unit, (_, *auxiliary) = protocol.get("unit_field", "speaker"), tasks
+    results = {
+        "schema": 1,
+        "system": hparams["system"],
+        "fold": overrides["fold"],
+        "seed": overrides["seed"],
+        "protocol": {
+            **{key: value for key, value in protocol.items() if key not in ("data_root", "fingerprint")},
+            "normalisation": hparams["normalisation"],
+            "transductive": hparams["normalisation"] == "speaker",
+        },
+        "audit": audit_line,
+        "units": {key: fields.get(unit) for key, fields in parts["test"].items()},
+        "training": training,
+        "counts": {part: len(entries) for part, entries in parts.items()},
+        "metrics": trained.metrics() if tested else None,
+        "auxiliary": {
+            name: {"scale": tasks[name].scale, "metrics": trained.metrics(name) if tested else None}
+            for name in auxiliary
+        },
+        **outcome,
+        "settings": settings,
+        "settings_sha256": sha256(settings),
+        "machine": machine(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "speechbrain")},
+            "ser_plugins": version("ser-plugins"),
+        },
+    }
+    if sb.utils.distributed.if_main_process():
+        for target, name in predictions_files(tasks).items() if tested else ():
+            with atomic_path(folder / name) as temporary:
+                table = predictions_table(trained.predictions[target], list(parts["test"]), overrides)
+                table.to_csv(temporary, index=False, float_format="%.8g")
+        write_json(folder / "results.json", results)  # last: its presence says that the fold is finished
+    return results
+
+
+def _with_network(hparams, protocol, run_options, brain_class, tested):
+    """Train and test as SpeechBrain does; the Brain, and what results.json says of it."""
+    _check_heads(hparams["modules"]["classifier"], hparams["tasks"])
     brain = brain_class(hparams["modules"], hparams["opt_class"], hparams, run_options, hparams["checkpointer"])
 
     def dataset(part):
@@ -128,49 +173,29 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     checkpoint = hparams["checkpointer"].find_checkpoint(**best)
     if tested:
         brain.evaluate(in_order(dataset("test"), hparams["batch_size"]), **best)  # the only time test is opened
-
-    unit, (_, *auxiliary) = protocol.get("unit_field", "speaker"), tasks
-    results = {
-        "schema": 1,
-        "system": hparams["system"],
-        "fold": overrides["fold"],
-        "seed": overrides["seed"],
-        "protocol": {
-            **{key: value for key, value in protocol.items() if key not in ("data_root", "fingerprint")},
-            "normalisation": hparams["normalisation"],
-            "transductive": False,
-        },
-        "audit": audit_line,
-        "units": {key: fields.get(unit) for key, fields in parts["test"].items()},
-        "training": training,
-        "counts": {part: len(entries) for part, entries in parts.items()},
-        "metrics": brain.metrics() if tested else None,
-        "auxiliary": {
-            name: {"scale": tasks[name].scale, "metrics": brain.metrics(name) if tested else None} for name in auxiliary
-        },
+    return brain, {
         "history": rows,
         "epochs": hparams["number_of_epochs"],
         "selected_epoch": checkpoint.meta["epoch"],
-        "checkpoint": str(checkpoint.path.relative_to(folder)),
+        "checkpoint": str(checkpoint.path.relative_to(hparams["output_folder"])),
         "parameters": sum(p.numel() for p in brain.modules.parameters()),
-        "settings": settings,
-        "settings_sha256": sha256(settings),
         "wall_time_s": seconds,
         "device": str(brain.device),
-        "machine": machine(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "speechbrain")},
-            "ser_plugins": version("ser-plugins"),
-        },
     }
-    if sb.utils.distributed.if_main_process():
-        for target, name in predictions_files(tasks).items() if tested else ():
-            with atomic_path(folder / name) as temporary:
-                table = predictions_table(brain.predictions[target], list(parts["test"]), overrides)
-                table.to_csv(temporary, index=False, float_format="%.8g")
-        write_json(folder / "results.json", results)  # last: its presence says that the fold is finished
-    return results
+
+
+def _with_estimator(hparams, protocol, run_options, brain_class, tested):
+    """Train and test a classical system; that, and what results.json says of it."""
+    if not tested:
+        raise SerError(
+            got="--protocol all with a classical system",
+            expected="a protocol with test sets: its models are not exported",
+            remedy="use a network",
+        )
+    trained = Classical(hparams, protocol)
+    trained.train_and_test()
+    nothing = {"history": [], "epochs": 0, "selected_epoch": None, "checkpoint": None}
+    return trained, {**nothing, "parameters": trained.parameters, "wall_time_s": trained.seconds, "device": "cpu"}
 
 
 def _check_heads(classifier, tasks):

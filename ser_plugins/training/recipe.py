@@ -70,7 +70,7 @@ def _run(arguments, prepare, script, brain_class):
             job_hparams = resolve(yaml_file, job_overrides)
             folder = Path(job_hparams["output_folder"]).resolve()
             job_arguments = (yaml_file, job_overrides, run_options, protocol, script, brain_class)
-            jobs.append(Job(f"{fold} seed {seed}", folder, hparams["number_of_epochs"], job_arguments))
+            jobs.append(Job(f"{fold} seed {seed}", folder, hparams.get("number_of_epochs", 1), job_arguments))
             check_settings(folder, fingerprint(job_hparams, protocol, run_options))
 
     console = Console(stderr=True, quiet=not main)

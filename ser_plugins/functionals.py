@@ -1,0 +1,94 @@
+"""Waveform -> one vector per utterance: what classical systems put into a support vector machine."""
+
+import numpy as np
+import torch
+import torchaudio
+from torch import nn
+
+from ser_plugins.errors import SerError
+
+
+class MFCCStatistics(nn.Module):
+    """Mean and deviation over time of mel-frequency cepstral coefficients and their first two differences.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Of the waveform, in Hz.
+    coefficients : int
+        Kept of each frame (40 mel bands, window 25 ms, hop 10 ms).
+
+    Attributes
+    ----------
+    settings : tuple
+        What the vector depends on, beside the waveform.
+
+    Example
+    -------
+    >>> MFCCStatistics()(torch.randn(2, 16000)).shape
+    torch.Size([2, 120])
+    """
+
+    def __init__(self, sample_rate=16000, coefficients=20):
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.settings = ("mfcc", sample_rate, coefficients)
+        window, hop = round(0.025 * sample_rate), round(0.01 * sample_rate)
+        spectrum = {"n_fft": 512 if window <= 512 else 2048, "win_length": window, "hop_length": hop, "n_mels": 40}
+        self.mfcc = torchaudio.transforms.MFCC(sample_rate, coefficients, melkwargs=spectrum)
+
+    def forward(self, waves: torch.Tensor) -> torch.Tensor:
+        """(batch, samples), without padding -> (batch, 6 * coefficients)."""
+        frames = self.mfcc(waves)  # (batch, coefficients, time)
+        first = torchaudio.functional.compute_deltas(frames)
+        parts = torch.cat([frames, first, torchaudio.functional.compute_deltas(first)], dim=1)
+        return torch.cat([parts.mean(2), parts.std(2, unbiased=False)], dim=1)
+
+
+class OpenSmileFunctionals(nn.Module):
+    """Functionals of openSMILE (Eyben, Woellmer & Schuller, ACM Multimedia 2010): the field's classical baseline.
+
+    Needs ``pip install "ser-plugins[bench]"``; openSMILE's licence allows research and private use only.
+
+    Arguments
+    ---------
+    feature_set : str
+        ``eGeMAPSv02`` (88 functionals), ``ComParE_2016`` (6373) or another one that the package opensmile names.
+    sample_rate : int
+        Of the waveform, in Hz.
+
+    Raises
+    ------
+    SerError
+        The package is not installed, or has no such set.
+
+    Example
+    -------
+    >>> compute = OpenSmileFunctionals("eGeMAPSv02")  # doctest: +SKIP
+    >>> compute(torch.randn(2, 16000)).shape  # doctest: +SKIP
+    torch.Size([2, 88])
+    """
+
+    def __init__(self, feature_set="eGeMAPSv02", sample_rate=16000):
+        super().__init__()
+        try:
+            import opensmile
+        except ImportError:
+            raise SerError(
+                got="no package opensmile",
+                expected="it, for functionals of openSMILE",
+                remedy='pip install "ser-plugins[bench]" (its licence: research and private use only)',
+            ) from None
+        names = [name for name in vars(opensmile.FeatureSet) if not name.startswith("_")]
+        if feature_set not in names:
+            raise SerError(
+                got=f"feature set {feature_set!r}", expected=f"one of {', '.join(names)}", remedy="correct the YAML"
+            )
+        self.sample_rate = sample_rate
+        self.settings = ("opensmile", opensmile.__version__, feature_set, sample_rate)
+        self.smile = opensmile.Smile(getattr(opensmile.FeatureSet, feature_set), opensmile.FeatureLevel.Functionals)
+
+    def forward(self, waves: torch.Tensor) -> torch.Tensor:
+        """(batch, samples), without padding -> (batch, functionals)."""
+        vectors = [self.smile.process_signal(wave.numpy(), self.sample_rate).to_numpy() for wave in waves]
+        return torch.from_numpy(np.concatenate(vectors)).float()

@@ -1,0 +1,116 @@
+"""Functionals and a scikit-learn estimator in the place of a network: the same folds, audit, files and report.
+
+A YAML with ``compute_functionals`` and ``estimator`` is trained here. Every functional is scaled by mean and deviation of
+the training set (``normalisation: train``), or, as much of the literature does, of each speaker's own recordings
+(``normalisation: speaker``), test speaker included: that is transductive, and every table says so.
+
+Probabilities of a classifier without any are the softmax of its decision values: their order is the classifier's own,
+their size is not calibrated; the report says how far off they are.
+"""
+
+import time
+
+import numpy as np
+import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ser_plugins.corpora.manifest import read_manifest
+from ser_plugins.errors import SerError
+from ser_plugins.training.data import STORE, encode_targets, load_waveform
+
+
+class Classical:
+    """Fit on the training set, then predict the test set, once.
+
+    Attributes
+    ----------
+    predictions : dict
+        As :class:`~ser_plugins.training.brain.EmotionBrain` keeps them: target -> id -> row.
+    parameters : int
+        Numbers that were learned.
+    seconds : float
+        Spent on functionals, fitting and testing.
+    """
+
+    def __init__(self, hparams, protocol):
+        self.hparams, self.protocol = hparams, protocol
+        if hparams["normalisation"] not in ("train", "speaker"):
+            raise SerError(
+                got=f"normalisation {hparams['normalisation']!r}",
+                expected="train, or speaker (transductive)",
+                remedy="correct the YAML key",
+            )
+        ((self.target, self.task),) = hparams["tasks"].items()
+        self.predictions, self.parameters, self.seconds = {self.target: {}}, 0, 0.0
+
+    def train_and_test(self):
+        """Run it all; the test set is read last."""
+        started = time.monotonic()
+        vectors, targets = self._read("train")
+        model = make_pipeline(StandardScaler(), self.hparams["estimator"]).fit(vectors, list(targets.values()))
+        self.parameters = sum(
+            value.size
+            for value in vars(model[-1]).values()
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        )
+        vectors, targets = self._read("test")
+        outputs = self._outputs(model, vectors)
+        rows = zip(targets.items(), outputs, strict=True)
+        self.predictions[self.target] = {key: self.task.row(true, output) for (key, true), output in rows}
+        self.seconds = time.monotonic() - started
+
+    def metrics(self):
+        """Scores of the test set."""
+        rows = self.predictions[self.target].values()
+        return self.task.metrics([row["true"] for row in rows], [row["predicted"] for row in rows])
+
+    def _read(self, part):
+        manifest = self.hparams[f"{part}_annotation"]
+        entries = read_manifest(manifest)
+        compute = self.hparams["compute_functionals"]
+
+        def vector(fields):
+            path = fields["wav"].replace("{data_root}", self.protocol["data_root"])
+            wave = load_waveform(path, compute.sample_rate)
+            return STORE.get((fields["sha256"], compute.settings), lambda: compute(wave[None])[0])
+
+        vectors = np.stack([vector(fields).double().numpy() for fields in entries.values()])
+        if not np.isfinite(vectors).all():
+            raise SerError(
+                got=f"{manifest}: functionals that are no finite numbers",
+                expected="finite ones",
+                remedy="leave out the recordings that are silent or too short",
+            )
+        if self.hparams["normalisation"] == "speaker":
+            vectors = per_speaker(vectors, [fields["speaker"] for fields in entries.values()])
+        return vectors, encode_targets(self.task, self.target, entries, manifest)
+
+    def _outputs(self, model, vectors):
+        if self.task.kind == "regression":
+            return model.predict(vectors).tolist()
+        if hasattr(model, "predict_proba"):
+            known = model.predict_log_proba(vectors)
+        else:
+            known = torch.from_numpy(model.decision_function(vectors).reshape(len(vectors), -1))
+            if known.shape[1] == 1:  # two classes have one decision value
+                known = torch.cat([-known, known], dim=1) / 2
+            known = known.log_softmax(1).numpy()
+        outputs = np.full((len(vectors), len(self.task.classes)), -np.inf)  # a class that training lacks
+        outputs[:, model.classes_] = known
+        return outputs.tolist()
+
+
+def per_speaker(vectors: np.ndarray, speakers: list) -> np.ndarray:
+    """Every speaker's vectors (recordings, functionals) with that speaker's mean 0 and deviation 1.
+
+    Example
+    -------
+    >>> per_speaker(np.array([[1.0], [3.0], [7.0]]), ["a", "a", "b"]).ravel().tolist()
+    [-1.0, 1.0, 0.0]
+    """
+    scaled, speakers = np.empty_like(vectors), np.asarray(speakers)
+    for speaker in np.unique(speakers):
+        own = speakers == speaker
+        scaled[own] = StandardScaler().fit_transform(vectors[own])
+    return scaled
