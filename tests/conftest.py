@@ -100,7 +100,7 @@ def train(
         if here:
             patch.setattr(recipe, "_workers", lambda *_: 0)
         recipe.run_recipe(
-            [*arguments, *TINY, *options],
+            [*arguments, *([] if "_svm" in str(yaml_file) else TINY), *options],
             prepare=prepare,
             script=str(ROOT / "recipes" / name / "train.py"),
             brain_class=brain_class or recipe.EmotionBrain,

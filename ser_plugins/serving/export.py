@@ -166,6 +166,10 @@ def _facts(chosen: Chosen, half: bool) -> dict:
 
 def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
     """Fill ``folder``; ``facts`` gets what the built model says of itself, and the hashes of the files."""
+    if chosen.results["checkpoint"] is None:
+        raise SerError(
+            got=f"{chosen.folder}: a classical system", expected="a network", remedy="export a network of the recipe"
+        )
     checkpoint = chosen.folder / chosen.results["checkpoint"]
     for name in WITH_WEIGHTS:
         weights = checkpoint / f"{name}.ckpt"

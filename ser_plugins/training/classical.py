@@ -1,7 +1,7 @@
 """Functionals and a scikit-learn estimator in the place of a network: the same folds, audit, files and report.
 
-A YAML with ``compute_functionals`` and ``estimator`` is trained here. Every functional is scaled by mean and deviation of
-the training set (``normalisation: train``), or, as much of the literature does, of each speaker's own recordings
+A YAML with ``compute_functionals`` and ``estimator`` is trained here. Every functional is scaled by mean and deviation
+of the training set (``normalisation: train``), or, as much of the literature does, of each speaker's own recordings
 (``normalisation: speaker``), test speaker included: that is transductive, and every table says so.
 
 Probabilities of a classifier without any are the softmax of its decision values: their order is the classifier's own,
