@@ -46,7 +46,7 @@ def ser(monkeypatch, capsys):
 def test_every_command_has_help_with_an_example(ser):
     code, out, _ = ser("--help")
     assert code == 0
-    for command in ("classify", "check", "timeline", "explain", "export", "report", "audit", "toy"):
+    for command in ("classify", "check", "timeline", "explain", "export", "report", "compare", "audit", "toy"):
         assert command in out
         assert f"Example: ser {command} " in ser(command, "--help")[1]
 
@@ -187,6 +187,10 @@ def test_input_errors_are_one_line_and_exit_code_2(ser, tmp_path, run_folder):
         ("classify", "a.wav", "--model", run_folder / "seed_1234" / FOLDS[0]),
         ("export", tmp_path / "nothing", tmp_path / "out"),
         ("report", tmp_path),
+        ("compare", run_folder),
+        ("compare", run_folder, run_folder),
+        ("compare", run_folder, tmp_path),
+        ("compare", run_folder, tmp_path, "--out", "table.txt"),
         ("audit", tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"),
         ("toy", tmp_path / "toy", "--speakers", 99),
     ):
@@ -210,6 +214,23 @@ def test_report_prints_and_writes(ser, run_folder):
     assert code == 0
     assert "pooled over 3 folds" in out
     assert (run_folder / "results.md").is_file()
+
+
+def test_compare_prints_the_conclusion_and_writes_it(ser, run_folder, tmp_path):
+    other, third = (write_run(tmp_path / name / "loso", seed=seed) for name, seed in (("cnn", 7), ("rnn", 8)))
+    code, out, err = ser("compare", run_folder, other)
+    assert (code, out) == (2, "")
+    assert "seeds 1234 in" in err
+    assert "--despite seeds" in err
+    code, out, _ = ser("compare", run_folder, other, "--despite", "seeds", "--out", tmp_path / "two.md")
+    assert code == 0
+    assert "oncluded: with 3 speakers no sign-flip test" in out
+    assert "oncluded: with 3 speakers no sign-flip test" in (tmp_path / "two.md").read_text()
+    options = ("--despite", "seeds", "--reference", "cnn", "--out", tmp_path / "many.json")
+    code, out, _ = ser("compare", run_folder, other, third, *options)
+    assert code == 0
+    assert "Nemenyi" in out
+    assert json.loads((tmp_path / "many.json").read_text())["reference"] == "cnn"
 
 
 def test_audit_prints_the_line_and_fails_on_a_leak(ser, tmp_path):

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 from rich.console import Console
-from typer import Argument
+from typer import Argument, Option
 
 from ser_plugins.cli import app
+from ser_plugins.errors import SerError
 
 
 @app.command()
@@ -18,3 +19,38 @@ def report(run_folder: Annotated[Path, Argument(help="results/<corpus>/<system>/
     from ser_plugins.evaluation.report import terminal_table, write_report
 
     Console().print(terminal_table(write_report(run_folder)))
+
+
+@app.command()
+def compare(
+    run_folders: Annotated[list[Path], Argument(metavar="RUN_A RUN_B [RUN]...", help="run folders of one protocol")],
+    despite: Annotated[str, Option(help="what may differ: seeds,normalisation,selection")] = "",
+    reference: Annotated[str, Option(help="of three runs or more, the one that others are held against")] = "",
+    anova_unit: Annotated[str, Option(help="of two runs: cell (run x speaker x class), utterance, fold")] = "cell",
+    out: Annotated[Path | None, Option(help="also write it to a .md or .json")] = None,
+):
+    """Say which differences between runs are real: intervals, paired tests, and what may be concluded.
+
+    Example: [cyan]ser compare results/EmoDB/bigru_mha/loso results/EmoDB/bigru/loso[/cyan]
+    """
+    from ser_plugins.evaluation.comparable import run_names
+    from ser_plugins.evaluation.comparison import compare_many, compare_runs
+    from ser_plugins.evaluation.comparison_tables import comparison_markdown, comparison_terminal
+    from ser_plugins.files import write_json, write_text
+
+    if len(run_folders) < 2 or (out and out.suffix not in (".md", ".json")):
+        raise SerError(
+            got=f"{len(run_folders)} run folder(s), --out {out}",
+            expected="at least two run folders, and a .md or .json to write to",
+            remedy="ser compare --help",
+        )
+    allowed = [word.strip() for word in despite.split(",") if word.strip()]
+    if len(run_folders) == 2:
+        comparison = compare_runs(*run_folders, despite=allowed, unit=anova_unit)
+    else:
+        comparison = compare_many(run_names(run_folders), despite=allowed, reference=reference or None)
+    Console().print(comparison_terminal(comparison))
+    if out and out.suffix == ".md":
+        write_text(out, comparison_markdown(comparison))
+    elif out:
+        write_json(out, comparison)

@@ -7,5 +7,8 @@
 - ``tasks``: a class or a number; all that training, report and export have to ask about the difference
 - ``folds``: reads and checks what training left behind
 - ``report``: aggregates a run folder and writes everything
+- ``comparable``, ``comparison`` and ``conclusion``: runs of the same test held against each other, and what follows;
+  ``significance`` and ``power``: the tests, and which difference they can find
+- ``comparison_tables`` and ``rank_figure``: how that looks
 - ``tables`` and ``figures``: how it looks
 """

@@ -69,6 +69,34 @@ def speaker_bootstrap(confusions, seed: int = 0) -> dict[str, list[float]]:
     >>> [round(bound, 2) for bound in speaker_bootstrap(two_speakers)["UAR"]]
     [0.8, 0.85]
     """
+    drawn = _drawn_scores(confusions, seed)
+    return {name: _bounds(drawn[name]) for name in ("UAR", "macro_F1")}
+
+
+def paired_bootstrap(first, second, seed: int = 0) -> dict[str, list[float]]:
+    """95 % percentile intervals of the differences, first minus second, in WA, UAR and macro-F1.
+
+    Each draw takes the same speakers for both systems, so that what makes a speaker hard for both cancels.
+
+    Arguments
+    ---------
+    first, second : array of int
+        As for :func:`speaker_bootstrap`, the speakers in the same order; the seeds need not be as many.
+    seed : int
+        Of the resampling.
+
+    Example
+    -------
+    >>> better, worse = [[[[9, 1], [2, 8]], [[7, 3], [1, 9]]]], [[[[8, 2], [3, 7]], [[6, 4], [2, 8]]]]
+    >>> [round(bound, 2) for bound in paired_bootstrap(better, worse)["WA"]]
+    [0.1, 0.1]
+    """
+    first, second = (_drawn_scores(confusions, seed) for confusions in (first, second))
+    return {name: _bounds(scores - second[name]) for name, scores in first.items()}
+
+
+def _drawn_scores(confusions, seed) -> dict:
+    """Scores of every draw, averaged over the training seeds: (draws,) of each."""
     confusions = np.asarray(confusions)
     speakers = confusions.shape[1]
     if speakers < 2:
@@ -78,7 +106,7 @@ def speaker_bootstrap(confusions, seed: int = 0) -> dict[str, list[float]]:
             remedy="pool the folds of more speakers; one speaker says nothing about the next",
         )
     pooled = np.einsum("dk,skij->dsij", _draws(speakers, seed), confusions)  # (draws, seeds, classes, classes)
-    return {name: _bounds(score.mean(axis=1)) for name, score in _uar_and_f1(pooled).items()}
+    return {name: score.mean(axis=1) for name, score in _scores(pooled).items()}
 
 
 def cluster_bootstrap(score: Callable, clusters: Sequence, seed: int = 0) -> dict[str, list[float] | None]:
@@ -131,14 +159,15 @@ def majority_baseline(reference: Sequence[str], classes: Sequence[str]) -> dict:
     return {"class": majority, **{name: scores[name] for name in ("WA", "UAR", "macro_F1")}}
 
 
-def _uar_and_f1(confusion):
-    """UAR and macro-F1 of (..., classes, classes) at once; the conventions of ``metrics``."""
+def _scores(confusion):
+    """WA, UAR and macro-F1 of (..., classes, classes) at once; the conventions of ``metrics``."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., classes)
     support, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
     present = support > 0
     recall = hits / np.maximum(support, 1)
     f1 = 2 * hits / np.maximum(support + predicted, 1)  # = 2 TP / (2 TP + FP + FN)
     return {
-        name: (score * present).sum(axis=-1) / present.sum(axis=-1)
-        for name, score in (("UAR", recall), ("macro_F1", f1))
+        "WA": hits.sum(axis=-1) / support.sum(axis=-1),
+        "UAR": (recall * present).sum(axis=-1) / present.sum(axis=-1),
+        "macro_F1": (f1 * present).sum(axis=-1) / present.sum(axis=-1),
     }
