@@ -1,11 +1,12 @@
-"""Take the README's picture of the page: a file of a corpus, judged in a headless Chromium.
+"""Take the README's picture of the page: a synthetic sentence, judged by the model in the box in a headless Chromium.
 
-> python scripts/make_screenshot.py --model demo/model --wav demo/emodb/wav/03a01Wa.wav
+> python scripts/make_screenshot.py
 """
 
 import argparse
 import shutil
 import socket
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -14,8 +15,9 @@ import uvicorn
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from ser_plugins.corpora.toy import write_toy_emodb
 from ser_plugins.files import atomic_path
-from ser_plugins.inference import open_model
+from ser_plugins.inference import BOX, open_model
 from ser_plugins.serving.service import create_app
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "demo.png"
@@ -24,8 +26,8 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "demo.png"
 def main():
     """Serve, open, upload, wait, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--wav", type=Path, required=True)
+    parser.add_argument("--model", type=Path, default=BOX, help="by default the model in the box")
+    parser.add_argument("--wav", type=Path, help="by default a synthetic sentence")
     parser.add_argument("--output", type=Path, default=PICTURE)
     options = parser.parse_args()
     app = create_app(open_model(options.model), card=(options.model / "README.md").read_text("utf-8"), page=True)
@@ -36,7 +38,11 @@ def main():
     try:
         while not server.started:
             time.sleep(0.05)
-        take(f"http://localhost:{listening.getsockname()[1]}/", options.wav.resolve(), options.output)
+        with tempfile.TemporaryDirectory() as temporary:
+            wav = (
+                options.wav or write_toy_emodb(Path(temporary) / "emodb", 1, 1, ("anger",), 12) / "wav" / "03a01Wa.wav"
+            )
+            take(f"http://localhost:{listening.getsockname()[1]}/", wav.resolve(), options.output)
     finally:
         server.should_exit = True
         thread.join()
@@ -47,7 +53,7 @@ def take(url, wav, output) -> None:
     """Write the picture of ``wav``'s result."""
     chrome = webdriver.ChromeOptions()
     chrome.binary_location = shutil.which("chromium")
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=820,1250", "hide-scrollbars"):
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "window-size=820,1400", "hide-scrollbars"):
         chrome.add_argument(f"--{argument}")
     browser = webdriver.Chrome(options=chrome, service=webdriver.ChromeService(shutil.which("chromedriver")))
     try:
@@ -57,7 +63,7 @@ def take(url, wav, output) -> None:
         browser.find_element("id", "file").send_keys(str(wav))
         wait.until(lambda _: browser.find_element("id", "label").text)
         browser.find_element("id", "look").click()
-        wait.until(lambda _: browser.find_element("id", "picture").is_displayed())
+        wait.until(lambda _: any(browser.find_element("id", name).is_displayed() for name in ("picture", "blind")))
         with atomic_path(output) as temporary:
             temporary.write_bytes(browser.get_screenshot_as_png())
     finally:

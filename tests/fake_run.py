@@ -18,11 +18,11 @@ FOLDS = ("spk03", "spk08", "spk09")
 RECIPE = Path(__file__).parents[1] / "recipes/EmoDB/hparams/bigru_mha.yaml"
 
 
-def random_modules(seed=0, front_end="fast"):
+def random_modules(seed=0, front_end="fast", heads=2):
     """Tiny modules with random weights and statistics; the caller's random state is kept."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = UtteranceEncoder(front_end=front_end, hidden_size=8, heads=2)
+        encoder = UtteranceEncoder(front_end=front_end, hidden_size=8, heads=heads)
         modules = {
             "compute_features": LogPowerSpectrogram(),
             "mean_var_norm": ZNorm().fit([(torch.randn(2, 50, 400) * 3 - 8, None)]),

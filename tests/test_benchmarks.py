@@ -17,7 +17,7 @@ sys.path.insert(0, str(BENCHMARKS))  # as `python benchmarks/render.py` has it
 import harness  # noqa: E402
 import render  # noqa: E402
 
-SCRIPTS = ("features", "inference", "training", "gpu", "long_audio")
+SCRIPTS = ("features", "inference", "training", "gpu", "long_audio", "service")
 
 
 def run(script, output, *options):
@@ -205,6 +205,30 @@ def test_long_recordings_take_bounded_memory(tmp_path):
     if found["1 min"] is None:
         pytest.skip("no classify_windows")
     assert found["1 min"] < 1.3 * found["10 s"]
+
+
+@pytest.mark.slow
+def test_the_service_loses_and_mixes_up_nothing(tmp_path):
+    content, _ = run("service", tmp_path / "results")
+    check(content, "service")
+    alone, together = rows(content, "service")
+    assert (alone["clients at once"], together["clients at once"]) == (1, 64)
+    assert 0 < together["p50 / ms"] <= together["p95 / ms"] <= together["p99 / ms"]
+
+
+def test_a_reply_of_another_request_ends_the_load_test():
+    import service
+
+    def reply(*values):
+        return {"duration": 1.0, "probabilities": dict(enumerate(values))}
+
+    service.check(200, reply(0.25, 0.75), (1.0, [0.25, 0.75]))
+    service.check(422, {"remedy": "convert it"}, None)
+    wrong = ((200, reply(0.75, 0.25), (1.0, [0.25, 0.75])), (200, reply(0.25, 0.75), (2.0, [0.25, 0.75])),
+             (200, reply(0.25, 0.75), None), (429, {"remedy": "later"}, (1.0, [0.25, 0.75])))  # fmt: skip
+    for status, content, answer in wrong:
+        with pytest.raises(SerError, match="mend the service"):
+            service.check(status, content, answer)
 
 
 def test_every_script_is_run_here_and_by_make():

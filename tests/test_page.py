@@ -8,6 +8,7 @@ from fake_run import CLASSES, random_modules, tone, write_wav
 from serving_http import running
 
 from ser_plugins.inference import EmotionClassifier
+from ser_plugins.serving.check import check_recording
 from ser_plugins.serving.service import PAGE, create_app
 
 CARD = "# bigru: 7 emotions\n\n> **SYNTHETIC**: sounds\n\n| | UAR |\n|---|---|\n| measured | 54.6 |\n\n- Limits."
@@ -71,6 +72,9 @@ def test_a_file_is_judged_and_a_bad_one_shows_the_error(browser, page, tmp_path)
     assert all(name in bars for name in CLASSES)
     assert f"{round(100 * expected.probability)} %" in bars
     assert text(browser, "duration") == "2.0 s"
+    warnings = [line.text for line in browser.find_elements("css selector", "#warnings li")]
+    model = EmotionClassifier(random_modules(), CLASSES)
+    assert warnings == [str(finding) for finding in check_recording(path, model).findings] != []
     browser.find_element("id", "look").click()
     wait(browser, lambda: browser.find_element("id", "picture").is_displayed())
     bad = tmp_path / "bad.wav"
@@ -81,6 +85,16 @@ def test_a_file_is_judged_and_a_bad_one_shows_the_error(browser, page, tmp_path)
     browser.find_element("id", "file").send_keys(str(path))  # and it goes on
     wait(browser, lambda: text(browser, "label") == expected.label)
     assert text(browser, "error") == ""
+
+
+def test_a_model_without_attention_shows_the_rest_and_says_so(browser, tmp_path):
+    with running(create_app(EmotionClassifier(random_modules(heads=0), CLASSES), card=CARD, page=True)) as page:
+        opened(browser, page)
+        browser.find_element("id", "file").send_keys(str(write_wav(tmp_path / "speech.wav", tone(2.0))))
+        wait(browser, lambda: text(browser, "label"))
+        browser.find_element("id", "look").click()
+        assert wait(browser, lambda: text(browser, "blind")) == "This model has no attention."
+        assert text(browser, "error") == ""
 
 
 def test_a_recording_is_decoded_in_the_page(browser, page):

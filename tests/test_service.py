@@ -21,6 +21,7 @@ from serving_http import Running, running, wav
 from ser_plugins.classifier import RegressionHead
 from ser_plugins.inference import EmotionClassifier, SentimentRegressor
 from ser_plugins.serving.batching import Batcher
+from ser_plugins.serving.check import check_recording
 from ser_plugins.serving.export import export_model
 from ser_plugins.serving.service import create_app
 from ser_plugins.serving.uploads import Limits
@@ -67,13 +68,16 @@ def is_failure(reply, status):
 
 def test_a_reply_is_what_the_file_gives(service, model, tmp_path):
     reply = service.ask("/classify", wav(0.7, rate=44100), {"Content-Type": "audio/wav"})
-    expected = model.predict_file(write_wav(tmp_path / "a.wav", tone(0.7, 44100), 44100))
+    path = write_wav(tmp_path / "a.wav", tone(0.7, 44100), 44100)
+    expected = model.predict_file(path)
     assert reply.status == 200
     assert reply.json["label"] == expected.label
     assert reply.json["probabilities"] == pytest.approx(expected.probabilities, abs=1e-5)
     assert reply.json["duration"] == pytest.approx(0.7, abs=1e-3)
-    assert reply.json["warnings"] == []
-    assert service.ask("/classify", wav(0.3)).json["warnings"]
+    # A tone has no highs, which is a finding; those of ser check are what every reply carries.
+    assert reply.json["warnings"] == [str(finding) for finding in check_recording(path, model).findings]
+    assert any("0.30 s long" in warning for warning in service.ask("/classify", wav(0.3)).json["warnings"])
+    assert not any("s long" in warning for warning in reply.json["warnings"])
 
 
 def test_the_timeline_is_that_of_classify_windows(service, model, tmp_path):

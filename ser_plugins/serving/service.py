@@ -19,7 +19,8 @@ from ser_plugins import __version__
 from ser_plugins.errors import SerError
 from ser_plugins.serving.attention_map import attention_map
 from ser_plugins.serving.batching import Batcher
-from ser_plugins.serving.uploads import Limits, Refusal, Upload, findings, read_upload
+from ser_plugins.serving.check import check_recording
+from ser_plugins.serving.uploads import Limits, Refusal, Upload, read_upload
 
 DEFAULT_LIMITS = Limits()
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -113,7 +114,7 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
 
     @app.post("/classify", openapi_extra=_BODY, responses=_FAILURES)
     async def classify(request: Request) -> dict:
-        """Judge a recording: the plain values of `predict_file`, `duration` in s, and `warnings`."""
+        """Judge a recording: the plain values of `predict_file`, `duration` in s, and the `warnings` of `ser check`."""
         return await service.answer(request, service.classify)
 
     @app.post("/timeline", openapi_extra=_BODY, responses=_FAILURES)
@@ -172,7 +173,8 @@ class _Service:
     async def classify(self, upload):
         wave = await self._decoded(upload)
         outcome = await self.batcher.submit(wave)
-        warnings = await self._decode(findings, upload, self.model)
+        check = await self._decode(check_recording, upload, self.model)
+        warnings = [str(finding) for finding in check.findings]
         return {**outcome._asdict(), "duration": len(wave) / self.model.sample_rate, "warnings": warnings}
 
     async def timeline(self, upload, window, hop):

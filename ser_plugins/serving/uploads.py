@@ -97,11 +97,3 @@ def read_upload(upload: Upload, model, seconds: float) -> torch.Tensor:
     wave = torch.cat([torch.zeros(0), *read])
     model._check_recording(wave, str(upload))
     return wave
-
-
-def findings(upload: Upload, model) -> list[str]:
-    """What is out of the ordinary about a good recording, in words: every reply carries it, and the page shows it."""
-    seconds = soundfile.info(io.BytesIO(upload.getbuffer())).duration
-    if seconds > 30:
-        return [f"{seconds:.0f} s, far longer than the utterances that models are trained on; look at the timeline"]
-    return ["shorter than 0.5 s: a syllable says little"] if seconds < 0.5 else []
