@@ -92,7 +92,7 @@ def wav2vec2():
 
 def write_model(folder) -> Path:
     """Write a folder that ``EmotionClassifier.from_hparams`` loads: bigru_mha with random weights."""
-    import torch
+    from safetensors.torch import save_file
 
     from ser_plugins.files import write_text
 
@@ -106,7 +106,7 @@ def write_model(folder) -> Path:
     ]
     write_text(folder / "hyperparams.yaml", "\n".join(lines) + "\n")
     for name in ("mean_var_norm", "embedding_model", "classifier"):
-        torch.save(modules[name].state_dict(), folder / f"{name}.ckpt")
+        save_file(modules[name].state_dict(), folder / f"{name}.safetensors")
     labels = "".join(f"'class {index}' => {index}\n" for index in range(CLASSES))
     write_text(folder / "label_encoder.ckpt", labels + "================\n'starting_index' => 0\n")
     return folder

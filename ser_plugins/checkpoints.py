@@ -1,9 +1,12 @@
-"""A SpeechBrain checkpointer that survives being killed at any moment."""
+"""SpeechBrain's checkpointer, surviving a kill at any moment; and its pretrainer, for weights as safetensors."""
 
 import shutil
 from pathlib import Path
 
-from speechbrain.utils import checkpoints
+from safetensors.torch import load_file
+from speechbrain.utils import checkpoints, parameter_transfer
+from speechbrain.utils.fetching import FetchSource
+from torch import nn
 
 
 class Checkpointer(checkpoints.Checkpointer):
@@ -49,3 +52,47 @@ class Checkpointer(checkpoints.Checkpointer):
 
 
 _UNFINISHED = f"{checkpoints.METAFNAME}.part"
+
+
+class Pretrainer(parameter_transfer.Pretrainer):
+    """SpeechBrain's ``Pretrainer``, but modules come from ``<name>.safetensors`` and never from a pickle.
+
+    Other loadables, such as a label encoder, are as SpeechBrain has them. An exported model names it in its YAML.
+
+    Arguments
+    ---------
+    *arguments, **options
+        As for SpeechBrain's.
+
+    Example
+    -------
+    >>> import tempfile, torch
+    >>> from safetensors.torch import save_file
+    >>> folder = tempfile.mkdtemp()
+    >>> save_file({"weight": torch.ones(1, 2), "bias": torch.zeros(1)}, f"{folder}/layer.safetensors")
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> pretrainer = Pretrainer(loadables={"layer": layer})
+    >>> _ = pretrainer.collect_files(default_source=folder)
+    >>> pretrainer.load_collected()
+    >>> layer.weight.tolist()
+    [[1.0, 1.0]]
+    """
+
+    def collect_files(self, default_source=None, *arguments, **options):
+        """Collect as SpeechBrain does, which by itself asks for ``<name>.ckpt``."""
+        names = [name for name, loadable in self.loadables.items() if isinstance(loadable, nn.Module)]
+        self.add_custom_hooks(dict.fromkeys(names, _load_safetensors))
+        if default_source is not None:
+            self.add_paths({name: _inside(default_source, f"{name}.safetensors") for name in names})
+        return super().collect_files(default_source, *arguments, **options)
+
+
+def _inside(source, name: str):
+    if isinstance(source, FetchSource):
+        kind, path = source
+        return FetchSource(kind, f"{path}/{name}")
+    return f"{source}/{name}"
+
+
+def _load_safetensors(module: nn.Module, path) -> None:
+    module.load_state_dict(load_file(path))

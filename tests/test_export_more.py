@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import train
 from fake_run import CLASSES, FOLDS, tone, write_fold, write_run, write_wav
+from safetensors.torch import load_file
 from speechbrain.inference.classifiers import EncoderClassifier
 
 from ser_plugins.errors import MissingPathError, SerError
@@ -45,7 +46,7 @@ def test_half_precision_halves_the_weights_and_hardly_moves_a_probability(run, t
     card = export_model(run, tmp_path / "half", half=True)
     assert card["precision"] == "float16"
     assert "kept in float16" in (tmp_path / "half" / "README.md").read_text()
-    states = [torch.load(tmp_path / name / "embedding_model.ckpt", weights_only=True) for name in ("full", "half")]
+    states = [load_file(tmp_path / name / "embedding_model.safetensors") for name in ("full", "half")]
     assert {value.dtype for value in states[1].values()} == {torch.float16}
     full, half = probabilities(tmp_path / "full"), probabilities(tmp_path / "half")
     torch.testing.assert_close(half, full, rtol=0, atol=5e-3)
@@ -134,7 +135,7 @@ def rewrite(folder, **changes):
 def test_a_changed_or_foreign_member_is_refused(ensemble, tmp_path):
     members = json.loads((ensemble / "model.json").read_text())["members"]
     first, *others = members
-    for name in ("classifier.ckpt", "model.json"):
+    for name in ("classifier.safetensors", "model.json"):
         path = ensemble / first / name
         content = path.read_bytes()
         path.write_bytes(content + b" ")

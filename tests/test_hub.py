@@ -80,9 +80,11 @@ def test_what_was_fetched_goes_through_the_same_checks(repository, tmp_path):
 
 
 def test_a_repository_that_is_no_export_or_too_large_is_not_downloaded(repository, tmp_path):
-    with open(repository.folder / "classifier.ckpt", "ab") as stream:
+    with open(repository.folder / "classifier.safetensors", "ab") as stream:
         stream.truncate(2**30 + 1)
-    with pytest.raises(SerError, match=r"classifier.ckpt has 1,073,741,825 bytes; expected: at most 1,073,741,824"):
+    with pytest.raises(
+        SerError, match=r"classifier.safetensors has 1,073,741,825 bytes; expected: at most 1,073,741,824"
+    ):
         open_model(NAME)
     (repository.folder / "model.json").unlink()
     with pytest.raises(

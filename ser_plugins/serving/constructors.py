@@ -25,7 +25,7 @@ MODULES = {
 WITH_WEIGHTS = ("mean_var_norm", "embedding_model", "classifier")  # features have no trained values
 # Only plain SpeechBrain builds these two; we read past them.
 LABEL_ENCODER = "speechbrain.dataio.encoder.CategoricalEncoder"
-PRETRAINER = "speechbrain.utils.parameter_transfer.Pretrainer"
+PRETRAINER = "ser_plugins.checkpoints.Pretrainer"
 # What a module may have at most, a hundred times our largest model: beyond, building it takes the machine's memory.
 MAX_VALUES, MAX_NUMBER, MAX_LAYERS = 2**28, 1e6, 64
 _PLAIN = ("map", "seq", "str", "int", "float", "bool", "null")

@@ -31,7 +31,8 @@ from ser_plugins.serving.constructors import (
     tag_of,
 )
 from ser_plugins.serving.destination import FORMAT, built_aside, refuse_occupied
-from ser_plugins.serving.loading import CARD_FILE, LABEL_FILE, YAML_FILE, read_weights
+from ser_plugins.serving.loading import CARD_FILE, LABEL_FILE, YAML_FILE
+from ser_plugins.serving.weights import as_safetensors
 
 
 def export_model(source, folder, overwrite=False, *, half=False, measured_by=None) -> dict:
@@ -177,12 +178,12 @@ def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
             raise MissingPathError(
                 got=f"no file {weights}", expected="the tested checkpoint", remedy="train the fold again"
             )
-        state = read_weights(weights.read_bytes(), weights)
+        state = _tested_weights(weights)
         if name == "classifier":
             state = _cooled(_own_head(state, facts["target"]), chosen.temperature)
         if facts["precision"] == "float16" and name != "mean_var_norm":  # 800 numbers, on which all else rests
             state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-        torch.save(state, folder / weights.name)
+        (folder / f"{name}.safetensors").write_bytes(as_safetensors(state))
     write_text(folder / YAML_FILE, _inference_yaml(chosen.folder / YAML_FILE, facts))
     lines = [f"{label!r} => {index}\n" for index, label in enumerate(facts["classes"] or [facts["target"]])]
     write_text(folder / LABEL_FILE, "".join(lines) + "================\n'starting_index' => 0\n")
@@ -191,6 +192,18 @@ def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
     facts["min_samples"] = model.min_samples
     facts["min_seconds"] = model.min_samples / model.sample_rate
     _seal(folder, facts)
+
+
+def _tested_weights(path: Path) -> dict:
+    """A state dict of the training's own checkpoint."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(state, dict) and all(isinstance(value, torch.Tensor) for value in state.values()):
+            return state
+        reason = f"a {type(state).__name__} with other things than tensors"
+    except Exception as error:  # torch raises nearly anything for a damaged file
+        reason = type(error).__name__
+    raise SerError(got=f"{path}: {reason}", expected="a state dict of tensors", remedy="train the fold again")
 
 
 def _cooled(state: dict, temperature: float) -> dict:
@@ -228,7 +241,7 @@ def _inference_yaml(path: Path, facts: dict) -> str:
     lines += ["modules:", *(f"    {name}: !ref <{name}>" for name in MODULES), ""]
     lines += [f"scale: {facts['scale']}", ""] if facts["scale"] else []
     lines += [f"label_encoder: !new:{LABEL_ENCODER}", ""]
-    # No paths: SpeechBrain then looks for <name>.ckpt where this file came from, so the folder may be moved.
+    # No paths: SpeechBrain then looks for the files where this file came from, so the folder may be moved.
     lines += [f"pretrainer: !new:{PRETRAINER}", "    loadables:"]
     lines += [f"        {name}: !ref <{name}>" for name in (*WITH_WEIGHTS, "label_encoder")]
     return "\n".join(lines) + "\n"

@@ -1,20 +1,17 @@
 """Loads an exported model without running anything that its files say.
 
 In SpeechBrain a ``hyperparams.yaml`` runs whatever it names, and a pickle whatever it holds. Here constructors are held
-against a short list (:mod:`ser_plugins.serving.constructors`), weights are read as tensors only, and files must lie
-inside the folder and be the ones that ``model.json`` has the hashes of. Each file is read once, so what was checked is
-what is used.
+against a short list (:mod:`ser_plugins.serving.constructors`), weights are safetensors, which hold nothing else, and
+files must lie inside the folder and be the ones that ``model.json`` has the hashes of. Each file is read once, so what
+was checked is what is used.
 """
 
 import ast
 import hashlib
-import io
 import json
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from ser_plugins.classifier import RegressionHead
@@ -30,9 +27,10 @@ from ser_plugins.serving.constructors import (
     scalar,
 )
 from ser_plugins.serving.hub import fetch, on_hub
+from ser_plugins.serving.weights import fill, read_weights
 
 YAML_FILE, LABEL_FILE, CARD_FILE, README_FILE = "hyperparams.yaml", "label_encoder.ckpt", "model.json", "README.md"
-WEIGHT_FILES = tuple(f"{name}.ckpt" for name in WITH_WEIGHTS)
+WEIGHT_FILES = tuple(f"{name}.safetensors" for name in WITH_WEIGHTS)
 NEEDED = (YAML_FILE, *WEIGHT_FILES, LABEL_FILE)
 # Bytes of a file, ten times what ours have and more; the worst YAML of that size takes seconds to refuse.
 MAX_YAML, MAX_TEXT, MAX_WEIGHTS = 2**14, 2**18, 2**30
@@ -101,7 +99,7 @@ def load_model(folder=None) -> Model:
         source = folder if (folder / "results.json").is_file() or any(folder.glob("seed_*")) else "FOLD_OR_RUN"
         raise SerError(
             got=f"{folder} has no {', '.join(missing)}",
-            expected="a folder written by ser export",
+            expected="a folder written by ser export, weights in safetensors",
             remedy=f"export a trained model first: ser export {source} NEW_FOLDER",
         )
     files, card = _verified(folder)
@@ -114,7 +112,7 @@ def load_model(folder=None) -> Model:
         arguments = {key: scalar(node, yaml_file) for key, node in arguments.items()}
         modules[name] = construct(kind, name, arguments, yaml_file)
     for name in WITH_WEIGHTS:
-        path = folder / f"{name}.ckpt"
+        path = folder / f"{name}.safetensors"
         fill(modules[name], read_weights(files[path.name], path), path)
     labels = _read_labels(files[LABEL_FILE], folder / LABEL_FILE)
     outputs = modules["classifier"].output.out_features
@@ -225,47 +223,6 @@ def _read_card(folder: Path) -> dict:
             expected="JSON with the hashes of the files",
             remedy="export the model again",
         ) from None
-
-
-def read_weights(content: bytes, path) -> dict:
-    """A state dict of plain tensors."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-        if any(entry.compress_type for entry in entries) or sum(entry.file_size for entry in entries) > len(content):
-            raise ValueError("an archive that grows when it is read")  # torch neither compresses nor shares
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        if isinstance(state, dict) and all(isinstance(value, torch.Tensor) for value in state.values()):
-            return state
-        reason = f"a {type(state).__name__} with other things than tensors"
-    except Exception as error:  # torch raises nearly anything for a damaged file
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    raise SerError(
-        got=f"{path}: {reason}",
-        expected="weights and nothing else: a state dict of tensors",
-        remedy="copy the file again from where it came; do not load models from sources you do not trust",
-    )
-
-
-def fill(module: nn.Module, state: dict, path) -> None:
-    """Give a module from :func:`construct` its values, once names and shapes are known to fit."""
-    places = module.state_dict()
-    wanted = {name: tuple(value.shape) for name, value in places.items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    wrong = [
-        f"{name} {found.get(name, 'missing')} instead of {wanted.get(name, 'none')}"
-        for name in [*wanted, *(found.keys() - wanted.keys())]
-        if found.get(name) != wanted.get(name)
-    ]
-    if wrong:
-        raise SerError(
-            got=f"{path}: {'; '.join(wrong[:3])}" + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
-            expected=f"the {len(wanted)} tensors of the module that {YAML_FILE} describes",
-            remedy="keep weights and YAML of one export together, or export the model again",
-        )
-    # Assigned, not copied into to_empty(), which imports sympy: four fifths of the time that loading takes.
-    values = {name: state[name].to(place.dtype, copy=True) for name, place in places.items()}
-    module.load_state_dict(values, assign=True)
 
 
 def _read_labels(content: bytes, path) -> tuple:
