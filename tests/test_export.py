@@ -468,7 +468,7 @@ def test_weights_that_do_not_fit_are_refused(model):
         ({**state, "output.bias": torch.ones(3)}, r"output.bias \(3,\) instead of \(7,\)"),
         ({**state, "output.bias": torch.ones(7, dtype=torch.int64)}, "output.bias int64 instead of float32"),
         ({**state, "output.bias": torch.ones(7, dtype=torch.float64)}, "output.bias float64 instead of float32"),
-        ({}, "output.bias missing"),
+        ({}, "hidden.weight missing instead of"),
     ):
         save_file(changed, path)
         with pytest.raises(SerError, match=message):

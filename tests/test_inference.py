@@ -194,3 +194,13 @@ def test_importing_inference_brings_nothing_beyond_the_plugins():
     added = {name.split(".")[0] for name in run.stdout.split()}
     assert not added & {"speechbrain", "torchaudio", "pandas", "matplotlib", "sklearn", "scipy", "rich", "typer"}
     assert not {"ser_plugins.training", "ser_plugins.evaluation"} & set(run.stdout.split())
+
+
+def test_a_recording_longer_than_any_utterance_is_read_no_further(classifier, tmp_path, monkeypatch):
+    monkeypatch.setattr("ser_plugins.serving.recordings.LONGEST", 1)
+    path = write_wav(tmp_path / "long.wav", tone(1.1))
+    for sound in (path, tone(1.1)):
+        with pytest.raises(AudioError, match=r"more than 1 s; expected: one utterance; .*ser timeline"):
+            classifier.predict(sound, 16000)
+    assert classifier.predict_file(write_wav(tmp_path / "whole.wav", tone(1.0))).label in CLASSES
+    assert list(classifier.classify_windows(path, window=0.5, hop=0.5))

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from fake_run import CLASSES, random_modules, tone, write_fold, write_wav
+from fake_run import CLASSES, random_modules, tone, write_fold, write_run, write_wav
 
 from ser_plugins.classifier import ClassifierHead, RegressionHead, UtteranceEncoder
 from ser_plugins.errors import SerError
 from ser_plugins.inference import EmotionClassifier, SentimentRegressor
 from ser_plugins.serving import onnx as exporter
-from ser_plugins.serving.export import export_model
+from ser_plugins.serving.export import export_ensemble, export_model
 from ser_plugins.serving.onnx import export_onnx
 
 onnxruntime = pytest.importorskip("onnxruntime", reason='needs pip install "ser-plugins[onnx]"')
@@ -179,6 +179,17 @@ def test_without_the_extra_the_error_names_it(folder, tmp_path, monkeypatch):
         export_onnx(folder / "model", tmp_path / "model.onnx")
 
 
+def test_an_ensemble_is_the_mean_of_its_members_in_one_graph(tmp_path, waves):
+    export_ensemble(write_run(tmp_path / "loso"), tmp_path / "model")
+    export_onnx(tmp_path / "model", tmp_path / "model.onnx")
+    model = EmotionClassifier.from_hparams(tmp_path / "model", device="cpu")
+    assert len(model.members) == 3
+    found = run(tmp_path / "model.onnx", *waves)
+    assert np.abs(found - in_torch(model, *waves)).max() < 1e-4
+    one = EmotionClassifier(model.modules, model.labels)
+    assert np.abs(found - in_torch(one, *waves)).max() > 1e-3
+
+
 def test_the_command(folder, tmp_path):
     from typer.testing import CliRunner
 
@@ -188,3 +199,14 @@ def test_the_command(folder, tmp_path):
     assert done.exit_code == 0, done.output
     assert "anger, boredom" in done.output
     assert (tmp_path / "model.onnx").read_bytes() == (folder / "int8.onnx").read_bytes()
+
+
+def test_an_export_writes_the_same_file_on_the_way(folder, tmp_path):
+    from typer.testing import CliRunner
+
+    from ser_plugins.cli import app
+
+    fold = next((folder / "loso").glob("seed_*/*"))
+    done = CliRunner().invoke(app, ["export", str(fold), str(tmp_path / "model"), "--onnx", str(tmp_path / "m.onnx")])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "m.onnx").read_bytes() == (folder / "model.onnx").read_bytes()

@@ -1,11 +1,14 @@
 """Commands about trained models."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from typer import Argument, Option
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from typer import Argument, Exit, Option
 
-from ser_plugins.cli import app
+from ser_plugins.cli import app, complain
 
 
 @app.command()
@@ -18,6 +21,7 @@ def export(
     measured_by: Annotated[
         Path | None, Option(help="Of a training on everything (--protocol all): the run whose numbers speak for it.")
     ] = None,
+    onnx: Annotated[Path | None, Option(help="Write it as an ONNX file as well, as `ser onnx` does.")] = None,
 ):
     """Write a trained model as a folder that loads anywhere.
 
@@ -34,4 +38,63 @@ def export(
         print(f"{folder}: the mean of {len(facts['members'])} models")
     else:
         print(f"{folder}: fold {chosen['fold']}, seed {chosen['seed']} ({chosen['chosen']})")
+    if onnx:
+        from ser_plugins.serving.onnx import export_onnx
+
+        export_onnx(folder, onnx)
+        print(f"{onnx}: the same model, for onnxruntime")
     print(f"try it: ser classify FILE --model {folder}")
+
+
+@app.command("models")
+def list_models(
+    folders: Annotated[list[Path] | None, Argument(help="Models, or folders with models one level down.")] = None,
+    form: Annotated[Literal["table", "json"], Option("--format", help="How to print.")] = "table",
+):
+    """List the model in the box and those in folders, with what was measured of each.
+
+    The exit code is 1 when one does not pass the checks of loading.
+
+    Example: [cyan]ser models models/[/cyan]
+    """
+    from ser_plugins.serving.formats import as_json
+    from ser_plugins.serving.overview import overview
+
+    rows = list(overview(folders or ()))
+    good = [row for row in rows if "error" not in row]
+    if form == "json":
+        print(as_json(rows), end="")
+    else:
+        Console().print(_models_table(good))
+    for row in rows:
+        if "error" in row:
+            complain(f"{row['model']}: {row['error']}")
+    if len(good) < len(rows):
+        raise Exit(1)
+
+
+def _models_table(rows) -> Table:
+    from ser_plugins.evaluation.tables import interval_text
+    from ser_plugins.evaluation.tasks import tasks_of
+
+    table = Table("model", "corpus", "system", "gives", "measured (95 % interval)", "how", "MB")
+    for row in rows:
+        scores = tasks_of(row)[row["target"]].scores
+        measured = [
+            f"{scores[key].label} {scores[key].text(row['metrics'][key])} "
+            f"({interval_text(row['intervals'][key], scores[key])})"
+            for key in ("UAR", "WA", "MAE")
+            if key in scores
+        ]
+        cells = [
+            row["model"],
+            row["corpus"],
+            row["system"],
+            ", ".join(row["classes"] or [f"{row['target']} on the scale {row['scale']}"]),
+            "\n".join(measured),
+            "\n".join([*row["cautions"], row["measured"]]),
+            f"{row['bytes'] / 1e6:.1f}",
+        ]
+        # A card is a stranger's text: no control characters to the terminal, and no markup.
+        table.add_row(*(Text("".join(c for c in cell if c.isprintable() or c == "\n")) for cell in cells))
+    return table

@@ -18,18 +18,25 @@ def attention_map(model, wave: torch.Tensor, most: int = 128) -> dict:
     Returns
     -------
     dict
-        ``weights``: list of rows (query, key), mean over the heads, relative to uniform attention (which is 1
+        ``weights``: list of rows (query, key), mean over the heads and the
+        members of an ensemble, relative to uniform attention (which is 1
         everywhere); None in a system without attention. ``duration``: of the recording, in s.
     """
-    modules = model.modules
-    with torch.no_grad():
-        frames = modules["compute_features"](wave[None].to(model.device))  # (1, time, bins)
-        frames = modules["mean_var_norm"](frames, torch.ones(1, device=model.device))
-        _, weights = modules["embedding_model"](frames, return_weights=True)  # (1, heads, time, time)
     duration = len(wave) / model.sample_rate
-    if weights is None:
+    small = [_relative(modules, wave[None].to(model.device), most) for modules in model.members]
+    if any(weights is None for weights in small):
         return {"weights": None, "duration": duration}
+    mean = torch.stack(small).mean(dim=0)
+    return {"weights": [[round(value, 3) for value in row] for row in mean.tolist()], "duration": duration}
+
+
+def _relative(modules, wave, most) -> torch.Tensor | None:
+    """Of one member: (1, samples) -> (at most most, at most most)."""
+    with torch.no_grad():
+        frames = modules["compute_features"](wave)  # (1, time, bins)
+        frames = modules["mean_var_norm"](frames, torch.ones(1, device=wave.device))
+        _, weights = modules["embedding_model"](frames, return_weights=True)  # (1, heads, time, time)
+    if weights is None:
+        return None
     relative = weights.mean(dim=1) * weights.shape[-1]  # (1, time, time)
-    size = min(most, relative.shape[-1])
-    small = torch.nn.functional.adaptive_avg_pool2d(relative, size)[0]
-    return {"weights": [[round(value, 3) for value in row] for row in small.tolist()], "duration": duration}
+    return torch.nn.functional.adaptive_avg_pool2d(relative, min(most, relative.shape[-1]))[0]

@@ -21,6 +21,13 @@ def judge(model, files: dict[str, Path]) -> Iterator[dict]:
     ------
     dict
         ``file``, what ``predict_file`` gives, and ``warnings``, a list of text; or ``file`` and ``error``.
+
+    Example
+    -------
+    >>> from ser_plugins.inference import open_model
+    >>> [row] = judge(open_model(device="cpu"), {"a.wav": Path("no/such/a.wav")})
+    >>> sorted(row)
+    ['error', 'file']
     """
     for name, path in files.items():
         try:

@@ -73,6 +73,15 @@ def explain_file(model, path) -> Explanation:
     ------
     MissingPathError, AudioError, SerError
         As ``predict_file``; and for a recording of more than a minute.
+
+    Example
+    -------
+    >>> import soundfile, tempfile
+    >>> from ser_plugins.inference import open_model
+    >>> path = tempfile.mkdtemp() + "/tone.wav"
+    >>> soundfile.write(path, np.sin(np.arange(8000) / 10) / 2, 16000)
+    >>> explain_file(open_model(device="cpu"), path).frames.shape
+    (51, 400)
     """
     blocks, samples = [], 0
     for block in open_recording(path, model.sample_rate):

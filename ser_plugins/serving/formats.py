@@ -11,12 +11,25 @@ from collections.abc import Iterable
 
 
 def as_json(rows: Iterable[dict]) -> str:
-    """One JSON array."""
+    """One JSON array.
+
+    Example
+    -------
+    >>> json.loads(as_json([{"file": "a.wav", "label": "joy"}]))
+    [{'file': 'a.wav', 'label': 'joy'}]
+    """
     return json.dumps(list(rows), indent=2, ensure_ascii=False) + "\n"
 
 
 def as_jsonl(rows: Iterable[dict]) -> str:
-    """One JSON object per line."""
+    """One JSON object per line.
+
+    Example
+    -------
+    >>> print(as_jsonl([{"file": "a.wav"}, {"file": "b.wav"}]), end="")
+    {"file": "a.wav"}
+    {"file": "b.wav"}
+    """
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 

@@ -140,6 +140,17 @@ class _WaveToOutput(nn.Module):
         return outputs.exp() if isinstance(self.head, ClassifierHead) else outputs.squeeze(-1)
 
 
+class _Mean(nn.Module):
+    """Of an ensemble, the mean of what its members give; of one model, what it gives."""
+
+    def __init__(self, members):
+        super().__init__()
+        self.members = nn.ModuleList(map(_WaveToOutput, members))
+
+    def forward(self, waves, lengths):
+        return torch.stack([member(waves, lengths) for member in self.members]).mean(dim=0)
+
+
 class _TraceableConvLayer(nn.Module):
     """As the layer it is made of, which zeroes padding item by item: a trace would keep the counts of its example."""
 
@@ -161,7 +172,7 @@ def _traced(model, output: str) -> bytes:
         # know the number of steps of a GRU.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _WaveToOutput(model.modules).eval(),
+            _Mean(model.members).eval(),
             (torch.zeros(1, samples), torch.tensor([samples])),
             stream,
             input_names=["waves", "lengths"],

@@ -11,7 +11,17 @@ from ser_plugins.serving.timeline import Timeline
 
 
 def save_picture(figure: Figure, path) -> None:
-    """Write a figure in the format of the path's suffix (png, pdf, svg), atomically."""
+    """Write a figure in the format of the path's suffix (png, pdf, svg), atomically.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp(), "figure.png")
+    >>> save_picture(Figure(), path)
+    >>> path.read_bytes()[1:4]
+    b'PNG'
+    """
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
 
@@ -57,7 +67,15 @@ def timeline_figure(timeline: Timeline, title: str = "") -> Figure:
 
 
 def explanation_figure(explanation: Explanation, title: str = "") -> Figure:
-    """Spectrogram, saliency and attention below each other on one axis of time."""
+    """Spectrogram, saliency and attention below each other on one axis of time.
+
+    Example
+    -------
+    >>> cells = np.arange(6.0).reshape(2, 3)
+    >>> explained = Explanation("joy (80%)", np.arange(2.0), np.arange(3.0), cells, cells, np.arange(2.0), None)
+    >>> [axes.get_title() for axes in explanation_figure(explained).axes[:3]]
+    ['spectrogram', 'saliency', 'no attention in this model']
+    """
     heads = explanation.attention
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 7), layout="constrained")

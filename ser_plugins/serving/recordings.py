@@ -12,6 +12,8 @@ from ser_plugins.serving.loading import Model, load_model
 from ser_plugins.serving.stream import Stream
 from ser_plugins.serving.windows import batched, check_rate, cut_windows, open_recording, resampled
 
+LONGEST = 600  # s of one recording: a whole one is held in memory, and none that a model was trained on is near that
+
 
 class RecordingModel:
     """A trained model that judges whole recordings; its subclasses say what the outputs mean.
@@ -153,12 +155,13 @@ class RecordingModel:
         """Judge one audio file of any rate and number of channels; a batch of one.
 
         The file is one utterance to the model, so memory grows with its length, by a few MB per second of audio. Beyond
-        half a minute, far from the utterances that models are trained on, use :meth:`classify_windows`.
+        half a minute, far from the utterances that models are trained on, use :meth:`classify_windows`; beyond ten
+        minutes a recording is refused, read no further than that.
 
         Raises
         ------
         MissingPathError, AudioError
-            No such file; or unreadable, empty, cut short, too short, silent, or holding NaN.
+            No such file; or unreadable, empty, cut short, too short, too long, silent, or holding NaN.
         """
         return self.classify_batch(self._load(path)[None])
 
@@ -242,7 +245,17 @@ class RecordingModel:
         return self._checked(resampled([one_channel(sound)], sample_rate, self.sample_rate), "waveform")
 
     def _checked(self, blocks, name) -> torch.Tensor:
-        wave = torch.cat([torch.zeros(0), *blocks])
+        parts, samples = [torch.zeros(0)], 0
+        for block in blocks:
+            parts.append(block)
+            samples += len(block)
+            if samples > LONGEST * self.sample_rate:
+                raise AudioError(
+                    got=f"{name}: more than {LONGEST} s",
+                    expected="one utterance",
+                    remedy="judge long recordings window by window: ser timeline, or classify_windows",
+                )
+        wave = torch.cat(parts)
         self._check_recording(wave, name)
         return wave
 
