@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -206,6 +207,9 @@ def test_other_paths_health_docs_and_the_card(service):
     is_failure(service.ask("/"), 404)  # no page unless asked for
     assert service.ask("/health").json["status"] == "ok"
     assert service.ask("/model").json["card"] == "# A card"
+    docs = service.ask("/docs").json.decode()
+    assert "POST /classify" in docs
+    assert not re.search(r"<script|https?://|//cdn", docs)  # it must show without a network
     assert set(service.ask("/openapi.json").json["paths"]["/classify"]["post"]["responses"]) >= {"413", "422", "429"}
 
 

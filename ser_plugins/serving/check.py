@@ -170,7 +170,7 @@ def _findings(check, model):
     if check.bandwidth < 0.95 * highest:
         yield Finding(
             "bandwidth",
-            f"nothing above {check.bandwidth:.0f} Hz: a telephone?",
+            f"nothing above {check.bandwidth:.0f} Hz, as on a telephone",
             f"use the original; the model looks at everything up to {highest:.0f} Hz",
         )
     if check.distance is not None and check.distance > FAR:

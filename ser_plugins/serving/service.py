@@ -20,6 +20,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.serving.attention_map import attention_map
 from ser_plugins.serving.batching import Batcher
 from ser_plugins.serving.check import check_recording
+from ser_plugins.serving.openapi_page import openapi_page
 from ser_plugins.serving.uploads import Limits, Refusal, Upload, read_upload
 
 DEFAULT_LIMITS = Limits()
@@ -108,7 +109,11 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
         description="Send a recording, receive what the model makes of it. Nothing is stored.",
         dependencies=[Depends(known)],
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
+    own_docs = {"response_class": HTMLResponse, "include_in_schema": False}
+    app.add_api_route("/docs", lambda: openapi_page(app.openapi()), **own_docs)
     for kind, status in ((RequestValidationError, 422), (HTTPException, None), (SerError, 422)):
         app.add_exception_handler(kind, _failure(status))
 

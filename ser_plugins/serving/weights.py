@@ -65,8 +65,12 @@ def fill(module: nn.Module, state: dict, path) -> None:
             expected=f"the {len(wanted)} tensors of the module that the YAML describes",
             remedy="keep weights and YAML of one export together, or export the model again",
         )
-    # Assigned, not copied into to_empty(), which imports sympy: four fifths of the time that loading takes.
-    values = {name: state[name].to(place.dtype, copy=True) for name, place in places.items()}
+    # Assigned, not copied into to_empty(), which imports sympy: four fifths of the time that loading takes. The layout
+    # is the module's own: convolutions want their channels last, and a file has no say in that.
+    values = {
+        name: torch.empty_strided(place.shape, place.stride(), dtype=place.dtype).copy_(state[name])
+        for name, place in places.items()
+    }
     module.load_state_dict(values, assign=True)
 
 

@@ -1,0 +1,53 @@
+"""The service's interface on one plain page; FastAPI's own fetches scripts from elsewhere, and is blank offline."""
+
+from html import escape
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto }}
+h1 {{ font-size: 1.3rem }} h2 {{ font: bold 1rem monospace; margin-top: 2rem }} dt {{ font-family: monospace }}</style>
+<h1>{title} {version}</h1>
+<p>{description} For machines: <a href="openapi.json">openapi.json</a>.</p>
+{paths}
+</html>
+"""
+
+
+def openapi_page(schema: dict) -> str:
+    """An OpenAPI schema as HTML without scripts: paths, what they take, what they answer.
+
+    Example
+    -------
+    >>> health = {"get": {"description": "Whether it runs.", "responses": {"200": {"description": "OK"}}}}
+    >>> page = openapi_page({"info": {"title": "a service", "version": "1"}, "paths": {"/health": health}})
+    >>> "<h2>GET /health</h2>" in page
+    True
+    """
+    info = schema["info"]
+    paths = [
+        _path(f"{method.upper()} {path}", operation)
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return _PAGE.format(
+        title=escape(info["title"]),
+        version=escape(info["version"]),
+        description=escape(info.get("description", "")),
+        paths="\n".join(paths),
+    )
+
+
+def _path(name, operation):
+    takes = [(f"?{each['name']}", _schema(each["schema"])) for each in operation.get("parameters", ())]
+    takes += [("body", kind) for kind in operation.get("requestBody", {}).get("content", ())]
+    gives = [(status, answer.get("description", "")) for status, answer in operation["responses"].items()]
+    rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in [*takes, *gives])
+    return f"<h2>{escape(name)}</h2><p>{escape(operation.get('description', ''))}</p><dl>{rows}</dl>"
+
+
+def _schema(schema):
+    names = {"exclusiveMinimum": "above", "minimum": "at least", "maximum": "at most", "default": "by default"}
+    return ", ".join([schema.get("type", "any"), *(f"{names[key]} {schema[key]}" for key in names if key in schema)])
