@@ -4,6 +4,7 @@ import argparse
 import inspect
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import speechbrain as sb
@@ -14,8 +15,9 @@ from ser_plugins.corpora.protocols import ALL
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.report import terminal_table, write_report
 from ser_plugins.training.brain import EmotionBrain
-from ser_plugins.training.crossval import Job, run_jobs
-from ser_plugins.training.fold import check_settings
+from ser_plugins.training.crossval import run_jobs
+from ser_plugins.training.fold import check_settings, run_fold
+from ser_plugins.training.launchers import Job, add_launcher_options, choose_launcher
 from ser_plugins.training.settings import fingerprint, parse_overrides, resolve
 
 
@@ -50,55 +52,109 @@ def _run(arguments, prepare, script, brain_class):
     own, rest = _parser(script).parse_known_args(arguments)
     if not rest or rest[0].startswith("-"):
         raise SerError(got=" ".join(rest) or "no YAML", expected="a YAML first", remedy=f"python {script} --help")
-    yaml_file = _find_yaml(rest[0], script)
-    _, run_options, overrides = sb.parse_arguments([str(yaml_file), *rest[1:]])
-    overrides = parse_overrides(overrides)
+    yaml_file = find_yaml(rest[0], script)
+    run_options, overrides = parse_options(yaml_file, rest[1:])
     sb.utils.distributed.ddp_init_group(run_options)
-    hparams = resolve(yaml_file, overrides)
+    plan = plan_system(yaml_file, overrides, run_options, own, prepare=prepare, script=script, brain_class=brain_class)
+    run_plans([plan], own, run_options)
+    if sb.utils.distributed.if_main_process():
+        report(plan)
 
-    main = sb.utils.distributed.if_main_process()
+
+@dataclass(frozen=True)
+class Plan:
+    """The trainings of one system: where its run goes, what prepare said, and the jobs."""
+
+    system: str
+    run_folder: Path
+    protocol: dict
+    jobs: list
+
+    @property
+    def missing(self) -> list:
+        """Folds of the protocol that a seed, begun now or before, lacks; a report needs them all."""
+        seeds = {job.folder.parent for job in self.jobs} | set(self.run_folder.resolve().glob("seed_*"))
+        return [
+            fold
+            for fold in self.protocol["folds"]
+            if not all((seed / fold / "results.json").is_file() for seed in seeds)
+        ]
+
+
+def parse_options(yaml_file, options) -> tuple:
+    """SpeechBrain's run options, and the overrides of YAML keys as a dictionary."""
+    _, run_options, overrides = sb.parse_arguments([str(yaml_file), *options])
+    return run_options, parse_overrides(overrides)
+
+
+def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brain_class=EmotionBrain) -> Plan:
+    """Prepare the corpus and list the trainings, refusing folders that hold a run with other settings.
+
+    Arguments
+    ---------
+    yaml_file : Path
+        The system.
+    overrides : dict
+        Values for keys of the YAML.
+    run_options : speechbrain.utils.run_opts.RunOptions
+        Device, precision and so on.
+    own : argparse.Namespace
+        ``folds`` and ``seeds``, comma-separated or None.
+    prepare, script, brain_class
+        See :func:`run_recipe`.
+    """
+    hparams = resolve(yaml_file, overrides)
     protocol = _prepare_on_main(prepare, hparams)
     if hparams.get("n_classes") == "auto":  # as many as the labels have, which only prepare knows
-        overrides["n_classes"] = hparams["n_classes"] = len(protocol["classes"])
+        overrides = {**overrides, "n_classes": len(protocol["classes"])}
+        hparams["n_classes"] = len(protocol["classes"])
     _check_classes(hparams.get("n_classes"), protocol, yaml_file)
-    folds = _choose("fold", own.folds or str(hparams["fold"]), protocol["folds"])
-    seeds = _numbers(own.seeds) if own.seeds else [hparams["seed"]]
     jobs = []
-    for seed in seeds:
-        for fold in folds:
+    for seed in _numbers(own.seeds) if own.seeds else [hparams["seed"]]:
+        for fold in _choose("fold", own.folds or str(hparams["fold"]), protocol["folds"]):
             job_overrides = {**overrides, "seed": seed, "fold": fold}
             job_hparams = resolve(yaml_file, job_overrides)
             folder = Path(job_hparams["output_folder"]).resolve()
             job_arguments = (yaml_file, job_overrides, run_options, protocol, script, brain_class)
-            jobs.append(Job(f"{fold} seed {seed}", folder, hparams.get("number_of_epochs", 1), job_arguments))
+            name, epochs = f"{hparams['system']} {fold} seed {seed}", hparams.get("number_of_epochs", 1)
+            jobs.append(Job(name, folder, epochs, run_fold, job_arguments))
             check_settings(folder, fingerprint(job_hparams, protocol, run_options))
+    return Plan(hparams["system"], Path(hparams["run_folder"]), protocol, jobs)
 
-    console = Console(stderr=True, quiet=not main)
-    run_folder = Path(hparams["run_folder"])
+
+def run_plans(plans, own, run_options) -> None:
+    """Run the jobs of all plans, in the order given, with the launcher that the options ask for."""
+    console = Console(stderr=True, quiet=not sb.utils.distributed.if_main_process())
+    jobs, protocol = [job for plan in plans for job in plan.jobs], plans[0].protocol
     console.print(
-        f"{protocol['corpus']}, {protocol['protocol']}: {len(jobs)} trainings of {hparams['system']} into {run_folder}",
+        f"{protocol['corpus']}, {protocol['protocol']}: {len(jobs)} trainings of "
+        f"{', '.join(plan.system for plan in plans)} into {os.path.commonpath([plan.run_folder for plan in plans])}",
         highlight=False,
     )
-    run_jobs(jobs, _workers(own.jobs, len(jobs), run_options, console), console)
-    if main:
-        _report(run_folder, folds, protocol)
+    run_jobs(jobs, choose_launcher(own, _workers(own.jobs, len(jobs), run_options)), console)
 
 
 def _parser(script):
     parser = argparse.ArgumentParser(
         prog=f"{script.parent.name}/{script.name}",
-        usage="%(prog)s hparams/NAME.yaml [--KEY VALUE ...] [--folds A,B] [--seeds 1,2] [--jobs N]",
+        usage="%(prog)s hparams/NAME.yaml [--KEY VALUE ...] [--folds A,B] [--seeds 1,2] [--jobs N] ...",
         description="Train and test folds. Every key of the YAML and every run option of SpeechBrain (--device, "
         "--precision, ...) can be given as --KEY VALUE. Finished folds are kept, begun ones resumed.",
         allow_abbrev=False,
     )
-    parser.add_argument("--folds", help="comma-separated names; default: the YAML's `fold` (all)")
-    parser.add_argument("--seeds", help="comma-separated numbers; default: the YAML's `seed`")
-    parser.add_argument("--jobs", type=int, help="folds side by side; default: one per core on a CPU, 1 on a GPU")
+    add_run_options(parser)
     return parser
 
 
-def _find_yaml(name, script) -> Path:
+def add_run_options(parser) -> None:
+    """Add what we have beside the keys of a YAML and SpeechBrain's run options."""
+    parser.add_argument("--folds", help="comma-separated names; default: the YAML's `fold` (all)")
+    parser.add_argument("--seeds", help="comma-separated numbers; default: the YAML's `seed`")
+    add_launcher_options(parser)
+
+
+def find_yaml(name, script) -> Path:
+    """The YAML ``name``, below the working directory or beside the script."""
     for candidate in (Path(name), script.parent / name):
         if candidate.is_file():
             return candidate.resolve()
@@ -151,7 +207,7 @@ def _numbers(text) -> list:
     return [int(part) for part in text.split(",")]
 
 
-def _workers(asked, jobs, run_options, console) -> int:
+def _workers(asked, jobs, run_options) -> int:
     """How many processes; 0 is this one."""
     device = run_options["device"] or sb.utils.distributed.infer_device()
     if "RANK" in os.environ or jobs == 1 or (device != "cpu" and not asked):
@@ -163,13 +219,12 @@ def _workers(asked, jobs, run_options, console) -> int:
     return min(asked or len(os.sched_getaffinity(0)), jobs)
 
 
-def _report(run_folder, folds, protocol):
-    if protocol["protocol"] == ALL:
-        Console().print(f"Nothing was tested. To use it: ser export {run_folder} FOLDER --measured-by RUN")
-        return
-    missing = [fold for fold in protocol["folds"] if fold not in folds]
-    if missing and any(not list(run_folder.glob(f"seed_*/{fold}/results.json")) for fold in missing):
-        Console().print(f"Folds still to be trained before there is a report: {', '.join(missing)}")
-        return
-    Console().print(terminal_table(write_report(run_folder)))
-    Console().print(f"Tables and figures: {run_folder}")
+def report(plan) -> None:
+    """Write and print the report of a run, or say what is missing for one."""
+    if plan.protocol["protocol"] == ALL:
+        Console().print(f"Nothing was tested. To use it: ser export {plan.run_folder} FOLDER --measured-by RUN")
+    elif plan.missing:
+        Console().print(f"Folds still to be trained before there is a report: {', '.join(plan.missing)}")
+    else:
+        Console().print(terminal_table(write_report(plan.run_folder)))
+        Console().print(f"Tables and figures: {plan.run_folder}")

@@ -1,0 +1,143 @@
+"""What every recipe's ``reproduce.py`` does: systems x folds x seeds as one table of jobs, then reports and tables."""
+
+import argparse
+import functools
+import importlib.util
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+from rich.console import Console
+
+from ser_plugins.corpora.protocols import ALL
+from ser_plugins.errors import SerError
+from ser_plugins.evaluation.report import write_report
+from ser_plugins.training.recipe import add_run_options, find_yaml, parse_options, plan_system, run_plans
+from ser_plugins.training.settings import resolve
+
+# Rows of the paper's Tables 3 and 6, as a recipe has them: its own number of heads is `bigru_mha`. Then the baselines.
+PAPER = (
+    "cnn", "lstm", "rnn", "cnn_lstm", "bigru", "self_attention", "bigru_self_attention", "mha",
+    "bigru_mha", "bigru_mha_4", "bigru_mha_8", "bigru_mha_16", "bigru_mha_32",
+)  # fmt: skip
+BASELINES = {"mfcc_svm": "sklearn", "egemaps_svm": "opensmile", "compare_svm": "opensmile"}  # and what each needs
+# Seconds of one core per utterance and epoch, by front end: forward and backward at 3 s, batch 32, hidden size 128,
+# measured when the presets were chosen. Only their order matters here.
+SECONDS = {"fast": 1 / 34, "none": 1 / 10, "vlss": 1 / 5, "xu2024": 1 / 3.4}
+
+
+def reproduce(arguments, *, prepare, script) -> None:
+    """Train every system of a recipe on every fold with every seed, then write all reports and the paper's tables.
+
+    Finished trainings are kept and begun ones resumed, so the same command goes on where it was interrupted.
+
+    Arguments
+    ---------
+    arguments : list of str
+        ``[--systems a,b] [--folds A,B] [--seeds 1,2] [--jobs N] [--launcher L] [--key value ...]``. A key that only
+        some of the YAMLs have is given to those.
+    prepare : callable
+        The recipe's prepare function; it is called once for systems that share their manifests.
+    script : str
+        The recipe's ``reproduce.py``; the YAMLs are in ``hparams/`` beside it.
+
+    Raises
+    ------
+    SystemExit
+        2, after one line on the error stream, for anything wrong with the input, and for trainings that failed, after
+        the reports of the systems that are complete.
+    """
+    try:
+        _reproduce(list(arguments), prepare, Path(script).resolve())
+    except SerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _reproduce(arguments, prepare, script):
+    own, rest = _parser(script).parse_known_args(arguments)
+    yaml_files = [find_yaml(f"hparams/{system}.yaml", script) for system in _systems(own.systems, script)]
+    run_options, overrides = parse_options(yaml_files[0], rest)
+    sb.utils.distributed.ddp_init_group(run_options)
+    known = {path: resolve(path, {}).keys() for path in yaml_files}
+    nowhere = {key: value for key, value in overrides.items() if not any(key in keys for keys in known.values())}
+    resolve(yaml_files[0], nowhere)  # says so
+    prepare, plans = _once(prepare), []
+    for path, keys in known.items():
+        its = {key: value for key, value in overrides.items() if key in keys}
+        plans.append(plan_system(path, its, run_options, own, prepare=prepare, script=script))
+    failed = None
+    try:
+        run_plans(sorted(plans, key=_seconds, reverse=True), own, run_options)
+    except SerError as error:
+        failed = error
+    if sb.utils.distributed.if_main_process():
+        _report(plans)
+    if failed:
+        raise failed
+
+
+def _parser(script):
+    parser = argparse.ArgumentParser(
+        prog=f"{script.parent.name}/{script.name}",
+        usage="%(prog)s [--KEY VALUE ...] [--systems A,B] [--folds A,B] [--seeds 1,2] [--jobs N] ...",
+        description="Train and test systems on folds with seeds, then write every table. Every key of the YAMLs and "
+        "every run option of SpeechBrain can be given as --KEY VALUE. Finished trainings are kept, begun ones resumed.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--systems", help="comma-separated YAMLs of hparams/; default: the paper's, and baselines")
+    add_run_options(parser)
+    return parser
+
+
+def _systems(wanted, script) -> list:
+    """The systems asked for, each once; by default those of the paper, and the baselines that can run here."""
+    if wanted:
+        return list(dict.fromkeys(name.removesuffix(".yaml") for name in wanted.split(",")))
+    baselines = [name for name, package in BASELINES.items() if importlib.util.find_spec(package)]
+    return [name for name in (*PAPER, *baselines) if (script.parent / "hparams" / f"{name}.yaml").is_file()]
+
+
+def _once(prepare):
+    """``prepare``, called once for the same options: checking a corpus file by file takes a while."""
+    protocols = {}
+
+    @functools.wraps(prepare)
+    def prepared(**options):
+        key = repr(sorted(options.items()))
+        if key not in protocols:
+            protocols[key] = prepare(**options)
+        return protocols[key]
+
+    return prepared
+
+
+def _seconds(plan) -> float:
+    """Relative cost of one job of a system: the longest first leave no core idle at the end."""
+    hparams = resolve(*plan.jobs[0].arguments[:2])
+    return plan.jobs[0].epochs * SECONDS.get(hparams.get("front_end"), 0)
+
+
+def _report(plans):
+    console, runs = Console(), {}
+    for plan in plans:
+        if plan.protocol["protocol"] == ALL:
+            console.print(f"{plan.system}: nothing was tested")
+        elif plan.missing:
+            console.print(f"{plan.system}: folds to be trained before there is a report: {', '.join(plan.missing)}")
+        else:
+            write_report(plan.run_folder)
+            runs[plan.system] = plan.run_folder
+    if runs:
+        run_folder = plans[0].run_folder  # <results_folder>/<system>/<protocol>
+        folder = run_folder.parents[1] / "suite" / run_folder.name
+        write_tables(runs, folder)
+        console.print(f"Reports of {', '.join(runs)}; the paper's tables and figures: {folder}")
+
+
+def write_tables(runs: dict, folder: Path) -> None:
+    """Write the paper's tables and figures from complete runs."""
+    if importlib.util.find_spec("ser_plugins.evaluation.suite"):
+        from ser_plugins.evaluation.suite import write_suite
+
+        write_suite(runs, folder)
