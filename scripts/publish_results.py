@@ -1,73 +1,70 @@
 """Copy finished runs into the repository and write their tables into the READMEs, nothing typed by hand.
 
-> python scripts/publish_results.py results/EmoDB/bigru_mha/loso results/EmoDB/bigru/loso
+> python scripts/publish_results.py results/EmoDB/*/loso
 
-Per run: results.json, results.md, predictions.csv, figures (PNG), and per fold results.json and predictions.csv: all
-that `ser report` needs to rebuild the rest. No weights, no audio.
+Per run: results.md, and per fold results.json and predictions.csv, all that `ser report` needs to rebuild the rest;
+figures of the paper's own system only. No weights, no audio. Then the tables of all published systems (`ser suite`):
+the page goes into the recipe's README, Table 6 into the main one.
 """
 
+import json
 import re
 import shutil
 import sys
 from pathlib import Path
 
+from ser_plugins.evaluation import paper
 from ser_plugins.evaluation.report import write_report
-from ser_plugins.evaluation.tables import percent
-from ser_plugins.files import write_text
+from ser_plugins.evaluation.suite import find_runs, write_suite
+from ser_plugins.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "EmoDB"
-KEPT = (
-    *("results.json", "results.md", "predictions.csv", "figures/*.png"),
-    *("seed_*/*/results.json", "seed_*/*/predictions.csv"),
-)
-PAPER = {"bigru_mha": "88.93", "bigru": "83.22"}  # Table 3: accuracy, epoch choice unstated
+COMMAND = "ser suite recipes/EmoDB/results recipes/EmoDB/results"
+KEPT = ("results.md", "seed_*/*/results.json", "seed_*/*/predictions*.csv")
 
 
-def publish(run: Path) -> tuple[Path, dict]:
-    """Rebuild one run's report and copy what is kept of it; returns where to, and the aggregate."""
+def publish(run: Path) -> Path:
+    """Rebuild one run's report and copy what is kept of it; returns where to."""
     summary = write_report(run)
     target = RECIPE / "results" / summary["system"] / summary["protocol"]["protocol"]
-    shutil.rmtree(target, ignore_errors=True)
-    for path in sorted(path for pattern in KEPT for path in run.glob(pattern)):
-        copy = target / path.relative_to(run)
+    kept = [*KEPT, *(["figures/*.png"] if summary["system"] == paper.MAIN else [])]
+    fresh = target.with_name(f".{target.name}")  # `run` may be the published one itself
+    shutil.rmtree(fresh, ignore_errors=True)
+    for path in sorted(path for pattern in kept for path in run.glob(pattern)):
+        copy = fresh / path.relative_to(run)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    return target, summary
+        if path.suffix == ".json":  # one line: half the size
+            write_text(copy, json.dumps(read_json(path), ensure_ascii=False, separators=(",", ":")) + "\n")
+        else:
+            shutil.copyfile(path, copy)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    return target
 
 
-def overview(summaries) -> str:
-    """The main README's table: a row per system, intervals beside the scores, the baseline last."""
-    rows = ["| EmoDB, LOSO, seed | epochs | WA | UAR | macro-F1 | paper's WA |", "|---|---|---|---|---|---|"]
-    for summary in summaries:
-        cells = [
-            f"**{percent(summary['metrics'][key])}** ({' – '.join(percent(b) for b in summary['intervals'][key])})"
-            for key in ("WA", "UAR", "macro_F1")
-        ]
-        seeds = ", ".join(str(seed) for seed in summary["seeds"])
-        epochs = summary["settings"]["number_of_epochs"]
-        rows.append(f"| `{summary['system']}`, {seeds} | {epochs} | {' | '.join(cells)} | {PAPER[summary['system']]} |")
-    baseline = summaries[0]["baselines"][0]
-    scores = " | ".join(percent(baseline[key]) for key in ("WA", "UAR", "macro_F1"))
-    return "\n".join([*rows, f"| always {baseline['answer']} | | {scores} | |"])
-
-
-def fill(readme: Path, text: str) -> None:
-    """Replace what stands between the two result marks of a README."""
+def fill(readme: Path, name: str, text: str) -> None:
+    """Replace what stands between the two marks of that name in a README."""
     old = readme.read_text(encoding="utf-8")
-    marks = r"(<!-- results -->\n).*?(<!-- end of results -->)"
+    marks = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
     if not re.search(marks, old, re.S):
-        raise SystemExit(f"got: no result marks in {readme}; expected: both; remedy: put them back")
-    write_text(readme, re.sub(marks, lambda found: f"{found[1]}\n{text}\n\n{found[2]}", old, flags=re.S))
+        raise SystemExit(f"got: no marks <!-- {name} -->, <!-- end of {name} --> in {readme}; expected: both; remedy: "
+                         "put them where the tables belong")  # fmt: skip
+    write_text(readme, re.sub(marks, lambda found: f"{found[1]}\n{text.strip()}\n\n{found[2]}", old, flags=re.S))
 
 
 def main():
-    """Publish the runs named on the command line, in that order."""
-    published = [publish(Path(argument)) for argument in sys.argv[1:]]
-    if not published:
+    """Publish the runs named on the command line, and the tables of all that are published."""
+    if not sys.argv[1:]:
         raise SystemExit(__doc__)
-    fill(RECIPE / "README.md", "\n\n".join((folder / "results.md").read_text().strip() for folder, _ in published))
-    fill(ROOT / "README.md", overview([summary for _, summary in published]))
+    for argument in sys.argv[1:]:
+        publish(Path(argument))
+    results = RECIPE / "results"
+    page, *_ = write_suite(find_runs(results), results, command=COMMAND)
+    report = results / paper.MAIN / "loso" / "results.md"
+    tables = page.read_text(encoding="utf-8").replace("](figures/", "](results/figures/")
+    fill(RECIPE / "README.md", "suite", "\n\n".join([report.read_text(encoding="utf-8").strip(), tables]))
+    fill(ROOT / "README.md", "table 6", (results / "tables" / "table_6.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

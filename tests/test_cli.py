@@ -46,7 +46,7 @@ def ser(monkeypatch, capsys):
 def test_every_command_has_help_with_an_example(ser):
     code, out, _ = ser("--help")
     assert code == 0
-    commands = ("classify", "check", "timeline", "explain", "export", "models", "report", "compare", "audit", "toy")
+    commands = ("classify", "check", "timeline", "explain", "export", "models", "report", "compare", "suite", "audit", "toy")
     for command in commands:
         assert command in out
         assert f"Example: ser {command} " in ser(command, "--help")[1]

@@ -93,4 +93,19 @@ def test_published_tables_are_what_the_report_writes_from_the_committed_files(ru
     write_report(copy)
     published = (run / "results.md").read_text(encoding="utf-8")
     assert (copy / "results.md").read_text(encoding="utf-8") == published
-    assert published.strip() in Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
+    if run.parent.name == "bigru_mha":  # the others are in its README as rows
+        assert published.strip() in Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", list(RESULTS.glob("tables.md")), ids=str)
+def test_published_tables_of_all_systems_are_what_the_suite_writes_from_the_committed_files(page, tmp_path):
+    from ser_plugins.evaluation.suite import find_runs, write_suite
+
+    published = page.read_text(encoding="utf-8")
+    (command,) = re.findall(r"^Written by `(.*?)`", published)
+    written, *_ = write_suite(find_runs(RESULTS), tmp_path, command=command)
+    assert written.read_text(encoding="utf-8") == published
+    readme = Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
+    assert published.strip().replace("](figures/", "](results/figures/") in readme
+    table_6 = (tmp_path / "tables" / "table_6.md").read_text(encoding="utf-8")
+    assert table_6.split("\n\n")[1] in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -55,5 +55,6 @@ from ser_plugins.cli import details
 from ser_plugins.cli import models
 from ser_plugins.cli import onnx
 from ser_plugins.cli import results
+from ser_plugins.cli import suite
 from ser_plugins.cli import corpora
 from ser_plugins.cli import service

@@ -10,5 +10,7 @@
 - ``comparable``, ``comparison`` and ``conclusion``: runs of the same test held against each other, and what follows;
   ``significance`` and ``power``: the tests, and which difference they can find
 - ``comparison_tables`` and ``rank_figure``: how that looks
+- ``suite``: all runs of a corpus beside the paper; ``paper`` its numbers, ``paper_tables``, ``system_tables`` and
+  ``heads_figure`` its tables and Fig. 4, ``beside`` what they share, ``sheets`` a table as markdown, CSV and LaTeX
 - ``tables`` and ``figures``: how it looks
 """

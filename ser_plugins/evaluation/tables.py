@@ -237,7 +237,7 @@ def _provenance(summary: dict) -> list[tuple[str, str]]:
         ("model", f"{summary['parameters']:,} parameters; settings `{summary['settings_sha256'][:8]}`"),
         (
             "wall time",
-            f"{_duration(summary['wall_time_s'])} over all folds, longest {_duration(summary['longest_fold_s'])}",
+            f"{duration(summary['wall_time_s'])} over all folds, longest {duration(summary['longest_fold_s'])}",
         ),
         ("machine", f"{summary['machine']} ({summary['device']})"),
         ("versions", ", ".join(f"{name} {number}" for name, number in summary["versions"].items())),
@@ -272,7 +272,14 @@ def _plus_minus(score, mean, sd):
     return score.text(mean) if sd is None else f"{score.text(mean)} ± {score.text(sd)}"
 
 
-def _duration(seconds):
+def duration(seconds: float) -> str:
+    """A time in the unit that fits.
+
+    Example
+    -------
+    >>> duration(90), duration(7021)
+    ('90 s', '117 min')
+    """
     minutes, hours = seconds / 60, seconds / 3600
     return f"{seconds:.0f} s" if seconds < 120 else f"{minutes:.0f} min" if minutes < 120 else f"{hours:.1f} h"
 

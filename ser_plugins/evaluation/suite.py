@@ -1,0 +1,152 @@
+"""All tables and figures of the paper for one corpus and protocol, its numbers beside ours, from finished runs."""
+
+import re
+from pathlib import Path
+
+from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.evaluation import figures, paper
+from ser_plugins.evaluation.beside import system_of
+from ser_plugins.evaluation.comparable import CHOICES
+from ser_plugins.evaluation.comparison import compare_many, compare_runs
+from ser_plugins.evaluation.comparison_tables import comparison_markdown
+from ser_plugins.evaluation.folds import read_run
+from ser_plugins.evaluation.heads_figure import heads_figure
+from ser_plugins.evaluation.paper_tables import sheets
+from ser_plugins.evaluation.rank_figure import critical_difference_figure
+from ser_plugins.evaluation.report import aggregate
+from ser_plugins.evaluation.tables import cautions, title
+from ser_plugins.files import write_text
+
+_SAME = ("corpus", "corpus_sha256", "target", "classes", "scale", "protocol", "subset", "folds")
+
+
+def find_runs(results_folder, protocol: str = "loso") -> dict[str, Path]:
+    """Runs of one protocol below ``results/<corpus>``, by the name of the system.
+
+    Raises
+    ------
+    MissingPathError
+        There are none.
+    """
+    folder = Path(results_folder)
+    found = {path.parent.name: path for path in sorted(folder.glob(f"*/{protocol}")) if any(path.glob("seed_*"))}
+    if not found:
+        raise MissingPathError(
+            got=f"no <system>/{protocol}/seed_<n> below {folder}",
+            expected="the results of a corpus, results/<corpus>, with finished runs",
+            remedy="name that folder, or another --protocol",
+        )
+    return found
+
+
+def write_suite(runs: dict[str, Path], folder, *, command: str = "") -> list[Path]:
+    """Write ``tables.md``, ``tables/*`` (markdown, CSV, LaTeX) and ``figures/*.png`` and ``*.pdf``.
+
+    Arguments
+    ---------
+    runs : dict
+        Complete run folders by the name of the system, as in ``recipes/*/hparams``; those of the paper that are
+        missing become rows that say so.
+    folder : str or Path
+        Where to write.
+    command : str
+        What made it, to be printed in the files.
+
+    Returns
+    -------
+    list of Path
+        The files written, ``tables.md`` first.
+
+    Raises
+    ------
+    SerError
+        No runs; runs of different corpora or protocols; or one that cannot be read. Nothing is written then.
+    """
+    folder, summaries = Path(folder), {name: aggregate(read_run(run)) for name, run in runs.items()}
+    _refuse_mixture(summaries)
+    comparison, tables = _compare(runs, summaries), sheets(summaries)
+    drawings = _drawings(summaries, comparison)
+    written = [folder / "tables.md"]
+    for sheet in tables:
+        written += sheet.write(folder / "tables", command)
+    for name, (_, figure) in drawings.items():
+        figures.save(figure, folder / "figures" / name)
+        written += [folder / "figures" / f"{name}{suffix}" for suffix in (".png", ".pdf")]
+    parts = [f"Written by `{command}`; each table as CSV and LaTeX: `tables/`."] * bool(command)
+    parts += _once([sheet.markdown() for sheet in tables])
+    parts += [f"![{caption}](figures/{name}.png)" for name, (caption, _) in drawings.items()]
+    if comparison:
+        parts.append(comparison_markdown(comparison).strip())
+    write_text(folder / "tables.md", "\n\n".join(parts) + "\n")
+    return written
+
+
+def _once(texts) -> list[str]:
+    """The protocol lines in full where they stand first, and by their hash from then on."""
+    seen = set()
+
+    def shorten(line):
+        short = line[0] in seen
+        seen.add(line[0])
+        return f"{line[1]}." if short else line[0]
+
+    return [re.sub(r"^(- Protocol `\w+`[^:]*):.*$", shorten, text, flags=re.MULTILINE) for text in texts]
+
+
+def _refuse_mixture(summaries):
+    if not summaries:
+        raise SerError(got="no runs", expected="at least one", remedy="train a system first")
+    (first_name, first), *others = summaries.items()
+    for name, summary in others:
+        for key in _SAME:
+            mine, theirs = summary["protocol"].get(key), first["protocol"].get(key)
+            if mine != theirs:
+                raise SerError(
+                    got=f"{key} {mine} of {name}, but {theirs} of {first_name}",
+                    expected="runs of one corpus under one protocol",
+                    remedy="write one suite for each",
+                )
+
+
+def _compare(runs, summaries) -> dict | None:
+    """The paper's own system against all others that were put to the same test; None without others."""
+    reference = paper.MAIN if paper.MAIN in runs else next(iter(runs))
+    fair = cautions(summaries[reference]["protocol"])
+    same = {name: run for name, run in runs.items() if cautions(summaries[name]["protocol"]) == fair}
+    if len(same) < 2:
+        return None
+    if len(same) == 2:
+        (other,) = same.keys() - {reference}
+        return compare_runs(same[reference], same[other], despite=CHOICES)
+    return compare_many(same, despite=CHOICES, reference=reference)
+
+
+def _drawings(summaries, comparison) -> dict:
+    """By name of file: a caption, and the figure."""
+    some, drawings = next(iter(summaries.values())), {}
+    corpus, main = some["protocol"]["corpus"], summaries.get(paper.MAIN)
+    if "confusion" in some["metrics"]:
+        if main:
+            number = paper.CONFUSION_FIGURE.get(corpus)
+            name = f"figure_{number}" if number else "confusion_matrix"
+            drawings[name] = (
+                f"Fig. {number}: confusion matrix of {paper.MAIN}" if number else f"Confusion matrix of {paper.MAIN}",
+                figures.confusion_figure(main["metrics"]["confusion"], some["protocol"]["classes"], title(main)),
+            )
+        systems = {heads: system_of(corpus, heads) for heads in (0, *sorted(paper.HEADS))}
+        ours = {heads: summaries[name] for heads, name in systems.items() if name in summaries}
+        if ours:
+            published = paper.ACCURACY.get(corpus, {})
+            theirs = {heads: published[name] for heads, name in systems.items() if name in published}
+            scores = {heads: _with_intervals(summary) for heads, summary in ours.items()}
+            note = f"{corpus} · {some['protocol']['protocol']}"
+            drawings["figure_4"] = ("Fig. 4: accuracy over attention heads", heads_figure(theirs, scores, note))
+    if comparison and comparison.get("mean_ranks"):
+        note = f"{corpus} · mean ranks over {comparison['folds']} folds"
+        figure = critical_difference_figure(comparison["mean_ranks"], comparison["critical_difference"], note)
+        drawings["critical_difference"] = ("Mean ranks and the critical difference", figure)
+    return drawings
+
+
+def _with_intervals(summary):
+    return {key: (summary["metrics"][key], summary["intervals"][key]) for key in ("WA", "UAR")}
