@@ -110,6 +110,7 @@ class ZNorm(nn.Module):
     mode : str
         ``bin``: a mean and deviation per bin. ``scalar``: one for all bins. ``utterance``: every item by its own, per
         bin; nothing to fit. ``utterance_mean``: every item's own mean, the training set's deviation around such means.
+        ``speaker``: as ``bin``, of frames that training has normalised speaker by speaker before (transductive).
     floor : float
         Smallest deviation divided by, so that a constant bin gives 0.
 
@@ -120,7 +121,7 @@ class ZNorm(nn.Module):
     0.0
     """
 
-    MODES = ("bin", "scalar", "utterance", "utterance_mean")
+    MODES = ("bin", "scalar", "utterance", "utterance_mean", "speaker")
 
     def __init__(self, bins=400, mode="bin", floor=1e-5):
         super().__init__()

@@ -46,8 +46,8 @@ def ser(monkeypatch, capsys):
 def test_every_command_has_help_with_an_example(ser):
     code, out, _ = ser("--help")
     assert code == 0
-    commands = ("classify", "check", "timeline", "explain", "export", "models", "report", "compare", "suite", "audit", "toy")
-    for command in commands:
+    using = ("classify", "check", "timeline", "explain", "export", "models", "onnx", "serve", "demo")
+    for command in (*using, "report", "compare", "leaks", "suite", "audit", "toy"):
         assert command in out
         assert f"Example: ser {command} " in ser(command, "--help")[1]
 
@@ -192,6 +192,7 @@ def test_input_errors_are_one_line_and_exit_code_2(ser, tmp_path, run_folder):
         ("compare", run_folder, run_folder),
         ("compare", run_folder, tmp_path),
         ("compare", run_folder, tmp_path, "--out", "table.txt"),
+        ("leaks", tmp_path),
         ("audit", tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"),
         ("toy", tmp_path / "toy", "--speakers", 99),
     ):
@@ -232,6 +233,14 @@ def test_compare_prints_the_conclusion_and_writes_it(ser, run_folder, tmp_path):
     assert code == 0
     assert "Nemenyi" in out
     assert json.loads((tmp_path / "many.json").read_text())["reference"] == "cnn"
+
+
+def test_leaks_prints_the_table_and_writes_it(ser, run_folder, tmp_path):
+    leaking = write_run(tmp_path / "bigru_mha" / "random", protocol="random", leaks=True)
+    code, out, _ = ser("leaks", run_folder, leaking, "--out", tmp_path / "leaks.md")
+    assert code == 0
+    assert "| random **LEAKING** |" in out
+    assert (tmp_path / "leaks.md").read_text() == out
 
 
 def test_audit_prints_the_line_and_fails_on_a_leak(ser, tmp_path):

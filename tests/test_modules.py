@@ -151,7 +151,7 @@ def test_znorm_carries_its_statistics_in_state_dict_and_refuses_to_run_without()
     frames = torch.randn(1, 5, 7)
     assert fresh(frames).equal(fitted(frames))
     with pytest.raises(SerError, match="one of bin, scalar, utterance"):
-        ZNorm(7, "speaker")
+        ZNorm(7, "corpus")
     with pytest.raises(SerError, match="got: no frames"):
         ZNorm(7).fit([])
 

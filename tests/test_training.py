@@ -13,12 +13,14 @@ import pytest
 import speechbrain as sb
 import torch
 from conftest import ROOT, TINY, train
+from fake_run import CLASSES
 
 from ser_plugins.audio import read_wave
 from ser_plugins.errors import SerError
+from ser_plugins.serving.export import export_model
 from ser_plugins.spectrogram import LogPowerSpectrogram
 from ser_plugins.training import data, fold
-from ser_plugins.training.data import FeatureStore, LengthSortedBatches, load_waveform
+from ser_plugins.training.data import FeatureStore, LengthSortedBatches, load_waveform, make_dataset
 from ser_plugins.training.settings import differences, parse_overrides, resolve
 
 YAML_FILE = ROOT / "recipes" / "EmoDB" / "hparams" / "bigru_mha.yaml"
@@ -207,6 +209,37 @@ def test_normalisation_knows_the_training_speakers_only(toy_emodb, uninterrupted
     assert state["count"] == len(everything)
     torch.testing.assert_close(state["mean"], torch.tensor(everything.mean(0), dtype=torch.float), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(state["std"], torch.tensor(everything.std(0), dtype=torch.float), atol=1e-5, rtol=1e-5)
+
+
+def test_frames_normalised_by_speaker_have_every_speakers_own_statistics_removed(toy_emodb, uninterrupted):
+    manifest = uninterrupted / "manifests/loso_full_last/spk03/train.json"
+    entries = json.loads(manifest.read_text())
+    protocol = {"data_root": str(toy_emodb), "target": "emotion", "classes": CLASSES, "task": "classification"}
+    plain, normed = (
+        make_dataset(manifest, protocol, LogPowerSpectrogram(), by_speaker=by_speaker) for by_speaker in (False, True)
+    )
+    for speaker in ("spk08", "spk09"):
+        keys = [place for place, key in enumerate(plain.data_ids) if entries[key]["speaker"] == speaker]
+        raw, found = (torch.cat([dataset[place]["frames"] for place in keys]).double() for dataset in (plain, normed))
+        torch.testing.assert_close(found, (raw - raw.mean(0)) / raw.std(0, correction=0), atol=1e-4, rtol=1e-4)
+
+
+def test_normalisation_by_speaker_is_transductive_and_is_not_exported(toy_emodb, tmp_path):
+    train(toy_emodb, tmp_path, "--fold", "spk03", "--normalisation", "speaker")
+    results = json.loads((folder_of(tmp_path) / "results.json").read_text())
+    assert results["protocol"]["transductive"]
+    state = torch.load(folder_of(tmp_path) / results["checkpoint"] / "mean_var_norm.ckpt", weights_only=True)
+    torch.testing.assert_close(state["mean"], torch.zeros(400), atol=1e-3, rtol=0)
+    with pytest.raises(SerError, match=r"got: .* normalised by the statistics of each speaker"):
+        export_model(folder_of(tmp_path), tmp_path / "model")
+
+
+def test_normalisation_by_speaker_needs_frames_and_speakers(toy_emodb, tmp_path, capfd):
+    with pytest.raises(SystemExit):
+        train(toy_emodb, tmp_path, "--fold", "spk03", "--normalisation", "speaker", "--cache_features", "False")
+    assert "normalisation speaker with cache_features False" in capfd.readouterr().err
+    with pytest.raises(SerError, match=r"train\.json: b has no speaker"):
+        data.speakers({"a": {"speaker": "spk03"}, "b": {"video": "v1"}}, "train.json")
 
 
 def test_test_utterances_are_read_once_and_only_after_training(toy_emodb, tmp_path, monkeypatch):

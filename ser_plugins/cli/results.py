@@ -54,3 +54,23 @@ def compare(
         write_text(out, comparison_markdown(comparison))
     elif out:
         write_json(out, comparison)
+
+
+@app.command()
+def leaks(
+    run_folders: Annotated[
+        list[Path], Argument(metavar="RUN...", help="run folders of one corpus, under any protocol")
+    ],
+    out: Annotated[Path | None, Option(help="also write it to a .md")] = None,
+):
+    """Say what a leak is worth: the same system under protocols that leak and protocols that do not.
+
+    Example: [cyan]ser leaks results/EmoDB/mfcc_svm/loso results/EmoDB/mfcc_svm/random[/cyan]
+    """
+    from ser_plugins.evaluation.leaks import leak_table
+    from ser_plugins.files import write_text
+
+    table = leak_table(run_folders)
+    print(table, end="")
+    if out:
+        write_text(out, table)

@@ -82,7 +82,7 @@ def read_comparable(run_folders: Mapping[str, Path], despite: Sequence[str] = ()
             expected=f"some of {', '.join(CHOICES)}; everything else defines the test",
             remedy="train both systems under one protocol",
         )
-    runs = {name: _read(folder) for name, folder in run_folders.items()}
+    runs = {name: read_one(folder) for name, folder in run_folders.items()}
     (first_name, first), *others = runs.items()
     for name, other in others:
         _refuse_other_test(first_name, first, name, other, despite)
@@ -156,7 +156,8 @@ def difference_intervals(first: Run, second: Run) -> dict[str, list[float] | Non
     return cluster_bootstrap(score, answers["unit"])
 
 
-def _read(folder) -> Run:
+def read_one(folder) -> Run:
+    """Read one run folder; raises what :func:`ser_plugins.evaluation.folds.read_run` raises."""
     runs = read_run(folder)
     summary = aggregate(runs)
     target, task = next(iter(tasks_in(summary).items()))

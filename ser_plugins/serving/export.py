@@ -171,6 +171,12 @@ def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
         raise SerError(
             got=f"{chosen.folder}: a classical system", expected="a network", remedy="export a network of the recipe"
         )
+    if chosen.results["protocol"]["normalisation"] == "speaker":
+        raise SerError(
+            got=f"{chosen.folder}: normalised by the statistics of each speaker",
+            expected="a model that needs one recording only",
+            remedy="train with another --normalisation",
+        )
     checkpoint = chosen.folder / chosen.results["checkpoint"]
     for name in WITH_WEIGHTS:
         weights = checkpoint / f"{name}.ckpt"

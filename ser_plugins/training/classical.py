@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.errors import SerError
-from ser_plugins.training.data import STORE, encode_targets, load_waveform
+from ser_plugins.training.data import STORE, encode_targets, load_waveform, speakers
 
 
 class Classical:
@@ -72,8 +72,9 @@ class Classical:
 
         def vector(fields):
             path = fields["wav"].replace("{data_root}", self.protocol["data_root"])
-            wave = load_waveform(path, compute.sample_rate)
-            return STORE.get((fields["sha256"], compute.settings), lambda: compute(wave[None])[0])
+            return STORE.get(
+                (fields["sha256"], compute.settings), lambda: compute(load_waveform(path, compute.sample_rate)[None])[0]
+            )
 
         vectors = np.stack([vector(fields).double().numpy() for fields in entries.values()])
         if not np.isfinite(vectors).all():
@@ -83,7 +84,7 @@ class Classical:
                 remedy="leave out the recordings that are silent or too short",
             )
         if self.hparams["normalisation"] == "speaker":
-            vectors = per_speaker(vectors, [fields["speaker"] for fields in entries.values()])
+            vectors = per_speaker(vectors, list(speakers(entries, manifest).values()))
         return vectors, encode_targets(self.task, self.target, entries, manifest)
 
     def _outputs(self, model, vectors):
@@ -101,7 +102,7 @@ class Classical:
         return outputs.tolist()
 
 
-def per_speaker(vectors: np.ndarray, speakers: list) -> np.ndarray:
+def per_speaker(vectors: np.ndarray, spoken_by: list) -> np.ndarray:
     """Every speaker's vectors (recordings, functionals) with that speaker's mean 0 and deviation 1.
 
     Example
@@ -109,8 +110,8 @@ def per_speaker(vectors: np.ndarray, speakers: list) -> np.ndarray:
     >>> per_speaker(np.array([[1.0], [3.0], [7.0]]), ["a", "a", "b"]).ravel().tolist()
     [-1.0, 1.0, 0.0]
     """
-    scaled, speakers = np.empty_like(vectors), np.asarray(speakers)
-    for speaker in np.unique(speakers):
-        own = speakers == speaker
+    scaled, spoken_by = np.empty_like(vectors), np.asarray(spoken_by)
+    for speaker in np.unique(spoken_by):
+        own = spoken_by == speaker
         scaled[own] = StandardScaler().fit_transform(vectors[own])
     return scaled

@@ -14,6 +14,7 @@ from ser_plugins.audio import read_wave
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.evaluation.tasks import tasks_of
+from ser_plugins.spectrogram import ZNorm
 
 
 class FeatureStore:
@@ -61,7 +62,9 @@ def load_waveform(path, sample_rate: int) -> torch.Tensor:
     return torch.from_numpy(wave)
 
 
-def make_dataset(manifest, protocol: dict, compute_features, cache_features=True, auxiliary=None) -> DynamicItemDataset:
+def make_dataset(
+    manifest, protocol: dict, compute_features, cache_features=True, auxiliary=None, by_speaker=False
+) -> DynamicItemDataset:
     """Turn a manifest into a dataset of ``id``, ``label`` (index or number) and ``frames`` or, without cache, ``wave``.
 
     Arguments
@@ -76,11 +79,13 @@ def make_dataset(manifest, protocol: dict, compute_features, cache_features=True
         False hands waveforms to the Brain, for those who augment them or compute features on a GPU.
     auxiliary : dict, optional
         Further targets, ``{field: scale}``; each is an item ``label_<field>``, NaN where an utterance has none.
+    by_speaker : bool
+        Normalise the frames of every speaker by that speaker's recordings in this manifest, per bin.
 
     Raises
     ------
     SerError
-        A target that is no class, or no number; with manifest and id.
+        A target that is no class, or no number; no speaker where one is needed; with manifest and id.
     """
     entries = read_manifest(manifest)
     # Only what is read here: a corpus may have a field that is called like an item, such as label.
@@ -102,14 +107,24 @@ def make_dataset(manifest, protocol: dict, compute_features, cache_features=True
     rate = compute_features.sample_rate
     dataset.add_dynamic_item(lambda path: load_waveform(path, rate), takes="wav", provides="wave")
 
-    def frames_of(path, sha256):
+    def frames_of(key):
+        recording = dataset.data[key]
+
         def compute():
             with torch.no_grad():
-                return compute_features(load_waveform(path, rate)[None])[0]  # (time, bins)
+                return compute_features(load_waveform(recording["wav"], rate)[None])[0]  # (time, bins)
 
-        return STORE.get((sha256, compute_features.settings), compute)
+        return STORE.get((recording["sha256"], compute_features.settings), compute)
 
-    dataset.add_dynamic_item(frames_of, takes=["wav", "sha256"], provides="frames")
+    if by_speaker:
+        if not cache_features:
+            raise SerError(
+                got="normalisation speaker with cache_features False",
+                expected="cache_features True: a speaker's statistics are of frames, not of waveforms",
+                remedy="correct one of the two",
+            )
+        frames_of = _normalised(frames_of, speakers(entries, manifest), compute_features.bins)
+    dataset.add_dynamic_item(frames_of, takes="id", provides="frames")
     dataset.set_output_keys(["id", *labels.values(), "frames" if cache_features else "wave"])
     return dataset
 
@@ -136,6 +151,32 @@ def encode_targets(task, target: str, entries: dict, name) -> dict:
             got = f"{name}: {key}: {target} {error.got}"
             raise SerError(got=got, expected=error.expected, remedy=error.remedy) from None
     return encoded
+
+
+def speakers(entries: dict, name) -> dict:
+    """Who speaks, by id, from the entries of a manifest; ``name`` is the manifest's, for errors.
+
+    Example
+    -------
+    >>> speakers({"03a01Fa": {"speaker": "spk03"}}, "train.json")
+    {'03a01Fa': 'spk03'}
+    """
+    if silent := [key for key, fields in entries.items() if not fields.get("speaker")]:
+        raise SerError(
+            got=f"{name}: {silent[0]} has no speaker",
+            expected="one for each recording, for normalisation speaker",
+            remedy="choose another normalisation: this corpus does not say who speaks",
+        )
+    return {key: fields["speaker"] for key, fields in entries.items()}
+
+
+def _normalised(frames_of, speaker_of: dict, bins: int):
+    """``frames_of``, an id's frames (time, bins), with mean 0 and deviation 1 over all frames of a speaker, per bin."""
+    norms = {
+        speaker: ZNorm(bins).fit((frames_of(key)[None], None) for key, own in speaker_of.items() if own == speaker)
+        for speaker in sorted(set(speaker_of.values()))
+    }
+    return lambda key: norms[speaker_of[key]](frames_of(key)[None])[0]
 
 
 def durations(dataset: DynamicItemDataset) -> list[float]:

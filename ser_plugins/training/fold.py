@@ -164,7 +164,8 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
 
     def dataset(part):
         features, cache = hparams["compute_features"].cpu(), hparams["cache_features"]
-        return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, hparams.get("auxiliary"))
+        further = {"auxiliary": hparams.get("auxiliary"), "by_speaker": hparams["normalisation"] == "speaker"}
+        return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
 
     if not run_options["test_only"]:
         _fit(brain, hparams, dataset)

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import importlib.util
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from ser_plugins.corpora.protocols import ALL
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.report import write_report
+from ser_plugins.evaluation.suite import write_suite
 from ser_plugins.training.recipe import add_run_options, find_yaml, parse_options, plan_system, run_plans
 from ser_plugins.training.settings import resolve
 
@@ -72,7 +74,7 @@ def _reproduce(arguments, prepare, script):
     except SerError as error:
         failed = error
     if sb.utils.distributed.if_main_process():
-        _report(plans)
+        _report(plans, f"python recipes/{script.parent.name}/{script.name} {shlex.join(arguments)}")
     if failed:
         raise failed
 
@@ -118,7 +120,7 @@ def _seconds(plan) -> float:
     return plan.jobs[0].epochs * SECONDS.get(hparams.get("front_end"), 0)
 
 
-def _report(plans):
+def _report(plans, command):
     console, runs = Console(), {}
     for plan in plans:
         if plan.protocol["protocol"] == ALL:
@@ -131,13 +133,5 @@ def _report(plans):
     if runs:
         run_folder = plans[0].run_folder  # <results_folder>/<system>/<protocol>
         folder = run_folder.parents[1] / "suite" / run_folder.name
-        write_tables(runs, folder)
+        write_suite(runs, folder, command=command)
         console.print(f"Reports of {', '.join(runs)}; the paper's tables and figures: {folder}")
-
-
-def write_tables(runs: dict, folder: Path) -> None:
-    """Write the paper's tables and figures from complete runs."""
-    if importlib.util.find_spec("ser_plugins.evaluation.suite"):
-        from ser_plugins.evaluation.suite import write_suite
-
-        write_suite(runs, folder)
