@@ -20,6 +20,7 @@ from ser_plugins.attention import MultiHeadSelfAttention
 from ser_plugins.encoders import ConvFrontEnd, RecurrentStack
 from ser_plugins.errors import SerError
 from ser_plugins.lengths import frame_counts
+from ser_plugins.lsh_attention import LSHSelfAttention
 from ser_plugins.pooling import make_pooling
 
 
@@ -46,6 +47,10 @@ class UtteranceEncoder(nn.Module):
         On the attention weights.
     pooling : str
         ``mean``, ``stats`` or ``attentive``.
+    attention : str
+        ``full``, or ``lsh``: :class:`~ser_plugins.lsh_attention.LSHSelfAttention`, for long inputs.
+    bucket_size, rounds : int
+        Of ``lsh``.
 
     Attributes
     ----------
@@ -70,8 +75,13 @@ class UtteranceEncoder(nn.Module):
         heads=8,
         attention_dropout=0.2,
         pooling="mean",
+        attention="full",
+        bucket_size=64,
+        rounds=2,
     ):
         super().__init__()
+        if attention not in ("full", "lsh"):
+            raise SerError(got=f"attention {attention!r}", expected="full or lsh", remedy="correct the YAML key")
         size = bins
         self.front_end = self.recurrence = self.projection = self.attention = None
         if front_end != "none":
@@ -83,7 +93,9 @@ class UtteranceEncoder(nn.Module):
         elif heads:
             self.projection = nn.Linear(size, 2 * hidden_size)
             size = 2 * hidden_size
-        if heads:
+        if heads and attention == "lsh":
+            self.attention = LSHSelfAttention(size, heads, attention_dropout, bucket_size, rounds)
+        elif heads:
             self.attention = MultiHeadSelfAttention(size, heads, attention_dropout)
         self.pooling = make_pooling(pooling, size)
         self.output_size = self.pooling.output_size

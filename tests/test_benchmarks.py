@@ -17,7 +17,7 @@ sys.path.insert(0, str(BENCHMARKS))  # as `python benchmarks/render.py` has it
 import harness  # noqa: E402
 import render  # noqa: E402
 
-SCRIPTS = ("features", "inference", "training", "gpu", "long_audio", "service")
+SCRIPTS = ("features", "inference", "training", "gpu", "long_audio", "attention", "service")
 
 
 def run(script, output, *options):

@@ -27,6 +27,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.files import atomic_path
 from ser_plugins.inference import open_model
 from ser_plugins.lengths import frame_mask
+from ser_plugins.lsh_attention import LSHSelfAttention
 
 OPSET = 17
 TOLERANCE = 1e-4  # of a probability or score, between torch and onnxruntime
@@ -57,7 +58,7 @@ def export_onnx(source, path, *, int8=False) -> dict:
     Raises
     ------
     MissingPathError, SerError
-        As :func:`ser_plugins.serving.loading.load_model`; or the extra ``onnx`` is missing; or outputs differ.
+        As :func:`ser_plugins.serving.loading.load_model`; LSH attention; no extra ``onnx``; outputs that differ.
 
     Example
     -------
@@ -66,6 +67,12 @@ def export_onnx(source, path, *, int8=False) -> dict:
     ser_plugins.errors.MissingPathError: got: no folder no/such/model; ...
     """
     model = open_model(source, device="cpu")
+    if any(isinstance(member["embedding_model"].attention, LSHSelfAttention) for member in model.members):
+        raise SerError(
+            got=f"{source}: LSH attention, whose number of buckets depends on the recording",
+            expected="full attention: a graph keeps one number",
+            remedy="use the model in Python, or train with attention: full",
+        )
     onnx, quantization = _packages()
     facts = _metadata(model)
     proto = onnx.load_from_string(_traced(model, facts["output"]))
