@@ -46,7 +46,7 @@ def main():
 
 
 NOTE = (
-    "8 heads, width 256, batch 1; buckets of 64 frames. Memory is the peak beyond the process after one call with 50 "
+    "8 heads, width 256, batch 1; buckets of 64 frames. Memory is the peak beyond the process after one call of 50 "
     "frames. Four frames of the spectrogram are one here: 8000 are 320 s of audio. Without dropout, full attention is "
     "torch's fused kernel; with dropout, on a CPU, its weights are made."
 )

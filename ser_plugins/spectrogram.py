@@ -58,13 +58,15 @@ class LogPowerSpectrogram(nn.Module):
         # Derived from the arguments, hence in no checkpoint.
         self.register_buffer("window", torch.hamming_window(self.window_samples), persistent=False)
 
-    def forward(self, wavs: torch.Tensor) -> torch.Tensor:
+    def forward(self, wavs: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Turn waveforms into frames.
 
         Arguments
         ---------
         wavs : torch.Tensor
             (batch, samples), zero-padded at the end.
+        lengths : torch.Tensor, optional
+            Not needed here; front ends that look further than a window do.
 
         Returns
         -------

@@ -26,6 +26,7 @@ PLUGINS = (
     "classifier",
     "losses",
     "augment",
+    "pretrained",
     "lengths",
     "checkpoints",
 )
@@ -160,6 +161,10 @@ DEFINES = {
     **{f"bigru_mha_{heads}": {"heads"} for heads in (4, 8, 16, 32)},
     "bigru_mha_xu2024": {"front_end"},
     "bigru_lsh": {"attention", "bucket_size", "rounds", "embedding_model"},
+    "wavlm_bigru_mha": {
+        *("source", "freeze", "lora_rank", "layer", "win_length", "hop_length", "n_fft", "max_frequency", "n_bins"),
+        *("front_end", "compute_features", "mean_var_norm", "embedding_model", "checkpointer"),
+    },
     "bigru_mha_regression": {"task", *NUMBERS},
     "bigru_mha_valence": {"target", "protocol", *NUMBERS},
     "bigru_mha_multitask": {"auxiliary", "classifier", "loss"},

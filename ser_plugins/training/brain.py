@@ -57,7 +57,7 @@ class EmotionBrain(AsynchronousBrain):
             counts = torch.round(lengths * frames.shape[1]).long()
         else:
             waves, lengths = batch.wave
-            frames = self.modules.compute_features(waves)
+            frames = self.modules.compute_features(waves, lengths)
             counts = self.modules.compute_features.frame_counts(lengths, waves.shape[1])
         if "augmentation" in self.modules:  # does nothing in evaluation
             frames, counts = self.modules.augmentation(frames, counts)

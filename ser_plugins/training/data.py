@@ -85,7 +85,8 @@ def make_dataset(
     Raises
     ------
     SerError
-        A target that is no class, or no number; no speaker where one is needed; with manifest and id.
+        A target that is no class, or no number; no speaker where one is needed; with manifest and id. Features
+        to be cached that are trained.
     """
     entries = read_manifest(manifest)
     # Only what is read here: a corpus may have a field that is called like an item, such as label.
@@ -99,6 +100,12 @@ def make_dataset(
             for key, fields in entries.items()
         }
     )
+    if cache_features and any(value.requires_grad for value in compute_features.parameters()):
+        raise SerError(
+            got="cache_features: True, with a front end that is trained",
+            expected="features computed anew in every batch",
+            remedy="--cache_features False, or freeze the front end",
+        )
     tasks = tasks_of(protocol, auxiliary)
     labels = label_items(tasks)
     for target, task in tasks.items():

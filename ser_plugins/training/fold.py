@@ -163,7 +163,8 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
     brain = brain_class(hparams["modules"], hparams["opt_class"], hparams, run_options, hparams["checkpointer"])
 
     def dataset(part):
-        features, cache = hparams["compute_features"].cpu(), hparams["cache_features"]
+        features, cache = hparams["compute_features"], hparams["cache_features"]
+        features = features.cpu() if cache else features  # else they are the Brain's, on its device
         further = {"auxiliary": hparams.get("auxiliary"), "by_speaker": hparams["normalisation"] == "speaker"}
         return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
 
@@ -241,9 +242,11 @@ def fit_norm(norm, batches, compute_features) -> None:
                 frames, lengths = batch.frames
             else:
                 waves, lengths = batch.wave
-                frames = compute_features(waves)
+                frames = compute_features(waves, lengths)
+                lengths = compute_features.frame_counts(lengths, waves.shape[1])
             yield frames, lengths
 
+    compute_features.cpu()
     norm.cpu().fit(pairs())
 
 
