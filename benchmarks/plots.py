@@ -8,6 +8,8 @@ from matplotlib.ticker import NullFormatter
 from ser_plugins.evaluation.figures import BLUE, ORANGE, SKY
 from ser_plugins.files import atomic_path
 
+GREEN = "#009E73"  # of the same palette
+
 
 def write_figures(benchmarks, folder) -> list:
     """Write every figure whose table is there; returns (path, caption) of each."""
@@ -67,6 +69,23 @@ def draw_long_audio(figure, rows) -> None:
         time.legend(frameon=False)
 
 
+def draw_attention(figure, rows) -> None:
+    """Time and memory of attention over frames, logarithmic."""
+    for axes, name in zip(figure.subplots(1, 2), ("time / ms", "memory / MiB"), strict=True):
+        for system, colour in zip(
+            dict.fromkeys(row["system"] for row in rows), (ORANGE, SKY, BLUE, GREEN), strict=False
+        ):
+            points = [(row["frames"], middle(row[name])) for row in rows if row["system"] == system]
+            points = [(frames, value) for frames, value in points if value]
+            if points:
+                axes.plot(*zip(*points, strict=True), "o-", color=colour, label=system, markersize=3)
+        axes.set(xscale="log", yscale="log", xlabel="frames", ylabel=name)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter("{x:g}")
+        tidy(axes)
+    axes.legend(frameon=False, fontsize=8)
+
+
 def bars(axes, rows, column):
     """Horizontal bars with whiskers from low to high; ours in blue."""
     rows = [row for row in rows if isinstance(row.get(column), dict)][::-1]
@@ -98,4 +117,5 @@ FIGURES = (
     ("training", draw_training, "Wall time of a whole leave-one-speaker-out training, extrapolated"),
     ("latency", draw_latency, "Latency of one 3-s wav on one core"),
     ("long_audio", draw_long_audio, "Time and peak memory over the length of a recording"),
+    ("attention_dropout", draw_attention, "Attention in training on one core: time and memory over frames"),
 )

@@ -4,7 +4,8 @@ The rooms, and what each turns into what:
 
 - ``ser_plugins.spectrogram``: waveform -> log-power frames; train-set z-norm
 - ``ser_plugins.encoders``: CNN front ends and masked recurrent stacks
-- ``ser_plugins.attention``: masked multi-head self-attention
+- ``ser_plugins.pretrained``: waveform -> frames by wav2vec 2.0, HuBERT or WavLM
+- ``ser_plugins.attention``, ``lsh_attention``: masked multi-head self-attention, and one that is linear in time
 - ``ser_plugins.pooling``: frames -> one vector
 - ``ser_plugins.classifier``: all stages together, each optional; heads for classes, for a number, for several targets
 - ``ser_plugins.losses``: what torch and SpeechBrain lack

@@ -198,6 +198,15 @@ def test_training(toy_emodb, tmp_path):
 
 
 @pytest.mark.slow
+def test_attention(tmp_path):
+    content, _ = run("attention", tmp_path / "results")
+    check(content, "attention")
+    assert {row["system"] for row in rows(content, "attention_forward")} >= {"full", "LSH, 2 rounds"}
+    render.render(tmp_path / "results", tmp_path)
+    assert (tmp_path / "figures" / "attention_dropout.png").stat().st_size > 100
+
+
+@pytest.mark.slow
 def test_long_recordings_take_bounded_memory(tmp_path):
     content, _ = run("long_audio", tmp_path / "results")
     check(content, "long_audio")
