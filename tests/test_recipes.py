@@ -36,7 +36,7 @@ def whole_run(toy_emodb, tmp_path_factory):
     return results / "bigru_mha" / "loso", process
 
 
-@pytest.mark.parametrize(("place", "yaml_file"), enumerate([*NETWORKS, "bigru_mha.yaml"]))
+@pytest.mark.parametrize(("place", "yaml_file"), list(enumerate([*NETWORKS, "bigru_mha.yaml"])))
 def test_every_yaml_runs_from_the_root_and_its_neighbours_from_their_own_folder(place, yaml_file, toy_emodb, tmp_path):
     cwd = (ROOT, RECIPE)[place % 2]
     script = str((RECIPE / "train.py").relative_to(cwd))
