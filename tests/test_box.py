@@ -11,7 +11,7 @@ from fake_run import tone, write_wav
 
 from ser_plugins.inference import BOX, EmotionClassifier, SentimentRegressor, SerError, open_model
 
-MEASURED = ROOT / "recipes" / "EmoDB" / "results" / "bigru" / "loso" / "results.json"
+MEASURED = ROOT / "recipes" / "EmoDB" / "results_50_epochs" / "bigru" / "loso" / "results.json"
 
 
 @pytest.fixture(scope="module")
