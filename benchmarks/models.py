@@ -92,9 +92,8 @@ def wav2vec2():
 
 def write_model(folder) -> Path:
     """Write a folder that ``EmotionClassifier.from_hparams`` loads: bigru_mha with random weights."""
-    from safetensors.torch import save_file
-
     from ser_plugins.files import write_text
+    from ser_plugins.serving.weights import as_safetensors
 
     rooms = ("spectrogram.LogPowerSpectrogram", "spectrogram.ZNorm", "classifier.UtteranceEncoder")
     modules = our_modules("fast")
@@ -106,7 +105,7 @@ def write_model(folder) -> Path:
     ]
     write_text(folder / "hyperparams.yaml", "\n".join(lines) + "\n")
     for name in ("mean_var_norm", "embedding_model", "classifier"):
-        save_file(modules[name].state_dict(), folder / f"{name}.safetensors")
+        (folder / f"{name}.safetensors").write_bytes(as_safetensors(modules[name].state_dict()))
     labels = "".join(f"'class {index}' => {index}\n" for index in range(CLASSES))
     write_text(folder / "label_encoder.ckpt", labels + "================\n'starting_index' => 0\n")
     return folder
