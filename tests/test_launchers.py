@@ -105,7 +105,7 @@ def test_a_folder_sent_back_is_whole_and_says_finished_last(tmp_path, monkeypatc
 def test_options_of_ray_without_ray_are_refused(tmp_path):
     from argparse import ArgumentParser
 
-    from ser_plugins.training.launchers import add_launcher_options, choose_launcher
+    from ser_plugins.training.choice import add_launcher_options, choose_launcher
 
     parser = ArgumentParser()
     add_launcher_options(parser)

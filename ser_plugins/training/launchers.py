@@ -16,8 +16,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser_plugins.errors import SerError
-
 # One thread per process: with two OpenMP threads on two busy cores a recurrent layer runs ten times slower. The other
 # two keep glibc from handing every large activation back to the system, which costs a tenth of the time.
 WORKER_ENVIRONMENT = {
@@ -149,45 +147,3 @@ def environment(values):
     finally:
         for key, value in before.items():
             os.environ.pop(key) if value is None else os.environ.update({key: value})
-
-
-def add_launcher_options(parser) -> None:
-    """Add ``--jobs``, ``--launcher`` and what they need to an ``argparse`` parser."""
-    parser.add_argument("--jobs", type=int, help="trainings side by side; default: one per core on a CPU, 1 on a GPU")
-    parser.add_argument("--launcher", choices=("here", "local", "ray"), help="default: local, or here for a single job")
-    parser.add_argument("--address", help="ray: of the cluster, such as auto; default: one started on this machine")
-    parser.add_argument("--cpus-per-job", type=float, default=1, help="ray: cores that one training takes")
-    parser.add_argument("--gpus-per-job", type=float, default=0, help="ray: GPUs that one training takes, such as 0.1")
-    parser.add_argument(
-        "--send-back",
-        choices=("results", "checkpoints"),
-        help="ray, where the results folder is not shared: what comes back beside logs; default: it is shared",
-    )
-
-
-def choose_launcher(own, workers: int):
-    """The launcher that the options ask for.
-
-    Arguments
-    ---------
-    own : argparse.Namespace
-        The options of :func:`add_launcher_options`.
-    workers : int
-        Processes side by side where no launcher was named; 0 is this one.
-
-    Raises
-    ------
-    SerError
-        When ``ray`` is wanted and not installed, or options of Ray are given without it.
-    """
-    if own.launcher == "ray":
-        from ser_plugins.training.cluster import RayCluster
-
-        return RayCluster(own.address, cpus=own.cpus_per_job, gpus=own.gpus_per_job, send_back=own.send_back)
-    if own.address or own.gpus_per_job or own.send_back:
-        raise SerError(
-            got="--address, --gpus-per-job or --send-back", expected="--launcher ray with it", remedy="add or drop it"
-        )
-    if own.launcher == "here" or (own.launcher is None and not workers):
-        return Here()
-    return Local(max(workers, 1))

@@ -15,9 +15,10 @@ from ser_plugins.corpora.protocols import ALL
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.report import terminal_table, write_report
 from ser_plugins.training.brain import EmotionBrain
+from ser_plugins.training.choice import add_launcher_options, choose_launcher
 from ser_plugins.training.crossval import run_jobs
 from ser_plugins.training.fold import check_settings, run_fold
-from ser_plugins.training.launchers import Job, add_launcher_options, choose_launcher
+from ser_plugins.training.launchers import Job
 from ser_plugins.training.settings import fingerprint, parse_overrides, resolve
 
 
