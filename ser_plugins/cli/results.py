@@ -11,12 +11,20 @@ from ser_plugins.errors import SerError
 
 
 @app.command()
-def report(run_folder: Annotated[Path, Argument(help="results/<corpus>/<system>/<protocol>")]):
+def report(
+    run_folder: Annotated[Path, Argument(help="results/<corpus>/<system>/<protocol>")],
+    unseal: Annotated[bool, Option("--unseal", help="open sealed test scores; noted in the run's seal.log")] = False,
+):
     """Rebuild tables and figures of a run from its files.
 
     Example: [cyan]ser report results/EmoDB/bigru_mha/loso[/cyan]
     """
     from ser_plugins.evaluation.report import terminal_table, write_report
+    from ser_plugins.evaluation.sealing import LOG
+    from ser_plugins.evaluation.sealing import unseal as open_sealed
+
+    if unseal and (opened := open_sealed(run_folder)):
+        Console().print(f"opened {len(opened)} folds, noted in {run_folder / LOG}", highlight=False)
 
     Console().print(terminal_table(write_report(run_folder)))
 

@@ -5,6 +5,7 @@ fields in which training must be *disjoint* from what is held out. Training is e
 with the held-out utterances. A published split is a protocol too: a field says train, valid or test, and there is one
 fold. Epochs are chosen by ``select``; choosing on the test set does not exist. ``all`` is for a model to be used: it
 trains on everything, tests nothing, and what it is worth is measured by another protocol with the same settings.
+``loso-pairs`` is inner validation, from which a configuration is chosen before a test set is opened.
 """
 
 import dataclasses
@@ -26,8 +27,8 @@ class Protocol:
     unit : str
         What a fold tests, in words.
     blocks : callable
-        ``(manifest, target, seed) -> {fold: [ids]}``: every utterance in exactly one block (``all``: in none). None
-        for a fixed split.
+        ``(manifest, target, seed) -> {fold: [ids]}``: every utterance in exactly one block (``all``: in none,
+        ``loso-pairs``: in two). None for a fixed split.
     disjoint : tuple of str
         Fields that train, valid and test never share; the first is the unit that ``inner_speaker`` holds out.
     leaks : bool
@@ -86,6 +87,29 @@ def by_speaker_and_sentence(manifest, target=None, seed=0) -> dict:
     return _grouped(manifest, lambda fields: f"{fields['speaker']}_{group[fields['sentence']]}")
 
 
+def by_pairs_on_a_ring(manifest, target=None, seed=0) -> dict:
+    """One block per speaker, with the next one in order; the first follows the last. Blocks overlap.
+
+    This is inner validation, for choosing and never for reporting: for the outer test speaker k, only models that never
+    trained on k are used, and only their scores on the *other* speaker of the pair. Each pair serves both its speakers,
+    so every outer speaker gets two inner ones for one training per speaker.
+
+    Example
+    -------
+    >>> manifest = {f"u{n}": {"speaker": f"spk{n}"} for n in range(3)}
+    >>> by_pairs_on_a_ring(manifest)
+    {'spk0-spk1': ['u0', 'u1'], 'spk1-spk2': ['u1', 'u2'], 'spk2-spk0': ['u2', 'u0']}
+    """
+    own = _grouped(manifest, lambda fields: fields["speaker"])
+    names = list(own)
+    following = dict(zip(names, names[1:] + names[:1], strict=True))
+    if len(names) < 3:
+        raise SerError(
+            got=f"{len(names)} speaker(s)", expected="three or more for inner validation", remedy="a larger corpus"
+        )
+    return {f"{name}-{following[name]}": own[name] + own[following[name]] for name in names}
+
+
 def at_random(manifest, target, seed=0) -> dict:
     """Ten stratified random blocks (fewer when a class has fewer utterances), whoever speaks."""
     ids = sorted(manifest)
@@ -107,9 +131,11 @@ def _grouped(manifest, key) -> dict:
 
 
 ALL = "all"
+INNER = "loso-pairs"  # for choosing: its scores are never a result
 PROTOCOLS = {
     "loso": Protocol("speaker", by_field("speaker"), ("speaker",)),
     "loso-sentence": Protocol("speaker x half of the sentences", by_speaker_and_sentence, ("speaker", "sentence")),
+    INNER: Protocol("pair of speakers (inner validation)", by_pairs_on_a_ring, ("speaker",)),
     "random": Protocol("utterance (random folds, speakers leak)", at_random, leaks=True),
     ALL: Protocol("nothing (everything is trained on)", lambda manifest, target, seed: {ALL: []}),
 }

@@ -1,10 +1,12 @@
 """Reads and checks what training left behind: ``seed_<n>/<fold>/results.json`` and ``predictions.csv``."""
 
+import io
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from ser_plugins.corpora.protocols import INNER
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.tasks import predictions_files, tasks_of
 from ser_plugins.files import read_json
@@ -26,6 +28,10 @@ _BEFORE = {"task": "classification", "scale": None, "unit_field": "speaker", "pa
 
 class MissingFoldError(SerError):
     """A fold of the protocol has no results: an error, never a smaller mean."""
+
+
+class SealedError(SerError):
+    """The predictions are there and nobody has looked at them yet: see :mod:`ser_plugins.evaluation.sealing`."""
 
 
 class FoldResults(NamedTuple):
@@ -58,6 +64,12 @@ def fold_results(folder) -> FoldResults:
     if not isinstance(results, dict) or results.get("schema") != SCHEMA:
         found = results.get("schema") if isinstance(results, dict) else type(results).__name__
         raise _bad(folder / "results.json", f"schema {found}", f"the results of one fold, schema {SCHEMA}")
+    if "sealed" in results:
+        raise SealedError(
+            got=f"{folder}: predictions sealed at {results['sealed']['at']}",
+            expected="a test set that was opened",
+            remedy="when everything is chosen: ser report RUN --unseal, which notes it in the run's seal.log",
+        )
     if results.get("metrics", {}) is None:
         raise SerError(
             got=f"{folder}: a training on everything, which tests nothing",
@@ -74,7 +86,7 @@ def fold_results(folder) -> FoldResults:
     tasks = tasks_in(results)
     files = {target: folder / name for target, name in predictions_files(tasks).items()}
     return FoldResults(
-        results, {target: _read_predictions(files[target], results, task) for target, task in tasks.items()}
+        results, {target: read_predictions(files[target], results, task) for target, task in tasks.items()}
     )
 
 
@@ -97,6 +109,12 @@ def read_run(run_folder) -> list[FoldResults]:
             remedy="name the run folder, or train first",
         )
     runs = [fold_results(path.parent) for path in paths]
+    if runs[0].results["protocol"]["protocol"] == INNER:
+        raise SerError(
+            got=f"{run_folder}: inner validation, of which every utterance is scored twice",
+            expected="a run under a protocol that tests",
+            remedy="choose from it with the recipe's nested.py; it is never a result",
+        )
     first, names = runs[0].results, [path.parent.relative_to(run_folder).as_posix() for path in paths]
     for name, results in zip(names, (run.results for run in runs), strict=True):
         if name != f"seed_{results['seed']}/{results['fold']}":
@@ -127,12 +145,25 @@ def tasks_in(results: dict) -> dict:
     return tasks_of(results["protocol"], auxiliary)
 
 
-def _read_predictions(path, results, task):
+def read_predictions(path, results: dict, task, text: str | None = None) -> pd.DataFrame:
+    """Read and check one ``predictions.csv``: a row per test utterance, with its ``unit``.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+    results : dict
+        ``results.json`` beside it.
+    task : Classification or Regression
+        Whose columns it has.
+    text : str, optional
+        What to read in the place of the file, where that is sealed.
+    """
     units = results["units"]
-    if not path.is_file():
+    if text is None and not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="it beside results.json", remedy="train the fold again")
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path if text is None else io.StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise _bad(path, str(error).strip(), "comma-separated values") from None
     columns = ["id", "fold", "seed", *task.columns]

@@ -175,7 +175,7 @@ def brief(results: dict) -> str:
     'WA 63.1 %, UAR 55.0 %'
     """
     if results["metrics"] is None:
-        return "nothing tested"
+        return "sealed" if "sealed" in results else "nothing tested"
     task = next(iter(tasks_in(results).values()))
     scores = list(task.scores.items())[:2]
     return ", ".join(

@@ -14,8 +14,9 @@ from hyperpyyaml import load_hyperpyyaml
 
 from ser_plugins.corpora.audit import audit
 from ser_plugins.errors import SerError
+from ser_plugins.evaluation.sealing import seal
 from ser_plugins.evaluation.tasks import predictions_files, tasks_of
-from ser_plugins.files import atomic_path, read_json, write_json
+from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.classical import Classical
 from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
@@ -36,7 +37,8 @@ def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_cla
     run_options : speechbrain.utils.run_opts.RunOptions
         Device, precision and so on.
     protocol : dict
-        As the recipe's prepare function returned it.
+        As the recipe's prepare function returned it; with ``sealed`` true, nothing shows a test score: see
+        :mod:`ser_plugins.evaluation.sealing`.
     script : Path, optional
         The recipe's ``train.py``, copied into the experiment.
     brain_class : type
@@ -117,6 +119,7 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     }
     train_and_test = _with_estimator if "estimator" in hparams else _with_network
     trained, outcome = train_and_test(hparams, protocol, run_options, brain_class, tested)
+    shown = tested and not protocol.get("sealed")
 
     unit, (_, *auxiliary) = protocol.get("unit_field", "speaker"), tasks
     results = {
@@ -125,7 +128,7 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         "fold": overrides["fold"],
         "seed": overrides["seed"],
         "protocol": {
-            **{key: value for key, value in protocol.items() if key not in ("data_root", "fingerprint")},
+            **{key: value for key, value in protocol.items() if key not in ("data_root", "fingerprint", "sealed")},
             "normalisation": hparams["normalisation"],
             "transductive": hparams["normalisation"] == "speaker",
         },
@@ -133,9 +136,9 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         "units": {key: fields.get(unit) for key, fields in parts["test"].items()},
         "training": training,
         "counts": {part: len(entries) for part, entries in parts.items()},
-        "metrics": trained.metrics() if tested else None,
+        "metrics": trained.metrics() if shown else None,
         "auxiliary": {
-            name: {"scale": tasks[name].scale, "metrics": trained.metrics(name) if tested else None}
+            name: {"scale": tasks[name].scale, "metrics": trained.metrics(name) if shown else None}
             for name in auxiliary
         },
         **outcome,
@@ -149,10 +152,15 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         },
     }
     if sb.utils.distributed.if_main_process():
-        for target, name in predictions_files(tasks).items() if tested else ():
-            with atomic_path(folder / name) as temporary:
-                table = predictions_table(trained.predictions[target], list(parts["test"]), overrides)
-                table.to_csv(temporary, index=False, float_format="%.8g")
+        texts = {
+            name: predictions_text(trained.predictions[target], list(parts["test"]), overrides)
+            for target, name in (predictions_files(tasks).items() if tested else ())
+        }
+        if tested and not shown:
+            results["sealed"] = seal(folder, texts)
+        else:
+            for name, text in texts.items():
+                write_text(folder / name, text)
         write_json(folder / "results.json", results)  # last: its presence says that the fold is finished
     return results
 
@@ -250,11 +258,10 @@ def fit_norm(norm, batches, compute_features) -> None:
     norm.cpu().fit(pairs())
 
 
-def predictions_table(predictions: dict, ids: list, overrides: dict) -> pd.DataFrame:
-    """Rows ``id, fold, seed, true, predicted ...`` in the order of the manifest."""
-    return pd.DataFrame(
-        [{"id": key, "fold": overrides["fold"], "seed": overrides["seed"], **predictions[key]} for key in ids]
-    )
+def predictions_text(predictions: dict, ids: list, overrides: dict) -> str:
+    """Rows ``id, fold, seed, true, predicted ...`` in the order of the manifest, comma-separated."""
+    rows = [{"id": key, "fold": overrides["fold"], "seed": overrides["seed"], **predictions[key]} for key in ids]
+    return pd.DataFrame(rows).to_csv(index=False, float_format="%.8g")
 
 
 def machine() -> str:

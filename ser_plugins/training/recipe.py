@@ -11,9 +11,10 @@ import speechbrain as sb
 import torch
 from rich.console import Console
 
-from ser_plugins.corpora.protocols import ALL
+from ser_plugins.corpora.protocols import ALL, INNER
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.report import terminal_table, write_report
+from ser_plugins.files import read_json
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.choice import add_launcher_options, choose_launcher
 from ser_plugins.training.crossval import run_jobs
@@ -81,6 +82,19 @@ class Plan:
             if not all((seed / fold / "results.json").is_file() for seed in seeds)
         ]
 
+    @property
+    def why_no_report(self) -> str:
+        """What stands in the way of a report; empty when nothing does."""
+        if self.protocol["protocol"] == ALL:
+            return f"nothing was tested. To use it: ser export {self.run_folder} FOLDER --measured-by RUN"
+        if self.protocol["protocol"] == INNER:
+            return "inner validation is done. It is for choosing (the recipe's nested.py), and never a result."
+        if self.missing:
+            return f"folds still to be trained before there is a report: {', '.join(self.missing)}"
+        if any("sealed" in read_json(path) for path in self.run_folder.glob("seed_*/*/results.json")):
+            return f"sealed. When everything is chosen: ser report {self.run_folder} --unseal"
+        return ""
+
 
 def parse_options(yaml_file, options) -> tuple:
     """SpeechBrain's run options, and the overrides of YAML keys as a dictionary."""
@@ -100,12 +114,12 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
     run_options : speechbrain.utils.run_opts.RunOptions
         Device, precision and so on.
     own : argparse.Namespace
-        ``folds`` and ``seeds``, comma-separated or None.
+        ``folds`` and ``seeds``, comma-separated or None; ``sealed``: whether test scores stay unread.
     prepare, script, brain_class
         See :func:`run_recipe`.
     """
     hparams = resolve(yaml_file, overrides)
-    protocol = _prepare_on_main(prepare, hparams)
+    protocol = {**_prepare_on_main(prepare, hparams), "sealed": own.sealed}
     if hparams.get("n_classes") == "auto":  # as many as the labels have, which only prepare knows
         overrides = {**overrides, "n_classes": len(protocol["classes"])}
         hparams["n_classes"] = len(protocol["classes"])
@@ -151,6 +165,11 @@ def add_run_options(parser) -> None:
     """Add what we have beside the keys of a YAML and SpeechBrain's run options."""
     parser.add_argument("--folds", help="comma-separated names; default: the YAML's `fold` (all)")
     parser.add_argument("--seeds", help="comma-separated numbers; default: the YAML's `seed`")
+    parser.add_argument(
+        "--sealed",
+        action="store_true",
+        help="nobody sees a test score before `ser report RUN --unseal`, which is noted",
+    )
     add_launcher_options(parser)
 
 
@@ -221,11 +240,9 @@ def _workers(asked, jobs, run_options) -> int:
 
 
 def report(plan) -> None:
-    """Write and print the report of a run, or say what is missing for one."""
-    if plan.protocol["protocol"] == ALL:
-        Console().print(f"Nothing was tested. To use it: ser export {plan.run_folder} FOLDER --measured-by RUN")
-    elif plan.missing:
-        Console().print(f"Folds still to be trained before there is a report: {', '.join(plan.missing)}")
+    """Write and print the report of a run, or say why there is none yet."""
+    if plan.why_no_report:
+        Console().print(f"{plan.system}: {plan.why_no_report}", highlight=False)
     else:
         Console().print(terminal_table(write_report(plan.run_folder)))
         Console().print(f"Tables and figures: {plan.run_folder}")

@@ -10,7 +10,6 @@ from pathlib import Path
 import speechbrain as sb
 from rich.console import Console
 
-from ser_plugins.corpora.protocols import ALL
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.report import write_report
 from ser_plugins.evaluation.suite import write_suite
@@ -61,12 +60,8 @@ def _reproduce(arguments, prepare, script):
     yaml_files = [find_yaml(f"hparams/{system}.yaml", script) for system in _systems(own.systems, script)]
     run_options, overrides = parse_options(yaml_files[0], rest)
     sb.utils.distributed.ddp_init_group(run_options)
-    known = {path: resolve(path, {}).keys() for path in yaml_files}
-    nowhere = {key: value for key, value in overrides.items() if not any(key in keys for keys in known.values())}
-    resolve(yaml_files[0], nowhere)  # says so
-    prepare, plans = _once(prepare), []
-    for path, keys in known.items():
-        its = {key: value for key, value in overrides.items() if key in keys}
+    prepare, plans = once(prepare), []
+    for path, its in overrides_by_file(yaml_files, overrides).items():
         plans.append(plan_system(path, its, run_options, own, prepare=prepare, script=script))
     failed = None
     try:
@@ -100,7 +95,15 @@ def _systems(wanted, script) -> list:
     return [name for name in (*PAPER, *baselines) if (script.parent / "hparams" / f"{name}.yaml").is_file()]
 
 
-def _once(prepare):
+def overrides_by_file(yaml_files, overrides: dict) -> dict:
+    """The overrides that each YAML has keys for; :class:`SerError` for a key that none of them has."""
+    known = {path: resolve(path, {}).keys() for path in yaml_files}
+    nowhere = {key: value for key, value in overrides.items() if not any(key in keys for keys in known.values())}
+    resolve(yaml_files[0], nowhere)  # says so
+    return {path: {key: value for key, value in overrides.items() if key in keys} for path, keys in known.items()}
+
+
+def once(prepare):
     """``prepare``, called once for the same options: checking a corpus file by file takes a while."""
     protocols = {}
 
@@ -123,10 +126,8 @@ def _seconds(plan) -> float:
 def _report(plans, command):
     console, runs = Console(), {}
     for plan in plans:
-        if plan.protocol["protocol"] == ALL:
-            console.print(f"{plan.system}: nothing was tested")
-        elif plan.missing:
-            console.print(f"{plan.system}: folds to be trained before there is a report: {', '.join(plan.missing)}")
+        if plan.why_no_report:
+            console.print(f"{plan.system}: {plan.why_no_report}", highlight=False)
         else:
             write_report(plan.run_folder)
             runs[plan.system] = plan.run_folder

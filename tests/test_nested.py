@@ -1,0 +1,277 @@
+"""Nested selection: the outer speaker has no say in what is chosen for it, and its scores stay sealed until opened."""
+
+import json
+import re
+import shutil
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, TINY, train
+from typer.testing import CliRunner
+
+from ser_plugins.cli import app
+from ser_plugins.corpora.protocols import INNER, PROTOCOLS
+from ser_plugins.errors import SerError
+from ser_plugins.evaluation.folds import SealedError, read_run
+from ser_plugins.evaluation.fusion import fuse
+from ser_plugins.evaluation.sealing import LOG, unseal
+from ser_plugins.evaluation.selection import choose_configurations, inner_scores
+from ser_plugins.evaluation.tasks import Classification, Regression
+from ser_plugins.training import recipe
+from ser_plugins.training.nested import nested, read_configurations
+from ser_plugins.training.settings import resolve
+
+TASK = Classification(["fear", "joy"])
+LIST = """
+name: chosen
+configurations:
+  rbf: {yaml: hparams/mfcc_svm.yaml}
+  weak: {yaml: hparams/mfcc_svm.yaml, C: 0.0001}
+  both: {fuse: {rbf: 1, weak: 2}}
+"""
+
+
+@pytest.fixture(scope="module")
+def corpus(toy_emodb):
+    return toy_emodb
+
+
+def run(corpus, folder, *options, content=LIST):
+    listed = folder / "list.yaml"
+    listed.write_text(content, encoding="utf-8")
+    where = ["--data_folder", str(corpus), "--results_folder", str(folder / "results")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "_workers", lambda *_: 0)
+        nested(
+            [str(listed), *where, *options],
+            prepare=import_module("emodb_prepare").prepare_emodb,
+            script=str(ROOT / "recipes/EmoDB/nested.py"),
+        )
+    return folder / "results" / "chosen"
+
+
+@pytest.fixture(scope="module")
+def done(corpus, tmp_path_factory):
+    return run(corpus, tmp_path_factory.mktemp("nested"), "--seeds", "1,2")
+
+
+@pytest.fixture
+def copy(done, tmp_path):
+    """A copy that a test may change, still sealed."""
+    shutil.copytree(done.parents[1], tmp_path / "copy")
+    return tmp_path / "copy" / "results" / "chosen"
+
+
+def inner_folders(run_folder, configuration):
+    return sorted((run_folder / "configurations" / configuration / INNER).glob("seed_*/*"))
+
+
+def test_no_inner_model_for_a_speaker_was_trained_on_it_and_pairs_form_a_ring(done):
+    manifests = sorted(done.glob(f"configurations/manifests/{INNER}_*/*/train.json"))
+    held_out = []
+    for path in manifests:
+        trained = {fields["speaker"] for fields in json.loads(path.read_text()).values()}
+        tested = {fields["speaker"] for fields in json.loads((path.parent / "test.json").read_text()).values()}
+        assert tested == set(path.parent.name.split("-"))
+        assert not trained & tested
+        held_out += tested
+    assert sorted(held_out) == ["spk03", "spk03", "spk08", "spk08", "spk09", "spk09"]
+
+
+def test_the_choice_is_the_rule_by_hand(done):
+    selection = json.loads((done / "selection.json").read_text())
+    for outer in ("spk03", "spk08", "spk09"):
+        by_hand = {}
+        for name in ("rbf", "weak"):
+            scores = []
+            for folder in inner_folders(done, name):
+                if outer in folder.name:
+                    other = folder.name.replace(outer, "").strip("-")
+                    table = pd.read_csv(folder / "predictions.csv")
+                    units = json.loads((folder / "results.json").read_text())["units"]
+                    table = table[table["id"].map(units) == other]
+                    hit = table["true"] == table["predicted"]
+                    scores.append(hit.groupby(table["true"]).mean().mean())
+            by_hand[name] = np.mean(scores)
+        assert {name: selection["inner"][name][outer] for name in by_hand} == pytest.approx(by_hand)
+        inner = {name: of[outer] for name, of in selection["inner"].items()}
+        assert inner[selection["chosen"][outer]] == max(inner.values())
+    assert "both" in selection["inner"]
+    assert "**" in (done / "selection.md").read_text()
+
+
+def test_scores_on_the_outer_speaker_have_no_say_in_its_choice():
+    generator = np.random.default_rng(0)
+
+    def pair(first, second):
+        rows = [(unit, *generator.choice(TASK.classes, 2)) for unit in (first, second) for _ in range(20)]
+        return pd.DataFrame(rows, columns=["unit", "true", "predicted"])
+
+    ring = [pair("a", "b"), pair("b", "c"), pair("c", "a")]
+    before = inner_scores(ring, TASK)
+    for table in ring:  # a is now always wrong
+        of_a = table["unit"] == "a"
+        table.loc[of_a, "predicted"] = table.loc[of_a, "true"].map({"fear": "joy", "joy": "fear"})
+    after = inner_scores(ring, TASK)
+    assert after["a"] == before["a"]
+    assert after["b"] != before["b"]
+    assert after["c"] != before["c"]
+
+
+def test_lower_is_better_for_errors_and_the_first_of_equals_is_chosen():
+    scores = {"one": {"a": 0.5}, "two": {"a": 0.4}, "three": {"a": 0.4}}
+    assert choose_configurations(scores, Regression("mosi")) == {"a": "two"}
+    assert choose_configurations(scores, TASK) == {"a": "one"}
+
+
+def test_no_sealed_file_shows_a_score(done):
+    for folder in [*done.glob("loso/seed_*/*"), *done.glob("configurations/*/loso/seed_*/*")]:
+        results = json.loads((folder / "results.json").read_text())
+        assert results["metrics"] is None
+        assert results["sealed"]["sha256"]
+        assert not list(folder.glob("*.csv"))
+        for log in folder.glob("*.txt"):
+            assert not re.search(r"UAR|\bWA\b|test[ _]loss", log.read_text())
+    with pytest.raises(SealedError, match="ser report RUN --unseal"):
+        read_run(done / "loso")
+
+
+def test_unsealing_reports_the_fused_predictions_and_is_noted(copy):
+    result = CliRunner().invoke(app, ["report", str(copy / "loso"), "--unseal"])
+    assert result.exit_code == 0, result.output
+    assert "selection nested" in result.output.replace("\n", " ")
+    log = (copy / "loso" / LOG).read_text()
+    assert "seed_1/spk03, seed_1/spk08, seed_1/spk09, seed_2/spk03" in log
+    runs = read_run(copy / "loso")
+    assert (
+        sum(len(next(iter(run.predictions.values()))) for run in runs) == 2 * runs[0].results["protocol"]["utterances"]
+    )
+    for one in runs:
+        chosen = one.results["chosen"]["name"]
+        assert chosen == json.loads((copy / "selection.json").read_text())["chosen"][one.results["fold"]]
+        assert one.results["metrics"]["UAR"] is not None
+        assert one.results["was_sealed"]["opened_at"]
+    assert CliRunner().invoke(app, ["report", str(copy / "loso"), "--unseal"]).exit_code == 0
+    assert (copy / "loso" / LOG).read_text() == log  # nothing was left to open
+
+
+def test_what_was_sealed_cannot_be_changed_unnoticed(copy):
+    folder = copy / "loso" / "seed_1"
+    shutil.copy(folder / "spk03" / "predictions.sealed", folder / "spk08" / "predictions.sealed")
+    with pytest.raises(SerError, match="not what was sealed"):
+        unseal(copy / "loso")
+    assert not (copy / "loso" / LOG).exists()
+    assert not list(folder.glob("*/predictions.csv"))
+    shutil.rmtree(folder / "spk08")
+    with pytest.raises(SerError, match="spk08"):
+        unseal(copy / "loso")
+
+
+def test_a_second_call_keeps_trainings_and_an_opened_list_cannot_grow(corpus, copy):
+    home = copy.parents[1]
+    stamps = {path: path.stat().st_mtime_ns for path in copy.rglob("seed_*/*/results.json")}
+    run(corpus, home, "--seeds", "1,2")
+    assert stamps == {path: path.stat().st_mtime_ns for path in copy.rglob("seed_*/*/results.json")}
+    longer = LIST + "  sharp: {fuse: {rbf: 3}}\n"
+    run(corpus, home, "--seeds", "1,2", content=longer)  # sealed: the list may still grow
+    unseal(copy / "loso")
+    run(corpus, home, "--seeds", "1,2", content=longer)
+    with pytest.raises(SystemExit):
+        run(corpus, home, "--seeds", "1,2")
+
+
+def test_a_network_takes_part(corpus, tmp_path, capsys):
+    networks = "name: chosen\nconfigurations:\n  net: {yaml: hparams/bigru_mha_plus.yaml, heads: 2}\n"
+    tiny = [option for option in TINY if option not in ("--heads", "2")]
+    folder = run(corpus, tmp_path, *tiny, "--number_of_epochs", "1", "--seeds", "7", content=networks)
+    assert len(list(folder.glob("loso/seed_*/*/predictions.sealed"))) == 3
+    assert "--unseal" in capsys.readouterr().out
+    unseal(folder / "loso")
+    assert {one.results["chosen"]["name"] for one in read_run(folder / "loso")} == {"net"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name: x", "configurations"),
+        ("name: x\nconfigurations: {a: {fuse: {b: 1}}}", "b"),
+        ("name: x\nconfigurations: {a/b: {yaml: hparams/mfcc_svm.yaml}}", "a/b"),
+        ("name: x\nconfigurations: {a: {C: 1}}", "a"),
+        ("- [", "expected"),
+    ],
+)
+def test_a_wrong_list_gets_one_clear_error(tmp_path, content, message):
+    (tmp_path / "list.yaml").write_text(content)
+    with pytest.raises(SerError, match=message):
+        read_configurations(tmp_path / "list.yaml")
+
+
+def test_transductive_configurations_are_refused(corpus, tmp_path, capsys):
+    content = "name: chosen\nconfigurations:\n  a: {yaml: hparams/mfcc_svm.yaml, normalisation: speaker}\n"
+    with pytest.raises(SystemExit):
+        run(corpus, tmp_path, content=content)
+    assert "transductive" in capsys.readouterr().err
+
+
+def test_one_fixed_configuration_may_be_sealed_too_and_inner_validation_is_never_a_result(corpus, tmp_path, capsys):
+    train(corpus, tmp_path, "--sealed", yaml_file="hparams/mfcc_svm.yaml", here=True)
+    printed = capsys.readouterr()
+    assert "--unseal" in printed.out
+    assert "WA" not in printed.out + printed.err
+    train(corpus, tmp_path, "--protocol", INNER, "--fold", "spk03-spk08", yaml_file="hparams/mfcc_svm.yaml", here=True)
+    assert "never a result" in capsys.readouterr().out
+    with pytest.raises(SerError, match="inner validation"):
+        read_run(tmp_path / "mfcc_svm" / INNER)
+
+
+def test_the_ring_needs_three_speakers():
+    manifest = {f"u{n}": {"speaker": f"s{n % 2}", "emotion": "joy"} for n in range(4)}
+    with pytest.raises(SerError, match="three or more"):
+        PROTOCOLS[INNER].blocks(manifest)
+
+
+class TestFusion:
+    """Against the formula by hand, and its laws."""
+
+    def tables(self):
+        generator = np.random.default_rng(1)
+        made = {}
+        for name in "ab":
+            p = generator.dirichlet([1, 1], 8)
+            made[name] = pd.DataFrame({
+                "id": [f"u{n}" for n in range(8)], "true": ["joy", "fear"] * 4,
+                "predicted": np.array(TASK.classes)[p.argmax(1)], "p_fear": p[:, 0], "p_joy": p[:, 1],
+            })  # fmt: skip
+        return made
+
+    def test_it_is_the_weighted_geometric_mean(self):
+        tables = self.tables()
+        fused = fuse(tables, {"a": 2, "b": 0.5}, TASK)
+        for row in range(8):
+            odds = [tables["a"][column][row] ** 2 * tables["b"][column][row] ** 0.5 for column in ("p_fear", "p_joy")]
+            assert fused["p_joy"][row] == pytest.approx(odds[1] / sum(odds))
+
+    def test_equal_tables_keep_their_predictions_and_other_utterances_are_refused(self):
+        tables = self.tables()
+        assert fuse({"a": tables["a"], "b": tables["a"]}, {"a": 1, "b": 3}, TASK)["predicted"].equals(
+            tables["a"]["predicted"]
+        )
+        with pytest.raises(SerError, match="same test"):
+            fuse({"a": tables["a"], "b": tables["b"][::-1]}, {"a": 1, "b": 1}, TASK)
+        with pytest.raises(SerError, match="weight 0"):
+            fuse(tables, {"a": 0, "b": 1}, TASK)
+
+    def test_numbers_are_averaged(self):
+        first = pd.DataFrame({"id": ["u"], "true": [1.0], "predicted": [1.0]})
+        fused = fuse({"a": first, "b": first.assign(predicted=4.0)}, {"a": 1, "b": 2}, Regression("mosi"))
+        assert fused["predicted"].item() == pytest.approx(3)
+
+
+def test_the_list_that_ships_can_be_read_and_its_yamls_are_there():
+    name, configurations = read_configurations(ROOT / "recipes/EmoDB/experiments.yaml")
+    trained = {key: of for key, of in configurations.items() if "yaml" in of}
+    for of in trained.values():
+        resolve(ROOT / "recipes/EmoDB" / of["yaml"], {key: value for key, value in of.items() if key != "yaml"})
+    assert name == "nested"
