@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ser_plugins.files import read_json
+from ser_plugins.evaluation.comparable import read_one
 from ser_plugins.inference import BOX
 from ser_plugins.serving.export import export_model
 
@@ -22,7 +22,7 @@ RESULTS = ROOT / "results" / "box"
 
 def main(data_folder: str) -> None:
     """Train (or resume), export in half precision, replace."""
-    measured = read_json(MEASURED_BY / "results.json")
+    measured = read_one(MEASURED_BY).summary
     system, epochs, seed = measured["system"], measured["settings"]["number_of_epochs"], measured["seeds"][0]
     options = {
         "data_folder": data_folder,

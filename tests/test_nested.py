@@ -192,6 +192,12 @@ def test_a_network_takes_part(corpus, tmp_path, capsys):
     assert {one.results["chosen"]["name"] for one in read_run(folder / "loso")} == {"net"}
 
 
+def test_with_folds_only_the_inner_validation_is_run(corpus, tmp_path):
+    folder = run(corpus, tmp_path, "--folds", "spk03-spk08")
+    assert json.loads((folder / "selection.json").read_text())["chosen"].keys() == {"spk03", "spk08"}
+    assert not list(folder.rglob("loso"))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

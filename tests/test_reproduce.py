@@ -64,7 +64,7 @@ def test_one_system_that_fails_loses_no_report_of_another(suite, monkeypatch, ca
     assert list(suite.done["tables"][0][0]) == ["bigru"]
     printed = capsys.readouterr()
     assert "3 of 6 trainings failed: mha spk03" in printed.err
-    assert "mha: folds to be trained before there is a report: spk03, spk08, spk09" in printed.out
+    assert "mha: folds still to be trained before there is a report: spk03, spk08, spk09" in printed.out
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,10 @@ def nested(arguments, *, prepare, script) -> None:
     Arguments
     ---------
     arguments : list of str
-        ``experiments.yaml [--seeds 1,2] [--jobs N] [--launcher L] [--key value ...]``. A key that only some of the
-        YAMLs have is given to those. The list says ``name`` and ``configurations``: name -> ``yaml`` and the keys that
-        it changes there, or name -> ``fuse``, the weights of others on the list.
+        ``experiments.yaml [--seeds 1,2] [--folds PAIRS] [--jobs N] [--launcher L] [--key value ...]``. With
+        ``--folds``, pairs of the inner validation or ``all``, nothing is tested. A key that only some of the YAMLs have
+        is given to those. The list says ``name`` and ``configurations``: name -> ``yaml`` and the keys that it changes
+        there, or name -> ``fuse``, the weights of others on the list.
     prepare : callable
         The recipe's prepare function.
     script : str
@@ -88,12 +89,15 @@ def _nested(arguments, prepare, script):
             )
         return plan_system(yaml_files[key], values, run_options, options, prepare=prepare, script=script)
 
-    inner = {key: plan(key, INNER) for key in trained}
+    inner = {key: plan(key, INNER, own.folds) for key in trained}
     run_plans(list(inner.values()), own, run_options)
     selection, task = _select(configurations, inner)
     write_json(folder / "selection.json", selection)
     write_text(folder / "selection.md", selection_markdown(selection, task) + "\n")
     Console().print(Markdown(selection_markdown(selection, task)))
+    if own.folds:
+        Console().print("Inner validation only, as --folds asks for: nothing was tested.")
+        return
 
     needed = {key: [k for k, of in selection["chosen"].items() if key in _parts(of, configurations)] for key in trained}
     outer = {key: plan(key, OUTER, ",".join(folds)) for key, folds in needed.items() if folds}
@@ -110,9 +114,10 @@ def _nested(arguments, prepare, script):
 def _parser(script):
     parser = argparse.ArgumentParser(
         prog=f"{script.parent.name}/{script.name}",
-        usage="%(prog)s LIST.yaml [--KEY VALUE ...] [--seeds 1,2] [--jobs N] ...",
+        usage="%(prog)s LIST.yaml [--KEY VALUE ...] [--seeds 1,2] [--folds PAIRS] [--jobs N] ...",
         description="Choose a configuration for every test speaker by inner validation on the others, train it, and "
-        "seal the predictions. Finished trainings are kept, begun ones resumed.",
+        "seal the predictions. With --folds (pairs such as spk03-spk08, or all) only the inner validation is run, and "
+        "nothing tested: for comparing configurations. Finished trainings are kept, begun ones resumed.",
         allow_abbrev=False,
     )
     add_run_options(parser)
