@@ -2,9 +2,10 @@
 
 > python scripts/publish_results.py results/EmoDB/*/loso
 
-Per run: results.md, and per fold results.json and predictions.csv, all that `ser report` needs to rebuild the rest;
-figures of the paper's own system only. No weights, no audio. Then the tables of all published systems (`ser suite`):
-the page goes into the recipe's README, Table 6 into the main one.
+Per run: results.md, and per fold results.json and predictions.csv, all that `ser report` needs to rebuild the rest; of
+a sealed or nested run also when it was opened and what was chosen; figures of the paper's own system only. No weights,
+no audio. Then the tables of all published systems (`ser suite`): the page goes into the recipe's README, Table 6 into
+the main one.
 """
 
 import json
@@ -21,7 +22,7 @@ from ser_plugins.files import read_json, write_text
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "EmoDB"
 COMMAND = "ser suite recipes/EmoDB/results recipes/EmoDB/results"
-KEPT = ("results.md", "seed_*/*/results.json", "seed_*/*/predictions*.csv")
+KEPT = ("results.md", "seal.log", "seed_*/*/results.json", "seed_*/*/predictions*.csv")
 
 
 def publish(run: Path) -> Path:
@@ -40,6 +41,8 @@ def publish(run: Path) -> Path:
             shutil.copyfile(path, copy)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
+    for path in run.parent.glob("selection.*"):  # of a nested choice
+        shutil.copyfile(path, target.parent / path.name)
     return target
 
 
