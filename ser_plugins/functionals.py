@@ -53,7 +53,8 @@ class OpenSmileFunctionals(nn.Module):
     Arguments
     ---------
     feature_set : str
-        ``eGeMAPSv02`` (88 functionals), ``ComParE_2016`` (6373) or another one that the package opensmile names.
+        ``eGeMAPSv02`` (88 functionals), ``emobase`` (988), ``ComParE_2016`` (6373) or another one that the package
+        opensmile names; or several, such as ``ComParE_2016+emobase``, one after the other in the vector.
     sample_rate : int
         Of the waveform, in Hz.
 
@@ -80,15 +81,22 @@ class OpenSmileFunctionals(nn.Module):
                 remedy='pip install "ser-plugins[bench]" (its licence: research and private use only)',
             ) from None
         names = [name for name in vars(opensmile.FeatureSet) if not name.startswith("_")]
-        if feature_set not in names:
+        wanted = feature_set.split("+")
+        if unknown := [name for name in wanted if name not in names]:
             raise SerError(
-                got=f"feature set {feature_set!r}", expected=f"one of {', '.join(names)}", remedy="correct the YAML"
+                got=f"feature set {unknown[0]!r}",
+                expected=f"one of {', '.join(names)}, or several joined by +",
+                remedy="correct the YAML",
             )
         self.sample_rate = sample_rate
         self.settings = ("opensmile", opensmile.__version__, feature_set, sample_rate)
-        self.smile = opensmile.Smile(getattr(opensmile.FeatureSet, feature_set), opensmile.FeatureLevel.Functionals)
+        level = opensmile.FeatureLevel.Functionals
+        self.extractors = [opensmile.Smile(getattr(opensmile.FeatureSet, name), level) for name in wanted]
 
     def forward(self, waves: torch.Tensor) -> torch.Tensor:
         """(batch, samples), without padding -> (batch, functionals)."""
-        vectors = [self.smile.process_signal(wave.numpy(), self.sample_rate).to_numpy() for wave in waves]
+        vectors = [
+            np.hstack([smile.process_signal(wave.numpy(), self.sample_rate).to_numpy() for smile in self.extractors])
+            for wave in waves
+        ]
         return torch.from_numpy(np.concatenate(vectors)).float()

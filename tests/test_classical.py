@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import data_option, train
+from conftest import ROOT, data_option, train
+from hyperpyyaml import load_hyperpyyaml
 from sklearn.svm import SVC
 
 from ser_plugins.audio import read_wave
@@ -93,6 +94,19 @@ def test_opensmile_serves_where_it_is_installed(name, system, request, tmp_path)
     fold = {"EmoDB": "spk08", "IEMOCAP": "Ses01F"}[name]
     run(data, tmp_path, "--fold", fold, system=system, name=name)
     assert json.loads(next(tmp_path.rglob(f"{fold}/results.json")).read_text())["system"] == system
+
+
+def test_several_sets_stand_one_after_the_other_and_their_outliers_are_clipped(toy_emodb, tmp_path):
+    pytest.importorskip("opensmile", reason="openSMILE is not installed (extra bench)")
+    wave = torch.from_numpy(read_wave(sorted(toy_emodb.glob("wav/*.wav"))[0])[0])[None]
+    parts = [OpenSmileFunctionals(name)(wave) for name in ("emobase", "eGeMAPSv02")]
+    torch.testing.assert_close(OpenSmileFunctionals("emobase+eGeMAPSv02")(wave), torch.cat(parts, dim=1))
+    run(toy_emodb, tmp_path, *FOLD, system="functionals_svm")
+    results = json.loads((fold_of(tmp_path, "functionals_svm") / "results.json").read_text())
+    assert results["parameters"] > 7449  # at least one number per functional
+    hparams = ROOT / "recipes/EmoDB/hparams/functionals_svm.yaml"
+    built = load_hyperpyyaml(hparams.read_text(), {"output_folder": str(tmp_path)})
+    assert built["estimator"][0].transform(np.array([[-9.0, 0.5, 9.0]])).tolist() == [[-2.0, 0.5, 2.0]]
 
 
 def test_opensmile_that_is_missing_or_asked_for_too_much_is_told(monkeypatch):

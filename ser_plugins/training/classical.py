@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import torch
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ser_plugins.corpora.manifest import read_manifest
@@ -49,11 +49,7 @@ class Classical:
         started = time.monotonic()
         vectors, targets = self._read("train")
         model = make_pipeline(StandardScaler(), self.hparams["estimator"]).fit(vectors, list(targets.values()))
-        self.parameters = sum(
-            value.size
-            for value in vars(model[-1]).values()
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
-        )
+        self.parameters = _learned(model)
         vectors, targets = self._read("test")
         outputs = self._outputs(model, vectors)
         rows = zip(targets.items(), outputs, strict=True)
@@ -100,6 +96,14 @@ class Classical:
         outputs = np.full((len(vectors), len(self.task.classes)), -np.inf)  # a class that training lacks
         outputs[:, model.classes_] = known
         return outputs.tolist()
+
+
+def _learned(model) -> int:
+    """Floating-point numbers that the last step of a pipeline, or of pipelines in one another, has learned."""
+    while isinstance(model, Pipeline):
+        model = model[-1]
+    arrays = [value for value in vars(model).values() if isinstance(value, np.ndarray)]
+    return sum(array.size for array in arrays if array.dtype.kind == "f")
 
 
 def per_speaker(vectors: np.ndarray, spoken_by: list) -> np.ndarray:
