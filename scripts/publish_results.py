@@ -41,8 +41,9 @@ def publish(run: Path) -> Path:
             shutil.copyfile(path, copy)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
-    for path in run.parent.glob("selection.*"):  # of a nested choice
-        shutil.copyfile(path, target.parent / path.name)
+    for path in run.resolve().parent.glob("selection.*"):  # of a nested choice
+        if path.parent != target.parent:
+            shutil.copyfile(path, target.parent / path.name)
     return target
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,14 @@ from ser_plugins.evaluation.folds import SealedError, read_run
 from ser_plugins.evaluation.fusion import fuse
 from ser_plugins.evaluation.sealing import LOG, unseal
 from ser_plugins.evaluation.selection import choose_configurations, inner_scores
+from ser_plugins.evaluation.suite import find_runs
 from ser_plugins.evaluation.tasks import Classification, Regression
 from ser_plugins.training import recipe
-from ser_plugins.training.nested import nested, read_configurations
+from ser_plugins.training.experiments import read_configurations
+from ser_plugins.training.nested import nested
 from ser_plugins.training.settings import resolve
 
+REPORT = {Path("loso/results.json"), Path("loso/results.md"), Path("loso/predictions.csv")}
 TASK = Classification(["fear", "joy"])
 LIST = """
 name: chosen
@@ -169,17 +173,57 @@ def test_what_was_sealed_cannot_be_changed_unnoticed(copy):
         unseal(copy / "loso")
 
 
-def test_a_second_call_keeps_trainings_and_an_opened_list_cannot_grow(corpus, copy):
+def test_a_second_call_keeps_trainings_and_an_opened_list_cannot_change(corpus, copy, capsys):
     home = copy.parents[1]
     stamps = {path: path.stat().st_mtime_ns for path in copy.rglob("seed_*/*/results.json")}
     run(corpus, home, "--seeds", "1,2")
     assert stamps == {path: path.stat().st_mtime_ns for path in copy.rglob("seed_*/*/results.json")}
-    longer = LIST + "  sharp: {fuse: {rbf: 3}}\n"
+    longer = LIST + "  sharp: {fuse: {rbf: 3, weak: 1}}\n"
     run(corpus, home, "--seeds", "1,2", content=longer)  # sealed: the list may still grow
     unseal(copy / "loso")
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.suffix != ".log"}
     run(corpus, home, "--seeds", "1,2", content=longer)
+    for seeds, content in (("1,2", LIST), ("1", longer), ("1,2,3", longer)):
+        with pytest.raises(SystemExit):
+            run(corpus, home, "--seeds", seeds, content=content)
+        assert "give the list another `name`" in capsys.readouterr().err
+    after = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.suffix != ".log"}
+    assert {path.relative_to(copy) for path in before if before[path] != after[path]} <= REPORT
+    assert before.keys() <= after.keys()
+
+
+def test_folds_of_two_lists_are_not_opened(copy):
+    path = copy / "loso" / "seed_2" / "spk08" / "results.json"
+    results = json.loads(path.read_text())
+    path.write_text(json.dumps({**results, "settings": {}, "settings_sha256": "other"}))
+    with pytest.raises(SerError, match="one set of settings"):
+        unseal(copy / "loso")
+    assert not (copy / "loso" / LOG).exists()
+    assert not list(copy.glob("loso/seed_*/*/predictions.csv"))
+
+
+def test_a_list_cannot_grow_when_a_part_was_opened_by_itself(corpus, tmp_path, capsys):
+    alone = LIST[: LIST.index("  weak")]
+    folder = run(corpus, tmp_path, content=alone)
+    assert len(unseal(folder / "configurations" / "rbf" / "loso")) == 3
+    run(corpus, tmp_path, content=alone)  # the same list is free to be called again
     with pytest.raises(SystemExit):
-        run(corpus, home, "--seeds", "1,2")
+        run(corpus, tmp_path)
+    assert "opened at" in capsys.readouterr().err
+
+
+def test_a_list_named_like_another_run_is_refused(corpus, tmp_path, capsys):
+    train(corpus, tmp_path / "results", "--system", "chosen", yaml_file="hparams/mfcc_svm.yaml", here=True)
+    before = {path: path.read_bytes() for path in (tmp_path / "results/chosen/loso").rglob("*.json")}
+    with pytest.raises(SystemExit):
+        run(corpus, tmp_path)
+    assert "never sealed" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_one_sealed_run_leaves_the_tables_of_others_alone(done):
+    with pytest.raises(SerError, match="no <system>/loso"):
+        find_runs(done.parent)
 
 
 def test_a_network_takes_part(corpus, tmp_path, capsys):
@@ -194,7 +238,8 @@ def test_a_network_takes_part(corpus, tmp_path, capsys):
 
 def test_with_folds_only_the_inner_validation_is_run(corpus, tmp_path):
     folder = run(corpus, tmp_path, "--folds", "spk03-spk08")
-    assert json.loads((folder / "selection.json").read_text())["chosen"].keys() == {"spk03", "spk08"}
+    assert json.loads((folder / "inner.json").read_text())["chosen"].keys() == {"spk03", "spk08"}
+    assert not list(folder.glob("selection.*"))
     assert not list(folder.rglob("loso"))
 
 
@@ -206,6 +251,12 @@ def test_with_folds_only_the_inner_validation_is_run(corpus, tmp_path):
         ("name: x\nconfigurations: {a/b: {yaml: hparams/mfcc_svm.yaml}}", "a/b"),
         ("name: x\nconfigurations: {a: {C: 1}}", "a"),
         ("- [", "expected"),
+        ("name: x\nconfigurations: {a: hparams/mfcc_svm.yaml}", "a; expected"),
+        ("name: x\nconfigurations: {1: {yaml: hparams/mfcc_svm.yaml}}", "1; expected"),
+        ("name: ..\nconfigurations: {a: {yaml: hparams/mfcc_svm.yaml}}", r"\.\."),
+        ("name: x\nconfigurations: {a: {yaml: hparams/mfcc_svm.yaml, subset: balanced50}}", "a: subset"),
+        ("name: x\nconfigurations: {a: {yaml: a.yaml}, b: {yaml: b.yaml}, c: {fuse: {a: 0, b: 1}}}", "c; expected"),
+        ("name: x\nconfigurations: {a: {yaml: a.yaml}, b: {yaml: b.yaml}, c: {fuse: [a, b]}}", "c; expected"),
     ],
 )
 def test_a_wrong_list_gets_one_clear_error(tmp_path, content, message):

@@ -14,7 +14,7 @@ def suite(
     out: Annotated[Path, Argument(help="folder for tables.md, tables/ and figures/")],
     protocol: Annotated[str, Option(help="which runs of every system")] = "loso",
 ):
-    """Write the paper's tables and figures with our numbers beside its own.
+    """Write the paper's tables and figures with our numbers beside its own; sealed runs are left out.
 
     Example: [cyan]ser suite results/EmoDB tables/EmoDB[/cyan]
     """

@@ -56,21 +56,31 @@ def fold_results(folder) -> FoldResults:
 
     Raises
     ------
-    MissingPathError, SerError
-        A file is missing; or does not keep the format, or the two do not belong together.
+    MissingPathError, SealedError, SerError
+        A file is missing; nobody has looked at it yet; or does not keep the format, or the two do not belong together.
     """
-    folder = Path(folder)
-    results = read_json(folder / "results.json")
-    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
-        found = results.get("schema") if isinstance(results, dict) else type(results).__name__
-        raise _bad(folder / "results.json", f"schema {found}", f"the results of one fold, schema {SCHEMA}")
+    results = checked_results(folder)
     if "sealed" in results:
         raise SealedError(
             got=f"{folder}: predictions sealed at {results['sealed']['at']}",
             expected="a test set that was opened",
             remedy="when everything is chosen: ser report RUN --unseal, which notes it in the run's seal.log",
         )
-    if results.get("metrics", {}) is None:
+    tasks = tasks_in(results)
+    files = {target: Path(folder) / name for target, name in predictions_files(tasks).items()}
+    return FoldResults(
+        results, {target: read_predictions(files[target], results, task) for target, task in tasks.items()}
+    )
+
+
+def checked_results(folder) -> dict:
+    """``results.json`` of one fold, sealed or not, checked."""
+    folder = Path(folder)
+    results = read_json(folder / "results.json")
+    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
+        found = results.get("schema") if isinstance(results, dict) else type(results).__name__
+        raise _bad(folder / "results.json", f"schema {found}", f"the results of one fold, schema {SCHEMA}")
+    if results.get("metrics", {}) is None and "sealed" not in results:
         raise SerError(
             got=f"{folder}: a training on everything, which tests nothing",
             expected="a fold with a test set",
@@ -82,16 +92,18 @@ def fold_results(folder) -> FoldResults:
     missing += [f"protocol.{key}" for key in _PROTOCOL_KEYS if key not in results.get("protocol", {})]
     if missing:
         raise _bad(folder / "results.json", f"no {', '.join(missing)}", "all the keys that training writes")
-    results["protocol"] = {**_BEFORE, **results["protocol"]}
-    tasks = tasks_in(results)
-    files = {target: folder / name for target, name in predictions_files(tasks).items()}
-    return FoldResults(
-        results, {target: read_predictions(files[target], results, task) for target, task in tasks.items()}
-    )
+    return {**results, "protocol": {**_BEFORE, **results["protocol"]}}
 
 
-def read_run(run_folder) -> list[FoldResults]:
+def read_run(run_folder, read=fold_results) -> list[FoldResults]:
     """Read and check every fold of every seed below a run folder, in the order of seeds and of ``protocol.folds``.
+
+    Arguments
+    ---------
+    run_folder : str or Path
+        ``results/<corpus>/<system>/<protocol>``.
+    read : callable
+        Reads one fold.
 
     Raises
     ------
@@ -108,7 +120,7 @@ def read_run(run_folder) -> list[FoldResults]:
             expected="a run folder, results/<corpus>/<system>/<protocol>, with finished folds",
             remedy="name the run folder, or train first",
         )
-    runs = [fold_results(path.parent) for path in paths]
+    runs = [read(path.parent) for path in paths]
     if runs[0].results["protocol"]["protocol"] == INNER:
         raise SerError(
             got=f"{run_folder}: inner validation, of which every utterance is scored twice",

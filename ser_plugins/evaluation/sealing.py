@@ -10,8 +10,8 @@ import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.folds import MissingFoldError, read_predictions, tasks_in
+from ser_plugins.errors import SerError
+from ser_plugins.evaluation.folds import FoldResults, checked_results, read_predictions, read_run, tasks_in
 from ser_plugins.evaluation.tasks import predictions_files
 from ser_plugins.files import read_json, write_json, write_text
 
@@ -48,20 +48,29 @@ def seal(folder, texts: dict) -> dict:
     return {"at": _now(), "sha256": {name: _sha256(text) for name, text in texts.items()}}
 
 
-def predictions_of(folder, results: dict) -> dict:
-    """The predictions of a fold by target, sealed or open, as tables; for code that must not show them.
+def read_unseen(folder) -> FoldResults:
+    """Read and check one finished fold, sealed or open; for code that must not show what it reads.
 
     Raises
     ------
     SerError
-        When sealed predictions are not what was sealed.
+        When sealed predictions are not what was sealed; and all that
+        :func:`ser_plugins.evaluation.folds.fold_results` raises of an open fold.
     """
-    texts = _texts(Path(folder), results)
-    files = predictions_files(tasks_in(results))
-    return {
-        target: read_predictions(Path(folder) / files[target], results, task, texts.get(files[target]))
-        for target, task in tasks_in(results).items()
-    }
+    folder, results = Path(folder), checked_results(folder)
+    tasks, texts = tasks_in(results), _texts(folder, results)
+    return FoldResults(
+        results,
+        {
+            target: read_predictions(folder / name, results, tasks[target], texts.get(name))
+            for target, name in predictions_files(tasks).items()
+        },
+    )
+
+
+def is_sealed(run_folder) -> bool:
+    """Whether a run has a fold that nobody has looked at yet."""
+    return any("sealed" in read_json(path) for path in Path(run_folder).glob("seed_*/*/results.json"))
 
 
 def unseal(run_folder) -> list[str]:
@@ -79,41 +88,25 @@ def unseal(run_folder) -> list[str]:
 
     Raises
     ------
-    MissingFoldError, MissingPathError
-        When a fold of the protocol is not finished: a run is opened once, as a whole.
-    SerError
-        When sealed predictions are not what was sealed. Nothing is opened then.
+    MissingFoldError, MissingPathError, SerError
+        When a fold of the protocol is not finished (a run is opened once, as a whole), sealed predictions are not what
+        was sealed, or the folds do not belong together. Nothing is opened then.
     """
     run_folder = Path(run_folder)
-    found = {path.parent: read_json(path) for path in sorted(run_folder.glob("seed_*/*/results.json"))}
-    if not found:
-        raise MissingPathError(
-            got=f"no finished fold below {run_folder}", expected="a sealed run", remedy="name its run folder"
-        )
-    sealed = {folder: results for folder, results in found.items() if "sealed" in results}
+    runs = read_run(run_folder, read_unseen)
+    sealed = {_place(run.results): run for run in runs if "sealed" in run.results}
     if not sealed:
         return []
-    _refuse_unfinished(run_folder, found)
-    opened = {folder: (_texts(folder, results), _scores(folder, results)) for folder, results in sealed.items()}
-    names = [folder.relative_to(run_folder).as_posix() for folder in sealed]
-    hashes = [digest for results in sealed.values() for digest in results["sealed"]["sha256"].values()]
+    hashes = [digest for run in sealed.values() for digest in run.results["sealed"]["sha256"].values()]
     with open(run_folder / LOG, "a", encoding="utf-8") as log:
-        log.write(f"{_now()} opened {', '.join(names)}; sha256 of their hashes {_sha256(''.join(hashes))}\n")
-    for folder, results in sealed.items():
-        _write_open(folder, results, *opened[folder])
-    return names
+        log.write(f"{_now()} opened {', '.join(sealed)}; sha256 of their hashes {_sha256(''.join(hashes))}\n")
+    for place, run in sealed.items():
+        _write_open(run_folder / place, run)
+    return list(sealed)
 
 
-def _refuse_unfinished(run_folder, found):
-    folds = next(iter(found.values()))["protocol"]["folds"]
-    seeds = sorted(path for path in run_folder.glob("seed_*") if path.is_dir())
-    missing = [f"{seed.name}/{fold}" for seed in seeds for fold in folds if seed / fold not in found]
-    if missing:
-        raise MissingFoldError(
-            got=f"{run_folder} lacks {', '.join(missing)}",
-            expected="all folds, before the first is opened",
-            remedy="give the training command again: it finishes what is unfinished",
-        )
+def _place(results):
+    return f"seed_{results['seed']}/{results['fold']}"
 
 
 def _texts(folder, results) -> dict:
@@ -134,20 +127,19 @@ def _texts(folder, results) -> dict:
     return texts
 
 
-def _scores(folder, results) -> dict:
-    tables, tasks = predictions_of(folder, results), tasks_in(results)
-    return {target: task.metrics(tables[target]["true"], tables[target]["predicted"]) for target, task in tasks.items()}
-
-
-def _write_open(folder, results, texts, scores):
+def _write_open(folder, run):
     """``results.json`` comes last: until then the fold is sealed, and opened again by the next call."""
-    for name, text in texts.items():
+    for name, text in _texts(folder, run.results).items():
         write_text(folder / name, text)
+    scores = {
+        target: task.metrics(run.predictions[target]["true"], run.predictions[target]["predicted"])
+        for target, task in tasks_in(run.results).items()
+    }
     own, *others = scores
-    opened = {key: value for key, value in results.items() if key != "sealed"}
+    opened = {key: value for key, value in run.results.items() if key != "sealed"}
     opened["metrics"] = scores[own]
-    opened["auxiliary"] = {target: {**results["auxiliary"][target], "metrics": scores[target]} for target in others}
-    write_json(folder / "results.json", {**opened, "was_sealed": {**results["sealed"], "opened_at": _now()}})
+    opened["auxiliary"] = {target: {**opened["auxiliary"][target], "metrics": scores[target]} for target in others}
+    write_json(folder / "results.json", {**opened, "was_sealed": {**run.results["sealed"], "opened_at": _now()}})
 
 
 def _sealed(path: Path) -> Path:

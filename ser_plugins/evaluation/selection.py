@@ -5,6 +5,8 @@ that hold k out are looked at, and of those only the score on the *other* speake
 on k nor a score on k has a say in what is chosen for k.
 """
 
+from rich.table import Table
+
 from ser_plugins.evaluation.tables import markdown_table
 from ser_plugins.evaluation.tasks import mean
 
@@ -86,3 +88,15 @@ def selection_markdown(selection: dict, task) -> str:
         f"what was chosen ({RULE}). Seeds {seeds}.",
         markdown_table(["configuration", *chosen, "mean"], rows),
     ])  # fmt: skip
+
+
+def selection_table(selection: dict, task) -> Table:
+    """The mean inner score of every configuration and for whom it was chosen, for ``Console().print``."""
+    score, chosen = task.scores[task.select], selection["chosen"]
+    table = Table(title=f"inner {score.label}{' (%)' if score.percent else ''}", title_justify="left")
+    for name in ("configuration", "mean", "chosen for"):
+        table.add_column(name, justify="right" if name == "mean" else "left")
+    for name, of in selection["inner"].items():
+        speakers = ", ".join(speaker for speaker, configuration in chosen.items() if configuration == name)
+        table.add_row(name, score.text(mean(list(of.values()))), speakers)
+    return table

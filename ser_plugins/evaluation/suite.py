@@ -14,6 +14,7 @@ from ser_plugins.evaluation.heads_figure import heads_figure
 from ser_plugins.evaluation.paper_tables import sheets
 from ser_plugins.evaluation.rank_figure import critical_difference_figure
 from ser_plugins.evaluation.report import aggregate
+from ser_plugins.evaluation.sealing import is_sealed
 from ser_plugins.evaluation.tables import cautions, title
 from ser_plugins.files import write_text
 
@@ -21,7 +22,7 @@ _SAME = ("corpus", "corpus_sha256", "target", "classes", "scale", "protocol", "s
 
 
 def find_runs(results_folder, protocol: str = "loso") -> dict[str, Path]:
-    """Runs of one protocol below ``results/<corpus>``, by the name of the system.
+    """Runs of one protocol below ``results/<corpus>``, by the name of the system; sealed ones are left out.
 
     Raises
     ------
@@ -30,6 +31,7 @@ def find_runs(results_folder, protocol: str = "loso") -> dict[str, Path]:
     """
     folder = Path(results_folder)
     found = {path.parent.name: path for path in sorted(folder.glob(f"*/{protocol}")) if any(path.glob("seed_*"))}
+    found = {name: path for name, path in found.items() if not is_sealed(path)}
     if not found:
         raise MissingPathError(
             got=f"no <system>/{protocol}/seed_<n> below {folder}",

@@ -79,7 +79,7 @@ def _untested(source: Path, measured_by) -> Chosen:
     """A training on everything, with the numbers of a run that had the same settings but for the division."""
     path = next(iter(sorted(source.glob("seed_*/*/results.json"))), source / "results.json")
     results, summary = read_json(path), aggregate(read_run(measured_by))
-    if results.get("metrics", {}) is not None:
+    if "sealed" in results or results.get("metrics", {}) is not None:
         raise SerError(
             got=f"{path}: a fold with a test set of its own",
             expected="with --measured-by a training on everything (--protocol all)",

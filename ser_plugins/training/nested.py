@@ -9,29 +9,32 @@ All trainings are ordinary jobs, below ``<results_folder>/<name>/configurations`
 """
 
 import argparse
-import re
+import os
 import sys
 from pathlib import Path
 
-import speechbrain as sb
-import yaml
 from rich.console import Console
-from rich.markdown import Markdown
 
 from ser_plugins.corpora.protocols import INNER
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.folds import fold_results, tasks_in
 from ser_plugins.evaluation.fusion import fuse
 from ser_plugins.evaluation.report import terminal_table, write_report
-from ser_plugins.evaluation.sealing import predictions_of, seal
-from ser_plugins.evaluation.selection import RULE, choose_configurations, inner_scores, selection_markdown
+from ser_plugins.evaluation.sealing import read_unseen, seal
+from ser_plugins.evaluation.selection import (
+    RULE,
+    choose_configurations,
+    inner_scores,
+    selection_markdown,
+    selection_table,
+)
 from ser_plugins.files import read_json, write_json, write_text
+from ser_plugins.training.experiments import parts_of, read_configurations
 from ser_plugins.training.recipe import Plan, add_run_options, find_yaml, parse_options, plan_system, run_plans
 from ser_plugins.training.reproduce import once, overrides_by_file
-from ser_plugins.training.settings import resolve, sha256
+from ser_plugins.training.settings import fingerprint, resolve, sha256
 
 OUTER = "loso"
-_NAME = re.compile(r"[\w.+-]+")
 
 
 def nested(arguments, *, prepare, script) -> None:
@@ -67,48 +70,95 @@ def _nested(arguments, prepare, script):
         raise SerError(
             got=" ".join(rest) or "no list", expected="a list of configurations first", remedy=f"python {script} --help"
         )
+    if "RANK" in os.environ:
+        raise SerError(
+            got="torchrun, which spreads one training",
+            expected="one process that runs many",
+            remedy="use --jobs, or --launcher ray",
+        )
     name, configurations = read_configurations(find_yaml(rest[0], script))
-    trained = {key: of for key, of in configurations.items() if "yaml" in of}
-    yaml_files = {key: find_yaml(of["yaml"], script) for key, of in trained.items()}
-    first = next(iter(yaml_files.values()))
-    run_options, overrides = parse_options(first, rest[1:])
-    sb.utils.distributed.ddp_init_group(run_options)
-    by_file = overrides_by_file(list(yaml_files.values()), overrides)
-    folder = Path(resolve(first, by_file[first])["results_folder"]) / name
+    planner = _Planner(name, configurations, rest[1:], own, prepare, script)
+    inner = {key: planner.plan(key, INNER, own.folds) for key in planner.yaml_files}
+    settings = planner.settings(inner)
+    if not own.folds:
+        _refuse_opened(planner.folder, settings)
+    run_plans(list(inner.values()), own, planner.run_options)
+    selection, task = _select(configurations, inner, settings["seeds"])
+    Console().print(selection_table(selection, task))
+    if own.folds:
+        _write_selection(planner.folder / "inner", selection, task)
+        Console().print(f"Inner validation only, as --folds asks for: nothing was tested; {planner.folder}/inner.md")
+        return
+    run = _test(planner, selection["chosen"], settings)
+    _write_selection(planner.folder / "selection", selection, task)
+    if run.why_no_report:
+        Console().print(f"{name}: {run.why_no_report}", highlight=False)
+    else:
+        Console().print(terminal_table(write_report(run.run_folder)))
 
-    def plan(key, protocol, folds=None) -> Plan:
-        its = {option: value for option, value in trained[key].items() if option != "yaml"}
-        where = {"system": key, "results_folder": str(folder / "configurations"), "protocol": protocol}
-        options = argparse.Namespace(folds=folds, seeds=own.seeds, sealed=protocol == OUTER)
-        values = {**by_file[yaml_files[key]], **its, **where}
-        if resolve(yaml_files[key], values)["normalisation"] == "speaker":
+
+class _Planner:
+    """Turns entries of a list into ordinary jobs below ``<results_folder>/<name>/configurations``."""
+
+    def __init__(self, name, configurations, options, own, prepare, script):
+        self.name, self.configurations, self.own = name, configurations, own
+        self.prepare, self.script = prepare, script
+        self.yaml_files = {key: find_yaml(of["yaml"], script) for key, of in configurations.items() if "yaml" in of}
+        first = next(iter(self.yaml_files.values()))
+        self.run_options, overrides = parse_options(first, options)
+        if "fold" in overrides:
+            raise SerError(got="--fold", expected="--folds, pairs or all", remedy="see --help")
+        self.overrides = overrides_by_file(list(self.yaml_files.values()), overrides)
+        self.folder = Path(resolve(first, self.overrides[first])["results_folder"]) / name
+
+    def plan(self, key, protocol, folds=None) -> Plan:
+        yaml_file, its = self.yaml_files[key], dict(self.configurations[key])
+        del its["yaml"]
+        where = {"system": key, "results_folder": str(self.folder / "configurations"), "protocol": protocol}
+        values = {**self.overrides[yaml_file], **its, **where}
+        if resolve(yaml_file, values)["normalisation"] == "speaker":
             raise SerError(
                 got=f"{key}: transductive, its normalisation sees the test speaker",
                 expected="configurations that do not",
                 remedy="report it as a row of its own, by train.py",
             )
-        return plan_system(yaml_files[key], values, run_options, options, prepare=prepare, script=script)
+        options = argparse.Namespace(folds=folds, seeds=self.own.seeds, sealed=protocol == OUTER)
+        return plan_system(yaml_file, values, self.run_options, options, prepare=self.prepare, script=self.script)
 
-    inner = {key: plan(key, INNER, own.folds) for key in trained}
-    run_plans(list(inner.values()), own, run_options)
-    selection, task = _select(configurations, inner)
-    write_json(folder / "selection.json", selection)
-    write_text(folder / "selection.md", selection_markdown(selection, task) + "\n")
-    Console().print(Markdown(selection_markdown(selection, task)))
-    if own.folds:
-        Console().print("Inner validation only, as --folds asks for: nothing was tested.")
-        return
+    def settings(self, plans) -> dict:
+        """What defines the whole choice, before any of it is trained."""
+        seeds = [sorted({_place(job)[0] for job in plan.jobs}) for plan in plans.values()]
+        if any(its != seeds[0] for its in seeds):
+            raise SerError(got="other seeds in some YAMLs", expected="the same for all", remedy="give --seeds")
+        arguments = {key: plan.jobs[0].arguments for key, plan in plans.items()}
+        inner = {
+            key: fingerprint(resolve(yaml_file, overrides), plans[key].protocol, self.run_options)
+            for key, (yaml_file, overrides, *_) in arguments.items()
+        }
+        return {
+            "rule": RULE,
+            "seeds": seeds[0],
+            "configurations": self.configurations,
+            "inner_settings_sha256": {key: sha256(of) for key, of in inner.items()},
+        }
 
-    needed = {key: [k for k, of in selection["chosen"].items() if key in _parts(of, configurations)] for key in trained}
-    outer = {key: plan(key, OUTER, ",".join(folds)) for key, folds in needed.items() if folds}
-    run_plans(list(outer.values()), own, run_options)
-    settings = {"rule": RULE, "configurations": configurations, "inner_settings_sha256": selection["settings_sha256"]}
-    run = Plan(name, folder / OUTER, next(iter(outer.values())).protocol, [])
-    _assemble(run, selection["chosen"], configurations, outer, settings)
-    if run.why_no_report:
-        Console().print(f"{name}: {run.why_no_report}", highlight=False)
-    else:
-        Console().print(terminal_table(write_report(run.run_folder)))
+
+def _write_selection(path, selection, task):
+    write_json(path.with_suffix(".json"), selection)
+    write_text(path.with_suffix(".md"), selection_markdown(selection, task) + "\n")
+
+
+def _test(planner, chosen, settings) -> Plan:
+    """Train what was chosen for every speaker, sealed; the run that it makes together."""
+    needed = {
+        key: [fold for fold, name in chosen.items() if key in parts_of(name, planner.configurations)]
+        for key in planner.yaml_files
+    }
+    outer = {key: planner.plan(key, OUTER, ",".join(folds)) for key, folds in needed.items() if folds}
+    run_plans(list(outer.values()), planner.own, planner.run_options)
+    run = Plan(planner.name, planner.folder / OUTER, next(iter(outer.values())).protocol, [])
+    _assemble(run, chosen, planner.configurations, outer, settings)
+    return run
 
 
 def _parser(script):
@@ -125,51 +175,30 @@ def _parser(script):
     return parser
 
 
-def read_configurations(path) -> tuple[str, dict]:
-    """Name and configurations of a list, checked.
-
-    Raises
-    ------
-    SerError
-        When the file is no such list, or fuses what it does not train.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        name, configurations = content["name"], content["configurations"]
-        trained = [key for key, of in configurations.items() if "yaml" in of]
-        fused = {key: of["fuse"] for key, of in configurations.items() if set(of) == {"fuse"}}
-        unknown = [part for weights in fused.values() for part in weights if part not in trained]
-        names = [str(key) for key in (name, *configurations)]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise SerError(
-            got=f"{path}: {type(error).__name__} {error}",
-            expected="`name`, and `configurations`: each with `yaml` and keys to change, or with `fuse`",
-            remedy="see recipes/EmoDB/experiments.yaml",
-        ) from None
-    odd = [key for key in configurations if key not in trained and key not in fused]
-    odd += [key for key in names if not _NAME.fullmatch(key)] + unknown
-    if odd or not trained or not all(fused.values()):
-        raise SerError(
-            got=f"{path}: {', '.join(map(str, odd)) or 'nothing to train, or to fuse'}",
-            expected="names of letters, digits and . + - _, each with `yaml`, or with `fuse` of some that have it",
-            remedy="correct the list",
-        )
-    return str(name), configurations
+def _refuse_opened(folder, settings):
+    """Tests that were opened stay what they were; and a list takes no other run's folder."""
+    finished = [(path.parent, read_json(path)) for path in sorted((folder / OUTER).glob("seed_*/*/results.json"))]
+    if finished and all("chosen" in there and there["settings"] == settings for _, there in finished):
+        return
+    parts = sorted(folder.glob(f"configurations/*/{OUTER}/seed_*/*/results.json"))
+    for path, there in [*finished, *((path.parent, read_json(path)) for path in parts)]:
+        if "was_sealed" in there or "sealed" not in there:
+            seen = there.get("was_sealed", {"opened_at": "no time known: it was never sealed"})["opened_at"]
+            raise SerError(
+                got=f"{path}: opened at {seen}",
+                expected="a folder of this very list and its seeds, which stay as they were when a test was opened",
+                remedy="give the list another `name`",
+            )
 
 
-def _parts(key, configurations) -> dict:
-    """What a configuration is made of, with weights."""
-    return configurations[key].get("fuse") or {key: 1}
-
-
-def _select(configurations, plans) -> tuple:
+def _select(configurations, plans, seeds) -> tuple:
     """What selection.json says, and the task."""
     found = {key: {_place(job): fold_results(job.folder) for job in plan.jobs} for key, plan in plans.items()}
-    results = {key: next(iter(of.values())).results for key, of in found.items()}
-    target, task = next(iter(tasks_in(next(iter(results.values()))).items()))
+    results = next(iter(next(iter(found.values())).values())).results
+    target, task = next(iter(tasks_in(results).items()))
     scores = {}
     for key in configurations:
-        weights = _parts(key, configurations)
+        weights = parts_of(key, configurations)
         tables = [
             _together({part: found[part][place].predictions[target] for part in weights}, weights, task)
             for place in next(iter(found.values()))
@@ -178,10 +207,9 @@ def _select(configurations, plans) -> tuple:
     return {
         "rule": RULE,
         "score": task.select,
-        "seeds": sorted({of.results["seed"] for of in next(iter(found.values())).values()}),
+        "seeds": [int(seed.removeprefix("seed_")) for seed in seeds],
         "chosen": choose_configurations(scores, task),
         "inner": scores,
-        "settings_sha256": {key: of["settings_sha256"] for key, of in results.items()},
     }, task
 
 
@@ -197,7 +225,7 @@ def _assemble(run, chosen, configurations, outer, settings):
     """Put the chosen configurations' sealed folds together as one run."""
     folders = {key: {_place(job): job.folder for job in plan.jobs} for key, plan in outer.items()}
     for seed, fold in sorted({place for of in folders.values() for place in of}):
-        choice = {"name": chosen[fold], "weights": _parts(chosen[fold], configurations)}
+        choice = {"name": chosen[fold], "weights": parts_of(chosen[fold], configurations)}
         parts = {key: folders[key][seed, fold] for key in choice["weights"]}
         _assemble_fold(run.system, run.run_folder / seed / fold, parts, choice, settings)
 
@@ -207,15 +235,10 @@ def _assemble_fold(system, folder, parts, choice, settings):
         there = read_json(folder / "results.json")
         if there["settings"] == settings and there["chosen"] == choice:
             return
-        if "was_sealed" in there:
-            raise SerError(
-                got=f"{folder}: opened at {there['was_sealed']['opened_at']}, and the list or its scores changed since",
-                expected="a list that stays as it was when its tests were opened",
-                remedy="give the new list another `name`",
-            )
-    results = {key: read_json(part / "results.json") for key, part in parts.items()}
+    runs = {key: read_unseen(part) for key, part in parts.items()}
+    results = {key: run.results for key, run in runs.items()}
     (target, task), *_ = tasks_in(first := next(iter(results.values()))).items()
-    tables = {key: predictions_of(part, results[key])[target] for key, part in parts.items()}
+    tables = {key: run.predictions[target] for key, run in runs.items()}
     text = _together(tables, choice["weights"], task).drop(columns="unit").to_csv(index=False, float_format="%.8g")
     write_json(
         folder / "results.json",

@@ -14,7 +14,7 @@ from rich.console import Console
 from ser_plugins.corpora.protocols import ALL, INNER
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.report import terminal_table, write_report
-from ser_plugins.files import read_json
+from ser_plugins.evaluation.sealing import is_sealed
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.choice import add_launcher_options, choose_launcher
 from ser_plugins.training.crossval import run_jobs
@@ -91,7 +91,7 @@ class Plan:
             return "inner validation is done. It is for choosing (the recipe's nested.py), and never a result."
         if self.missing:
             return f"folds still to be trained before there is a report: {', '.join(self.missing)}"
-        if any("sealed" in read_json(path) for path in self.run_folder.glob("seed_*/*/results.json")):
+        if is_sealed(self.run_folder):
             return f"sealed. When everything is chosen: ser report {self.run_folder} --unseal"
         return ""
 
@@ -119,7 +119,8 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
         See :func:`run_recipe`.
     """
     hparams = resolve(yaml_file, overrides)
-    protocol = {**_prepare_on_main(prepare, hparams), "sealed": own.sealed}
+    protocol = _prepare_on_main(prepare, hparams)
+    protocol = {**protocol, "sealed": own.sealed or is_sealed(hparams["run_folder"])}  # once sealed, all of it is
     if hparams.get("n_classes") == "auto":  # as many as the labels have, which only prepare knows
         overrides = {**overrides, "n_classes": len(protocol["classes"])}
         hparams["n_classes"] = len(protocol["classes"])
