@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.figures import confusion_figure, curves_figure, unit_figure
+from ser_plugins.evaluation.figures import confusion_figure, curves_figure, save, unit_figure
 from ser_plugins.evaluation.metrics import classification_metrics
 from ser_plugins.evaluation.report import (
     MissingFoldError,
@@ -220,6 +220,15 @@ def test_every_figure_is_written(tmp_path):
     for path in (tmp_path / "figures").iterdir():
         assert path.read_bytes().startswith(starts[path.suffix])
         assert path.stat().st_size > 2000
+
+
+def test_the_same_figure_is_the_same_file_whenever_it_is_written(tmp_path, monkeypatch):
+    written = []
+    for date in ("946684800", "1767225600"):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", date)  # what matplotlib would write as the time
+        save(confusion_figure([[8, 2], [1, 9]], ["fear", "joy"]), tmp_path / date)
+        written.append([(tmp_path / f"{date}{suffix}").read_bytes() for suffix in (".png", ".pdf")])
+    assert written[0] == written[1]
 
 
 def test_figures_show_the_numbers_they_are_given():

@@ -25,10 +25,10 @@ STYLE = {
 
 
 def save(figure: Figure, path) -> None:
-    """Write ``<path>.png`` (200 dpi) and ``<path>.pdf``, each atomically."""
-    for suffix in (".png", ".pdf"):
+    """Write ``<path>.png`` (200 dpi) and ``<path>.pdf``, each atomically; the same figure gives the same bytes."""
+    for suffix, metadata in ((".png", {}), (".pdf", {"CreationDate": None})):
         with atomic_path(Path(f"{path}{suffix}")) as temporary:
-            figure.savefig(temporary, dpi=200, bbox_inches="tight")
+            figure.savefig(temporary, dpi=200, bbox_inches="tight", metadata=metadata)
 
 
 def confusion_figure(confusion, classes, note: str = "") -> Figure:
