@@ -32,7 +32,7 @@ class UtteranceEncoder(nn.Module):
     bins : int
         Width of the input frames.
     front_end : str
-        ``fast``, ``xu2024``, ``vlss`` or ``none``.
+        ``fast``, ``xu2024``, ``mel``, ``vlss`` or ``none``.
     recurrence : str
         ``gru``, ``lstm``, ``rnn`` or ``none``.
     hidden_size : int
@@ -46,11 +46,16 @@ class UtteranceEncoder(nn.Module):
     attention_dropout : float
         On the attention weights.
     pooling : str
-        ``mean``, ``stats`` or ``attentive``.
+        ``mean``, ``stats``, ``attentive`` or ``weighted``.
     attention : str
         ``full``, or ``lsh``: :class:`~ser_plugins.lsh_attention.LSHSelfAttention`, for long inputs.
     bucket_size, rounds : int
         Of ``lsh``.
+    deltas : bool
+        Whether the front end sees the first and second differences of the frames too.
+    layer_norm : bool
+        Whether frames are normalised (Ba, Kiros & Hinton 2016) after the front end, and after attention, which is then
+        added to what it attends to (Vaswani et al. 2017). The paper has neither.
 
     Attributes
     ----------
@@ -78,15 +83,23 @@ class UtteranceEncoder(nn.Module):
         attention="full",
         bucket_size=64,
         rounds=2,
+        deltas=False,
+        layer_norm=False,
     ):
         super().__init__()
         if attention not in ("full", "lsh"):
             raise SerError(got=f"attention {attention!r}", expected="full or lsh", remedy="correct the YAML key")
         size = bins
         self.front_end = self.recurrence = self.projection = self.attention = None
+        self.front_end_norm = self.attention_norm = None
         if front_end != "none":
-            self.front_end = ConvFrontEnd(bins, front_end)
+            self.front_end = ConvFrontEnd(bins, front_end, deltas)
             size = self.front_end.output_size
+            self.front_end_norm = nn.LayerNorm(size) if layer_norm else None
+        elif deltas:
+            raise SerError(
+                got="deltas without a front end", expected="one, to see them", remedy="choose a front_end, or no deltas"
+            )
         if recurrence != "none":
             self.recurrence = RecurrentStack(size, hidden_size, layers, recurrence, bidirectional)
             size = self.recurrence.output_size
@@ -97,6 +110,8 @@ class UtteranceEncoder(nn.Module):
             self.attention = LSHSelfAttention(size, heads, attention_dropout, bucket_size, rounds)
         elif heads:
             self.attention = MultiHeadSelfAttention(size, heads, attention_dropout)
+        if heads and layer_norm:
+            self.attention_norm = nn.LayerNorm(size)
         self.pooling = make_pooling(pooling, size)
         self.output_size = self.pooling.output_size
 
@@ -123,14 +138,21 @@ class UtteranceEncoder(nn.Module):
         weights = None
         if self.front_end is not None:
             frames, counts = self.front_end(frames, counts)
+        if self.front_end_norm is not None:
+            frames = self.front_end_norm(frames)
         if self.recurrence is not None:
             frames = self.recurrence(frames, counts)
         if self.projection is not None:
             frames = self.projection(frames)
+        attended = None
         if self.attention is not None and return_weights:
-            frames, weights = self.attention(frames, counts, return_weights=True)
+            attended, weights = self.attention(frames, counts, return_weights=True)
         elif self.attention is not None:
-            frames = self.attention(frames, counts)
+            attended = self.attention(frames, counts)
+        if self.attention_norm is not None:
+            frames = self.attention_norm(frames + attended)
+        elif attended is not None:
+            frames = attended
         embedding = self.pooling(frames, counts).unsqueeze(1)  # (batch, 1, output_size)
         return (embedding, weights) if return_weights else embedding
 
@@ -138,14 +160,15 @@ class UtteranceEncoder(nn.Module):
 class _Head(nn.Module):
     """What heads have in common: linear, ReLU, dropout, linear."""
 
-    def __init__(self, input_size, outputs, hidden_size, dropout):
+    def __init__(self, input_size, outputs, hidden_size, dropout, input_dropout=0.0):
         super().__init__()
+        self.input_dropout = nn.Dropout(input_dropout)
         self.hidden = nn.Linear(input_size, hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, outputs)
 
     def forward(self, embedding):
-        return self.output(self.dropout(self.hidden(embedding).relu()))
+        return self.output(self.dropout(self.hidden(self.input_dropout(embedding)).relu()))
 
 
 class ClassifierHead(_Head):
@@ -161,6 +184,8 @@ class ClassifierHead(_Head):
         Width of the first linear layer.
     dropout : float
         Between the two.
+    input_dropout : float
+        On the embedding.
 
     Example
     -------
@@ -168,8 +193,8 @@ class ClassifierHead(_Head):
     torch.Size([2, 1, 7])
     """
 
-    def __init__(self, input_size, classes, hidden_size=64, dropout=0.2):
-        super().__init__(input_size, classes, hidden_size, dropout)
+    def __init__(self, input_size, classes, hidden_size=64, dropout=0.2, input_dropout=0.0):
+        super().__init__(input_size, classes, hidden_size, dropout, input_dropout)
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """(..., input_size) -> (..., classes), natural logarithms of probabilities."""

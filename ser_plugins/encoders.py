@@ -26,6 +26,12 @@ PRESETS = {
         (24, (8, 12), (1, 1), (2, 2)),
         (32, (5, 7), (1, 1), (2, 2)),
     ),
+    # For mel bands, a tenth as wide as 400 bins: time / 4, bins / 8
+    "mel": (
+        (32, (5, 5), (2, 2), (1, 1)),
+        (64, (3, 3), (2, 2), (1, 1)),
+        (64, (3, 3), (1, 2), (1, 1)),
+    ),
     # Ma et al. (Interspeech 2018), variable-length spectrograms: time is kept
     "vlss": (
         (6, (1, 12), (1, 1), (1, 2)),
@@ -43,7 +49,11 @@ class ConvFrontEnd(nn.Module):
     bins : int
         Width of the input frames.
     preset : str
-        ``fast`` (time / 4), ``xu2024`` (time / 8, the faithful one) or ``vlss`` (time kept).
+        ``fast`` (time / 4), ``xu2024`` (time / 8, the faithful one), ``mel`` (time / 4, for mel bands) or ``vlss``
+        (time kept).
+    deltas : bool
+        Whether the first and second differences over time are two more input channels (3-D input; Chen, He, Yang &
+        Zhang, IEEE Signal Processing Letters 25(10), 2018). What lies outside the utterance counts as 0.
 
     Attributes
     ----------
@@ -59,14 +69,15 @@ class ConvFrontEnd(nn.Module):
     (torch.Size([2, 37, 1600]), tensor([37, 12]))
     """
 
-    def __init__(self, bins=400, preset="fast"):
+    def __init__(self, bins=400, preset="fast", deltas=False):
         super().__init__()
         if preset not in PRESETS:
             raise SerError(
                 got=f"front end {preset!r}", expected=f"one of {', '.join(PRESETS)}", remedy="correct the YAML key"
             )
         self.layers = nn.ModuleList()
-        self.min_frames, channels = 1, 1
+        self.deltas = deltas
+        self.min_frames, channels = 1, 3 if deltas else 1
         for out_channels, kernel, stride, pool in PRESETS[preset]:
             # Zeros on both sides: (k - 1) // 2 of them before, k // 2 after, as "same" does for an even kernel.
             padding = "same" if stride == (1, 1) else tuple((k - 1) // 2 for k in kernel)
@@ -99,12 +110,25 @@ class ConvFrontEnd(nn.Module):
                 expected=f"at least {self.min_frames} frames for this front end",
                 remedy="leave out or lengthen the recording",
             )
-        frames = frames * frame_mask(counts, frames.shape[1])[..., None]
+        real = frame_mask(counts, frames.shape[1])[..., None]
+        frames = frames * real
         # Channels last, said by strides because one channel fits both layouts: convolutions run up to 7 times faster.
-        maps = frames.unsqueeze(-1).permute(0, 3, 1, 2)  # (batch, 1, time, bins)
+        channels = _with_deltas(frames, real) if self.deltas else frames.unsqueeze(-1)  # (batch, time, bins, channels)
+        maps = channels.permute(0, 3, 1, 2)
         for layer in self.layers:
             maps, counts = layer(maps, counts)
         return maps.permute(0, 2, 3, 1).flatten(2), counts  # (batch, time, bins * channels)
+
+
+def _with_deltas(frames, real):
+    """Frames (batch, time, bins), their slope and its slope, scaled to about the same size; zero where padded."""
+    first = _slope(frames) * real
+    return torch.stack([frames, 2 * first, 3 * _slope(first) * real], dim=-1)  # (batch, time, bins, 3)
+
+
+def _slope(frames):
+    beyond = nn.functional.pad(frames, (0, 0, 1, 1))
+    return (beyond[:, 2:] - beyond[:, :-2]) / 2
 
 
 class _ConvLayer(nn.Module):

@@ -79,11 +79,37 @@ class AttentivePooling(nn.Module):
         return self.pool(frames.transpose(1, 2), relative).squeeze(2)
 
 
-POOLINGS = {"mean": MeanPooling, "stats": StatsPooling, "attentive": AttentivePooling}
+class WeightedPooling(nn.Module):
+    """Mean and deviation weighted by a softmax over time of one linear score: (batch, time, size) -> (batch, 2 * size).
+
+    As attentive statistics (Okabe, Koshinaka & Shinoda, Interspeech 2018) with the simplest score and no batch norm, so
+    that it is exact under padding in training too.
+
+    Example
+    -------
+    >>> WeightedPooling(256)(torch.randn(2, 76, 256), torch.tensor([76, 20])).shape
+    torch.Size([2, 512])
+    """
+
+    def __init__(self, size, floor=1e-6):
+        super().__init__()
+        self.output_size, self.floor = 2 * size, floor
+        self.score = nn.Linear(size, 1)
+
+    def forward(self, frames, lengths=None):
+        """Pool frames (batch, time, size)."""
+        real = frame_mask(frame_counts(lengths, frames), frames.shape[1])[..., None]
+        weights = self.score(frames).masked_fill(~real, float("-inf")).softmax(1)  # (batch, time, 1)
+        mean = (frames * weights).sum(1)
+        variance = ((frames - mean[:, None]).square() * weights).sum(1)
+        return torch.cat([mean, (variance + self.floor).sqrt()], dim=1)
+
+
+POOLINGS = {"mean": MeanPooling, "stats": StatsPooling, "attentive": AttentivePooling, "weighted": WeightedPooling}
 
 
 def make_pooling(kind: str, size: int) -> nn.Module:
-    """Build ``mean``, ``stats`` or ``attentive`` pooling for frames of width ``size``."""
+    """Build ``mean``, ``stats``, ``attentive`` or ``weighted`` pooling for frames of width ``size``."""
     if kind not in POOLINGS:
         raise SerError(got=f"pooling {kind!r}", expected=f"one of {', '.join(POOLINGS)}", remedy="correct the YAML key")
     return POOLINGS[kind](size)

@@ -5,8 +5,11 @@ The spectrogram is the one of the paper (Xu et al., Sensors 2024, 24, 1429, sect
 
     X[t, k] = sum_m w[m] x[t hop + m - win/2] exp(-2 pi i k m / n_fft),    frames[t, k] = ln max(|X[t, k]|^2, floor)
 
-with x zero outside the recording, so that a recording alone and in a zero-padded batch has the same frames.
+with x zero outside the recording, so that a recording alone and in a zero-padded batch has the same frames. Mel bands,
+where they are asked for, sum the power under triangles that are equally wide on the mel scale, before the logarithm.
 """
+
+import math
 
 import torch
 from torch import nn
@@ -30,6 +33,16 @@ class LogPowerSpectrogram(nn.Module):
         Bins from 0 Hz up to but not including this, in Hz.
     floor : float
         Smallest power before the logarithm.
+    mel_bands : int
+        0: the bins themselves. Else this many triangular bands between 0 Hz and ``max_frequency``, equally wide on the
+        mel scale 2595 log10(1 + f / 700) (O'Shaughnessy 1987), each of peak 1.
+
+    Attributes
+    ----------
+    bins : int
+        Width of the frames: bins below ``max_frequency``, or bands.
+    frequencies : torch.Tensor
+        (bins,), the centre of each, in Hz.
 
     Example
     -------
@@ -39,14 +52,21 @@ class LogPowerSpectrogram(nn.Module):
     """
 
     def __init__(
-        self, sample_rate=16000, win_length=40.0, hop_length=10.0, n_fft=1600, max_frequency=4000.0, floor=1e-10
+        self,
+        sample_rate=16000,
+        win_length=40.0,
+        hop_length=10.0,
+        n_fft=1600,
+        max_frequency=4000.0,
+        floor=1e-10,
+        mel_bands=0,
     ):
         super().__init__()
         self.sample_rate = sample_rate
         self.window_samples = round(sample_rate * win_length / 1000)
         self.hop = round(sample_rate * hop_length / 1000)
         self.n_fft = n_fft
-        self.bins = round(max_frequency * n_fft / sample_rate)
+        self.linear_bins = self.bins = round(max_frequency * n_fft / sample_rate)
         self.floor = floor
         if not (self.hop > 0 and 0 < self.window_samples <= n_fft and 0 < self.bins <= n_fft // 2 + 1):
             raise SerError(
@@ -54,7 +74,13 @@ class LogPowerSpectrogram(nn.Module):
                 expected=f"0 < window <= n_fft, hop > 0, 1..{n_fft // 2 + 1} bins",
                 remedy="correct win_length, hop_length (ms), n_fft (points) or max_frequency (Hz)",
             )
-        self.settings = (sample_rate, win_length, hop_length, n_fft, max_frequency, floor)
+        self.settings = (sample_rate, win_length, hop_length, n_fft, max_frequency, floor, mel_bands)
+        self.frequencies = torch.arange(self.bins) * sample_rate / n_fft
+        bands = None
+        if mel_bands:
+            bands, self.frequencies = _mel_bands(self.frequencies, max_frequency, mel_bands)
+            self.bins = mel_bands
+        self.register_buffer("bands", bands, persistent=False)
         # Derived from the arguments, hence in no checkpoint.
         self.register_buffer("window", torch.hamming_window(self.window_samples), persistent=False)
 
@@ -89,14 +115,36 @@ class LogPowerSpectrogram(nn.Module):
                 center=True,
                 pad_mode="constant",
                 return_complex=True,
-            )[:, : self.bins]  # (batch, bins, time)
-            power = spectrum.real.square() + spectrum.imag.square()
-            frames = power.clamp(min=self.floor).log().transpose(1, 2).contiguous()  # (batch, time, bins)
+            )[:, : self.linear_bins]  # (batch, bins, time)
+            power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)  # (batch, time, bins)
+            frames = self.logarithm(power).contiguous()
         return remember_wave(frames, (wavs.shape[1], self.hop))
+
+    def logarithm(self, power: torch.Tensor) -> torch.Tensor:
+        """Power of the bins (batch, time, linear bins) -> frames (batch, time, bins)."""
+        if self.bands is not None:
+            power = power @ self.bands
+        return power.clamp(min=self.floor).log()
 
     def frame_counts(self, lengths: torch.Tensor, samples: int) -> torch.Tensor:
         """Relative lengths (batch,) of waveforms padded to ``samples`` -> integer frame counts (batch,)."""
         return 1 + torch.round(lengths.double() * samples).long() // self.hop
+
+
+def _mel_bands(frequencies, max_frequency, bands):
+    """Triangles (bins, bands) and their centres in Hz (bands,)."""
+    top = 2595 * math.log10(1 + max_frequency / 700)
+    edges = 700 * (10 ** (torch.linspace(0, top, bands + 2, dtype=torch.float64) / 2595) - 1)  # (bands + 2,)
+    rising = (frequencies[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - frequencies[:, None]) / (edges[2:] - edges[1:-1])
+    triangles = torch.minimum(rising, falling).clamp(min=0).float()
+    if not bool((triangles > 0).any(0).all()):
+        raise SerError(
+            got=f"{bands} mel bands on {len(frequencies)} bins: a band without a bin",
+            expected="a bin or more in every band",
+            remedy="fewer mel_bands, or a larger n_fft",
+        )
+    return triangles, edges[1:-1].float()
 
 
 class ZNorm(nn.Module):

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+import torchaudio
 from torch import nn
 
 from ser_plugins.attention import MultiHeadSelfAttention, _dropout
@@ -61,6 +62,20 @@ def test_a_tone_peaks_in_its_bin():
     time = torch.arange(16000) / 16000
     frames = LogPowerSpectrogram()(torch.sin(2 * torch.pi * 440 * time)[None])
     assert (frames[0, 5:-5].argmax(1) == 44).all()  # 10 Hz per bin
+
+
+def test_mel_bands_sum_the_power_under_triangles():
+    """Against torchaudio's triangles; a tone is loudest in the band whose centre is next to it."""
+    compute_features, linear = (LogPowerSpectrogram(n_fft=1024, max_frequency=8000, mel_bands=n) for n in (40, 0))
+    wave = torch.randn(2, 8000)
+    triangles = torchaudio.functional.melscale_fbanks(linear.bins + 1, 0.0, 8000.0, 40, 16000, norm=None)[:-1]
+    torch.testing.assert_close(compute_features(wave).exp(), linear(wave).exp() @ triangles, rtol=1e-3, atol=1e-4)
+    assert compute_features.frequencies.shape == (compute_features.bins,) == (40,)
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(8000) / 16000)[None]
+    nearest = (compute_features.frequencies - 1000).abs().argmin()
+    assert (compute_features(tone)[0, 5:-5].argmax(1) == nearest).all()
+    with pytest.raises(SerError, match="a band without a bin"):
+        LogPowerSpectrogram(mel_bands=300)
 
 
 def test_silence_is_the_floor():
@@ -156,7 +171,7 @@ def test_znorm_carries_its_statistics_in_state_dict_and_refuses_to_run_without()
         ZNorm(7).fit([])
 
 
-SHAPES = {"fast": (76, 800), "xu2024": (37, 1600), "vlss": (301, 1000)}
+SHAPES = {"fast": (76, 800), "mel": (76, 3200), "xu2024": (37, 1600), "vlss": (301, 1000)}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -174,9 +189,10 @@ def alone_and_batched(module, width):
     return batch, alone
 
 
+@pytest.mark.parametrize("deltas", [False, True])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_front_ends_do_not_see_padding(preset):
-    (frames, counts), alone = alone_and_batched(ConvFrontEnd(400, preset), 400)
+def test_front_ends_do_not_see_padding(preset, deltas):
+    (frames, counts), alone = alone_and_batched(ConvFrontEnd(400, preset, deltas), 400)
     for row, count, (single, single_count) in zip(frames, counts, alone, strict=True):
         assert count == single_count == single.shape[1]
         torch.testing.assert_close(row[:count], single[0], atol=1e-5, rtol=1e-5)
@@ -248,10 +264,32 @@ def test_pooling_of_a_constant_is_that_constant():
     torch.testing.assert_close(stats, torch.tensor([[2.5] * 4 + [0.0] * 4]), atol=1e-3, rtol=0)
 
 
-def test_pooling_of_one_frame_has_finite_gradients():
+@pytest.mark.parametrize("kind", ["stats", "weighted"])
+def test_pooling_of_one_frame_has_finite_gradients(kind):
     frames = torch.randn(1, 1, 4, requires_grad=True)
-    make_pooling("stats", 4)(frames).sum().backward()
+    make_pooling(kind, 4)(frames).sum().backward()
     assert frames.grad.isfinite().all()
+
+
+def test_weighted_pooling_without_a_preference_is_that_of_statistics():
+    frames, counts = torch.randn(2, 30, 4), torch.tensor([30, 7])
+    weighted = make_pooling("weighted", 4)
+    nn.init.zeros_(weighted.score.weight)
+    torch.testing.assert_close(weighted(frames, counts), make_pooling("stats", 4)(frames, counts), atol=1e-4, rtol=1e-4)
+
+
+def test_deltas_of_a_ramp_are_its_slope():
+    frames = torch.arange(10.0)[None, :, None].expand(1, 10, 8)
+    front_end = ConvFrontEnd(8, "vlss", deltas=True)
+    seen = []
+    front_end.layers[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    front_end(frames)
+    (maps,) = seen  # (batch, channels, time, bins)
+    torch.testing.assert_close(maps[0, 0], frames[0])
+    torch.testing.assert_close(maps[0, 1, 1:-1], torch.full((8, 8), 2.0))
+    assert not maps[0, 2, 2:-2].any()
+    with pytest.raises(SerError, match="deltas without a front end"):
+        UtteranceEncoder(front_end="none", deltas=True)
 
 
 # The systems of the paper's Tables 3 and 6
@@ -269,6 +307,8 @@ SYSTEMS = {
     "bigru_mha_vlss": {"front_end": "vlss"},
     "bigru_mha_stats": {"pooling": "stats"},
     "bigru_mha_attentive": {"pooling": "attentive"},
+    "bigru_mha_mel": {"front_end": "mel", "deltas": True, "layer_norm": True, "layers": 1, "pooling": "weighted"},
+    "mha_normed": {"front_end": "none", "recurrence": "none", "layer_norm": True},
 }
 
 
@@ -342,7 +382,7 @@ def test_attention_weights_come_out_of_the_whole_encoder():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"front_end": "resnet"}, "one of fast, xu2024, vlss"),
+        ({"front_end": "resnet"}, "one of fast, xu2024, mel, vlss"),
         ({"recurrence": "transformer"}, "one of gru, lstm, rnn"),
         ({"pooling": "max"}, "one of mean, stats, attentive"),
         ({"heads": 7}, "divides the width"),

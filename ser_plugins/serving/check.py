@@ -148,7 +148,7 @@ def _findings(check, model):
     rate, highest = DEFAULT_RATE, DEFAULT_HIGHEST
     if model is not None:
         features = model.modules["compute_features"]
-        rate, highest = model.sample_rate, features.bins * features.sample_rate / features.n_fft
+        rate, highest = model.sample_rate, features.linear_bins * features.sample_rate / features.n_fft
     if check.sample_rate < rate:
         yield Finding("rate", f"{check.sample_rate} Hz", f"record at {rate} Hz or more; converting brings nothing back")
     if check.seconds < SHORT:

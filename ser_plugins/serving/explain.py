@@ -105,7 +105,7 @@ def explain_file(model, path) -> Explanation:
     return Explanation(
         answer,
         np.arange(count) * hop,
-        np.arange(features.bins) * features.sample_rate / features.n_fft,
+        features.frequencies.numpy(),
         frames[0].cpu().numpy(),
         gradient[0].cpu().numpy(),
         (np.arange(fewer) + 0.5) * count / fewer * hop - hop / 2,

@@ -128,11 +128,11 @@ class _WaveToOutput(nn.Module):
         if encoder.front_end is not None:
             encoder.front_end.layers = nn.ModuleList(map(_TraceableConvLayer, encoder.front_end.layers))
         self.norm, self.encoder, self.head = modules["mean_var_norm"], encoder, modules["classifier"]
-        self.hop, self.floor = features.hop, features.floor
+        self.hop, self.features = features.hop, features
         size, points = features.window_samples, features.n_fft
         before = points // 2 - (points - size) // 2
         self.padding = before, size - before
-        turns = torch.outer(torch.arange(features.bins), torch.arange(size)).remainder(points).double() / points
+        turns = torch.outer(torch.arange(features.linear_bins), torch.arange(size)).remainder(points).double() / points
         angles = 2 * math.pi * turns
         basis = torch.cat([angles.cos(), angles.sin()]) * features.window.double()  # (2 * bins, window)
         self.register_buffer("basis", basis.float()[:, None])
@@ -141,7 +141,7 @@ class _WaveToOutput(nn.Module):
         waves = waves.masked_fill(~frame_mask(lengths, waves.shape[1]), 0.0)
         parts = F.conv1d(F.pad(waves[:, None], self.padding), self.basis, stride=self.hop)  # (batch, 2 * bins, time)
         real, imaginary = parts.chunk(2, dim=1)
-        frames = (real.square() + imaginary.square()).clamp(min=self.floor).log().transpose(1, 2)
+        frames = self.features.logarithm((real.square() + imaginary.square()).transpose(1, 2))
         counts = 1 + lengths // self.hop
         outputs = self.head(self.encoder(self.norm(frames, counts), counts)).squeeze(1)  # (batch, classes or 1)
         return outputs.exp() if isinstance(self.head, ClassifierHead) else outputs.squeeze(-1)
