@@ -3,13 +3,16 @@
 > python scripts/leak_demonstration.py --data_folder EMODB --results_folder results/EmoDB mfcc_svm compare_svm
 > python scripts/leak_demonstration.py --data_folder EMODB --results_folder results/EmoDB bigru_mha --device cuda:0
 
-Everything after the systems goes to the recipe. Finished folds are kept, so the table is rebuilt at no cost.
+Everything after the systems goes to the recipe. Finished folds are kept, so the table is rebuilt at no cost. What the
+numbers come from, results and predictions of every fold, is copied into recipes/EmoDB/leaks/, for `ser leaks`.
 """
 
 import argparse
 import subprocess
 import sys
 from pathlib import Path
+
+from publish_results import keep
 
 from ser_plugins.evaluation.leaks import leak_table
 from ser_plugins.files import write_text
@@ -43,6 +46,7 @@ def main(arguments=None):
             train = [sys.executable, RECIPE / "train.py", f"hparams/{system}.yaml", *where, *options, *further]
             subprocess.run(list(map(str, train)), check=True)
             runs.append(Path(own.results_folder) / run)
+            keep(runs[-1], Path(own.out).with_suffix("") / run)
     command = " ".join(["python scripts/leak_demonstration.py", *own.systems, *further])
     write_text(Path(own.out), f"# What leaks are worth on EmoDB\n\nWritten by `{command}`.\n\n{leak_table(runs)}")
 

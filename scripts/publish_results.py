@@ -29,10 +29,18 @@ def publish(run: Path) -> Path:
     """Rebuild one run's report and copy what is kept of it; returns where to."""
     summary = write_report(run)
     target = RECIPE / "results" / summary["system"] / summary["protocol"]["protocol"]
-    kept = [*KEPT, *(["figures/*.png"] if summary["system"] == paper.MAIN else [])]
+    keep(run, target, [*KEPT, *(["figures/*.png"] if summary["system"] == paper.MAIN else [])])
+    for path in run.resolve().parent.glob("selection.*"):  # of a nested choice
+        if path.parent != target.parent:
+            shutil.copyfile(path, target.parent / path.name)
+    return target
+
+
+def keep(run: Path, target: Path, patterns=KEPT) -> None:
+    """Copy of a run what its numbers can be rebuilt from, in the place of what is there."""
     fresh = target.with_name(f".{target.name}")  # `run` may be the published one itself
     shutil.rmtree(fresh, ignore_errors=True)
-    for path in sorted(path for pattern in kept for path in run.glob(pattern)):
+    for path in sorted(path for pattern in patterns for path in run.glob(pattern)):
         copy = fresh / path.relative_to(run)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".json":  # one line: half the size
@@ -41,10 +49,6 @@ def publish(run: Path) -> Path:
             shutil.copyfile(path, copy)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
-    for path in run.resolve().parent.glob("selection.*"):  # of a nested choice
-        if path.parent != target.parent:
-            shutil.copyfile(path, target.parent / path.name)
-    return target
 
 
 def fill(readme: Path, name: str, text: str) -> None:

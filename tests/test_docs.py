@@ -13,6 +13,7 @@ from ser_plugins.serving.export import export_model
 
 DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("recipes/**/README.md")])
 RESULTS = ROOT / "recipes" / "EmoDB" / "results"
+PUBLISHED = sorted(path.parent for path in RESULTS.parent.glob("results*/*/*/results.md"))
 
 
 def blocks(path, language):
@@ -83,7 +84,7 @@ def test_named_commands_exist():
         assert set(re.findall(r"(?:^|`)make (\w+)", text, re.M)) <= set(targets)
 
 
-@pytest.mark.parametrize("run", sorted(path.parent for path in RESULTS.glob("*/*/results.md")), ids=str)
+@pytest.mark.parametrize("run", PUBLISHED, ids=lambda run: str(run.relative_to(RESULTS.parent)))
 def test_published_tables_are_what_the_report_writes_from_the_committed_files(run, tmp_path):
     from ser_plugins.evaluation.report import write_report
 
@@ -93,7 +94,7 @@ def test_published_tables_are_what_the_report_writes_from_the_committed_files(ru
     write_report(copy)
     published = (run / "results.md").read_text(encoding="utf-8")
     assert (copy / "results.md").read_text(encoding="utf-8") == published
-    if run.parent.name == "bigru_mha":  # the others are in its README as rows
+    if run.parent == RESULTS / "bigru_mha":  # the others are in its README as rows
         assert published.strip() in Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
 
 
@@ -103,8 +104,11 @@ def test_published_tables_of_all_systems_are_what_the_suite_writes_from_the_comm
 
     published = page.read_text(encoding="utf-8")
     (command,) = re.findall(r"^Written by `(.*?)`", published)
-    written, *_ = write_suite(find_runs(RESULTS), tmp_path, command=command)
-    assert written.read_text(encoding="utf-8") == published
+    written = write_suite(find_runs(RESULTS), tmp_path, command=command)
+    for path in written:
+        there = RESULTS / path.relative_to(tmp_path)
+        # Of figures, whose bytes are those of one version of matplotlib, that they are there.
+        assert there.is_file() if path.parent.name == "figures" else there.read_bytes() == path.read_bytes(), there
     readme = Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
     assert published.strip().replace("](figures/", "](results/figures/") in readme
     table_6 = (tmp_path / "tables" / "table_6.md").read_text(encoding="utf-8")

@@ -3,12 +3,13 @@
 import io
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from ser_plugins.errors import SerError
-from ser_plugins.training import cluster
+from ser_plugins.training import cluster, crossval
 from ser_plugins.training.crossval import run_jobs
 from ser_plugins.training.launchers import LOG, Here, Job, Local
 
@@ -60,6 +61,25 @@ def test_a_failure_is_tried_once_more_and_loses_no_other(launcher, tmp_path):
     assert "the disk went away" in (jobs[0].folder / LOG).read_text()
     assert "3/5" in printed
     assert [line.split()[1] for line in printed.splitlines() if "nothing tested" in line].count("job2:") == 1
+
+
+def test_the_live_line_counts_what_is_done_running_and_failed_and_the_epochs_in_the_logs(tmp_path):
+    jobs = jobs_in(tmp_path, *["fine"] * 4)
+    jobs = [replace(job, epochs=10) for job in jobs]
+    for job, epochs in zip(jobs[1:], (4, 0, 3), strict=True):  # the last was interrupted
+        job.folder.mkdir()
+        lines = [f"epoch: {epoch}, lr: 0.001\n" for epoch in range(1, epochs + 1)]
+        (job.folder / "train_log.txt").write_text("".join(lines))
+    console = Console(file=io.StringIO(), width=1000, force_terminal=True)
+    board = crossval._Board(jobs, console)
+    board.ended(jobs[0], {"metrics": None, "wall_time_s": 0.0}, None)
+    board.ended(jobs[2], None, OSError("the disk went away"))
+    board.tick(1)
+    (task,) = board.progress.tasks
+    assert (task.description, task.completed, task.total) == ("1 done, 1 running, 1 failed", 10 + 4 + 3, 40)
+    board.ended(jobs[2], {"metrics": None, "wall_time_s": 0.0}, None)  # tried once more
+    board.tick(2)
+    assert task.description == "2 done, 2 running, 0 failed"
 
 
 def test_a_killed_worker_takes_its_own_job_along_and_no_other(tmp_path):

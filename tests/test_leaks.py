@@ -137,6 +137,8 @@ def test_one_command_trains_the_four_settings_and_writes_the_table(monkeypatch, 
     monkeypatch.setattr(script.subprocess, "run", train)
     where = ["--data_folder", "emodb", "--results_folder", str(tmp_path), "--out", str(tmp_path / "leaks.md")]
     script.main([*where, "cnn", "--device", "cuda:0"])
+    kept = [tmp_path / "leaks" / run for run in script.settings("cnn")]
+    assert leak_table(kept) in (tmp_path / "leaks.md").read_text()
     assert all(arguments[-2:] == ["--device", "cuda:0"] for arguments in given)
     text = (tmp_path / "leaks.md").read_text()
     assert "`python scripts/leak_demonstration.py cnn --device cuda:0`" in text
@@ -146,3 +148,15 @@ def test_one_command_trains_the_four_settings_and_writes_the_table(monkeypatch, 
         "loso-sentence",
         "loso **TRANSDUCTIVE**",
     ]
+
+
+KEPT = ROOT / "recipes" / "EmoDB" / "leaks"
+
+
+@pytest.mark.parametrize("system", sorted(path.parent.name for path in KEPT.glob("*/random")))
+def test_the_published_table_is_what_the_committed_predictions_give(system, monkeypatch):
+    monkeypatch.setattr(statistics, "DRAWS", 2000)  # as published
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    runs = [KEPT / run for run in import_module("leak_demonstration").settings(system)]
+    published = rows((KEPT.parent / "leaks.md").read_text(encoding="utf-8"))
+    assert rows(leak_table(runs)) == [row for row in published if row[0].startswith(f"`{system}")]

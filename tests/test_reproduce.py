@@ -50,6 +50,12 @@ def test_systems_folds_and_seeds_become_reports_and_tables_and_a_second_call_kee
     assert stamps == {path: path.stat().st_mtime_ns for path in suite.results.rglob("seed_*/*/results.json")}
 
 
+def test_what_is_named_twice_is_trained_once(suite, capfd):
+    suite("--seeds", "1,01", "--folds", "spk03,spk03", systems="bigru,bigru.yaml")
+    assert "EmoDB (synthetic), loso: 1 trainings of bigru into" in capfd.readouterr().err
+    assert len(list(suite.results.rglob("seed_*/*/results.json"))) == 1
+
+
 def test_one_system_that_fails_loses_no_report_of_another(suite, monkeypatch, capsys):
     genuine = Here.run
 

@@ -213,7 +213,7 @@ def _check_classes(n_classes, protocol, yaml_file):
 def _choose(what, wanted: str, available: list) -> list:
     if wanted == "all":
         return list(available)
-    names = wanted.split(",")
+    names = list(dict.fromkeys(wanted.split(",")))  # each once: two trainings of one folder would collide
     for name in names:
         if name not in available:
             raise SerError(
@@ -225,7 +225,7 @@ def _choose(what, wanted: str, available: list) -> list:
 def _numbers(text) -> list:
     if not all(part.isdecimal() for part in text.split(",")):
         raise SerError(got=f"--seeds {text}", expected="numbers such as 1,2,3", remedy="correct the option")
-    return [int(part) for part in text.split(",")]
+    return list(dict.fromkeys(int(part) for part in text.split(",")))
 
 
 def _workers(asked, jobs, run_options) -> int:
