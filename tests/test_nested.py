@@ -236,6 +236,16 @@ def test_a_network_takes_part(corpus, tmp_path, capsys):
     assert {one.results["chosen"]["name"] for one in read_run(folder / "loso")} == {"net"}
 
 
+def test_the_inner_validation_may_have_fewer_seeds(corpus, tmp_path, capsys):
+    folder = run(corpus, tmp_path, "--inner-seeds", "1", "--seeds", "1,2")
+    assert {path.parent.name for path in inner_folders(folder, "rbf")} == {"seed_1"}
+    assert json.loads((folder / "selection.json").read_text())["seeds"] == [1]
+    assert len(unseal(folder / "loso")) == 2 * 3
+    with pytest.raises(SystemExit):
+        run(corpus, tmp_path, "--inner-seeds", "1", "--seeds", "1,2,3")
+    assert "give the list another `name`" in capsys.readouterr().err
+
+
 def test_with_folds_only_the_inner_validation_is_run(corpus, tmp_path):
     folder = run(corpus, tmp_path, "--folds", "spk03-spk08")
     assert json.loads((folder / "inner.json").read_text())["chosen"].keys() == {"spk03", "spk08"}

@@ -43,7 +43,8 @@ def nested(arguments, *, prepare, script) -> None:
     Arguments
     ---------
     arguments : list of str
-        ``experiments.yaml [--seeds 1,2] [--folds PAIRS] [--jobs N] [--launcher L] [--key value ...]``. With
+        ``experiments.yaml [--seeds 1,2] [--inner-seeds 1] [--folds PAIRS] [--jobs N] [--launcher L] [--key value ...]``.
+        ``--inner-seeds`` are those of the inner validation, where it has fewer than the final trainings. With
         ``--folds``, pairs of the inner validation or ``all``, nothing is tested. A key that only some of the YAMLs have
         is given to those. The list says ``name`` and ``configurations``: name -> ``yaml`` and the keys that it changes
         there, or name -> ``fuse``, the weights of others on the list.
@@ -78,7 +79,8 @@ def _nested(arguments, prepare, script):
         )
     name, configurations = read_configurations(find_yaml(rest[0], script))
     planner = _Planner(name, configurations, rest[1:], own, prepare, script)
-    inner = {key: planner.plan(key, INNER, own.folds) for key in planner.yaml_files}
+    inner_seeds = own.inner_seeds or own.seeds
+    inner = {key: planner.plan(key, INNER, inner_seeds, own.folds) for key in planner.yaml_files}
     settings = planner.settings(inner)
     if not own.folds:
         _refuse_opened(planner.folder, settings)
@@ -111,7 +113,7 @@ class _Planner:
         self.overrides = overrides_by_file(list(self.yaml_files.values()), overrides)
         self.folder = Path(resolve(first, self.overrides[first])["results_folder"]) / name
 
-    def plan(self, key, protocol, folds=None) -> Plan:
+    def plan(self, key, protocol, seeds, folds) -> Plan:
         yaml_file, its = self.yaml_files[key], dict(self.configurations[key])
         del its["yaml"]
         where = {"system": key, "results_folder": str(self.folder / "configurations"), "protocol": protocol}
@@ -122,7 +124,7 @@ class _Planner:
                 expected="configurations that do not",
                 remedy="report it as a row of its own, by train.py",
             )
-        options = argparse.Namespace(folds=folds, seeds=self.own.seeds, sealed=protocol == OUTER)
+        options = argparse.Namespace(folds=folds, seeds=seeds, sealed=protocol == OUTER)
         return plan_system(yaml_file, values, self.run_options, options, prepare=self.prepare, script=self.script)
 
     def settings(self, plans) -> dict:
@@ -130,6 +132,7 @@ class _Planner:
         seeds = [sorted({_place(job)[0] for job in plan.jobs}) for plan in plans.values()]
         if any(its != seeds[0] for its in seeds):
             raise SerError(got="other seeds in some YAMLs", expected="the same for all", remedy="give --seeds")
+        outer_seeds = {"outer_seeds": self.own.seeds} if self.own.inner_seeds else {}
         arguments = {key: plan.jobs[0].arguments for key, plan in plans.items()}
         inner = {
             key: fingerprint(resolve(yaml_file, overrides), plans[key].protocol, self.run_options)
@@ -138,6 +141,7 @@ class _Planner:
         return {
             "rule": RULE,
             "seeds": seeds[0],
+            **outer_seeds,
             "configurations": self.configurations,
             "inner_settings_sha256": {key: sha256(of) for key, of in inner.items()},
         }
@@ -154,7 +158,8 @@ def _test(planner, chosen, settings) -> Plan:
         key: [fold for fold, name in chosen.items() if key in parts_of(name, planner.configurations)]
         for key in planner.yaml_files
     }
-    outer = {key: planner.plan(key, OUTER, ",".join(folds)) for key, folds in needed.items() if folds}
+    seeds = planner.own.seeds
+    outer = {key: planner.plan(key, OUTER, seeds, ",".join(folds)) for key, folds in needed.items() if folds}
     run_plans(list(outer.values()), planner.own, planner.run_options)
     run = Plan(planner.name, planner.folder / OUTER, next(iter(outer.values())).protocol, [])
     _assemble(run, chosen, planner.configurations, outer, settings)
@@ -170,6 +175,7 @@ def _parser(script):
         "nothing tested: for comparing configurations. Finished trainings are kept, begun ones resumed.",
         allow_abbrev=False,
     )
+    parser.add_argument("--inner-seeds", help="seeds of the inner validation; default: those of --seeds")
     add_run_options(parser)
     parser.set_defaults(sealed=True)
     return parser
