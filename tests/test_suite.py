@@ -174,6 +174,7 @@ def test_the_page_has_every_table_once_the_figures_and_what_may_be_concluded(sui
         f"{name}{suffix}" for name in ("figure_3", "figure_4", "critical_difference") for suffix in (".png", ".pdf")
     }
     assert "5 systems" in text
+    assert "Mean ranks of 4 systems and the critical difference. Friedman: chi² = " in text  # the paper's alone
     assert "Against bigru_mha" in text
     assert text.count("EmoDB, emotion in 7 classes") == 2  # the protocol in full: once for us, once in the comparison
 

@@ -103,7 +103,7 @@ def _many(comparison) -> list:
     columns = ["", "difference", "95 % interval", "sign flip p", "Holm", "McNemar p", "Holm"]
     return [
         (f"Systems, by mean rank in {score.label} over {comparison['folds']} folds", header, systems),
-        _friedman(comparison),
+        friedman_text(comparison),
         (f"Against {reference}, {_label(score)}", columns, pairs),
         f"{_seeds(comparison)}Sign flips of the pooled {score.label} over {comparison['units']} {unit}s; McNemar on "
         f"these {comparison['utterances']} utterances, of which alone it speaks; Holm over the {len(pairs)} pairs.",
@@ -115,7 +115,8 @@ def _seeds(comparison) -> str:
     return "Several seeds are averaged first; McNemar takes their mean probabilities. " * several
 
 
-def _friedman(comparison) -> str:
+def friedman_text(comparison: dict) -> str:
+    """Whether the mean ranks of :func:`~ser_plugins.evaluation.comparison.compare_many` differ, in one or two sentences."""
     found = comparison["friedman"]
     if found is None:
         return "One fold only: no ranks, no Friedman test."

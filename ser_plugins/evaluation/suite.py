@@ -8,7 +8,7 @@ from ser_plugins.evaluation import figures, paper
 from ser_plugins.evaluation.beside import system_of
 from ser_plugins.evaluation.comparable import CHOICES
 from ser_plugins.evaluation.comparison import compare_many, compare_runs
-from ser_plugins.evaluation.comparison_tables import comparison_markdown
+from ser_plugins.evaluation.comparison_tables import comparison_markdown, friedman_text
 from ser_plugins.evaluation.folds import read_run
 from ser_plugins.evaluation.heads_figure import heads_figure
 from ser_plugins.evaluation.paper_tables import sheets
@@ -67,7 +67,7 @@ def write_suite(runs: dict[str, Path], folder, *, command: str = "") -> list[Pat
     folder, summaries = Path(folder), {name: aggregate(read_run(run)) for name, run in runs.items()}
     _refuse_mixture(summaries)
     comparison, tables = _compare(runs, summaries), sheets(summaries)
-    drawings = _drawings(summaries, comparison)
+    drawings = _drawings(summaries, _compare_the_papers(runs, summaries) or comparison)
     written = [folder / "tables.md"]
     for sheet in tables:
         written += sheet.write(folder / "tables", command)
@@ -76,7 +76,7 @@ def write_suite(runs: dict[str, Path], folder, *, command: str = "") -> list[Pat
         written += [folder / "figures" / f"{name}{suffix}" for suffix in (".png", ".pdf")]
     parts = [f"Written by `{command}`; each table as CSV and LaTeX: `tables/`."] * bool(command)
     parts += _once([sheet.markdown() for sheet in tables])
-    parts += [f"![{caption}](figures/{name}.png)" for name, (caption, _) in drawings.items()]
+    parts += [f"![{caption}](figures/{name}.png)\n\n{caption}" for name, (caption, _) in drawings.items()]
     if comparison:
         parts.append(comparison_markdown(comparison).strip())
     write_text(folder / "tables.md", "\n\n".join(parts) + "\n")
@@ -123,6 +123,13 @@ def _compare(runs, summaries) -> dict | None:
     return compare_many(same, despite=CHOICES, reference=reference)
 
 
+def _compare_the_papers(runs, summaries) -> dict | None:
+    """As :func:`_compare`, of the systems of Tables 3 and 6 alone; None for fewer than three of them."""
+    known = paper.ACCURACY.get(next(iter(summaries.values()))["protocol"]["corpus"], paper.ACCURACY["EmoDB"])
+    papers = {name: run for name, run in runs.items() if name in known}
+    return _compare(papers, summaries) if len(papers) > 2 else None
+
+
 def _drawings(summaries, comparison) -> dict:
     """By name of file: a caption, and the figure."""
     some, drawings = next(iter(summaries.values())), {}
@@ -146,7 +153,8 @@ def _drawings(summaries, comparison) -> dict:
     if comparison and comparison.get("mean_ranks"):
         note = f"{corpus} · mean ranks over {comparison['folds']} folds"
         figure = critical_difference_figure(comparison["mean_ranks"], comparison["critical_difference"], note)
-        drawings["critical_difference"] = ("Mean ranks and the critical difference", figure)
+        caption = f"Mean ranks of {len(comparison['mean_ranks'])} systems and the critical difference"
+        drawings["critical_difference"] = (f"{caption}. {friedman_text(comparison)}", figure)
     return drawings
 
 
