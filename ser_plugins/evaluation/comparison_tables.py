@@ -116,7 +116,7 @@ def _seeds(comparison) -> str:
 
 
 def friedman_text(comparison: dict) -> str:
-    """Whether the mean ranks of :func:`~ser_plugins.evaluation.comparison.compare_many` differ, in one or two sentences."""
+    """Whether the mean ranks that ``compare_many`` found differ, in a sentence or two."""
     found = comparison["friedman"]
     if found is None:
         return "One fold only: no ranks, no Friedman test."

@@ -43,7 +43,7 @@ def nested(arguments, *, prepare, script) -> None:
     Arguments
     ---------
     arguments : list of str
-        ``experiments.yaml [--seeds 1,2] [--inner-seeds 1] [--folds PAIRS] [--jobs N] [--launcher L] [--key value ...]``.
+        ``experiments.yaml [--seeds 1,2] [--inner-seeds 1] [--folds PAIRS] [--jobs N] [--launcher L] [--key value]``.
         ``--inner-seeds`` are those of the inner validation, where it has fewer than the final trainings. With
         ``--folds``, pairs of the inner validation or ``all``, nothing is tested. A key that only some of the YAMLs have
         is given to those. The list says ``name`` and ``configurations``: name -> ``yaml`` and the keys that it changes
