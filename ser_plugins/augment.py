@@ -115,6 +115,43 @@ class RandomGain(nn.Module):
         return frames + gains * (math.log(10) / 10), counts  # frames are natural logarithms of power
 
 
+class RandomEqualizer(nn.Module):
+    """Another room, microphone and long-term voice: a smooth curve over the bins is added, one per utterance.
+
+    ``sum_k a_k cos(pi k b + phase_k)`` over the place ``b`` of a bin, 0 to 1, with normal ``a_k`` and even phases.
+
+    Arguments
+    ---------
+    decibels : float
+        Deviation of the curve; 0 does nothing.
+    terms : int
+        Cosines in it: the more, the finer its ripple.
+
+    Example
+    -------
+    >>> frames, counts = RandomEqualizer(3.0)(torch.zeros(2, 5, 40), torch.tensor([5, 3]))
+    >>> bool((frames[0] == frames[0, 0]).all()), bool((frames[0, 0] == frames[0, 0, 0]).all())
+    (True, False)
+    """
+
+    def __init__(self, decibels=3.0, terms=4):
+        super().__init__()
+        self.decibels, self.terms = decibels, terms
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None):
+        """(batch, time, bins) -> same, counts; padding too is shifted, and counted out by whatever comes next."""
+        counts = frame_counts(lengths, frames)
+        if not (self.training and self.decibels):
+            return frames, counts
+        batch, _, bins = frames.shape
+        place = torch.linspace(0, math.pi, bins, device=frames.device)[:, None]  # (bins, 1)
+        turns = place * torch.arange(1, self.terms + 1, device=frames.device)  # (bins, terms)
+        phases = 2 * math.pi * torch.rand(batch, 1, self.terms, device=frames.device)
+        sizes = torch.randn(batch, 1, self.terms, device=frames.device) * self.decibels * (2 / self.terms) ** 0.5
+        curve = (sizes * torch.cos(turns + phases)).sum(-1)  # (batch, bins), dB
+        return frames + curve[:, None] * (math.log(10) / 10), counts
+
+
 class SpecAugment(nn.Module):
     """Stretches of time and frequency hidden (Park et al., Interspeech 2019), here by the utterance's own mean per bin.
 

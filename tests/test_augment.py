@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from ser_plugins.augment import Augmentation, FrequencyWarp, RandomGain, SpecAugment, TimeWarp
+from ser_plugins.augment import Augmentation, FrequencyWarp, RandomEqualizer, RandomGain, SpecAugment, TimeWarp
 from ser_plugins.errors import SerError
 from ser_plugins.schedules import OneCycle
 
-STEPS = [FrequencyWarp, TimeWarp, RandomGain, SpecAugment]
-OFF = [FrequencyWarp(0), TimeWarp(0), RandomGain(0), SpecAugment(0, 0)]
+STEPS = [FrequencyWarp, TimeWarp, RandomGain, RandomEqualizer, SpecAugment]
+OFF = [FrequencyWarp(0), TimeWarp(0), RandomGain(0), RandomEqualizer(0), SpecAugment(0, 0)]
 
 
 def some_frames(batch=3, time=40, bins=30):
@@ -128,3 +128,12 @@ def test_one_cycle_rises_to_its_peak_and_falls_to_almost_nothing():
     assert rates[30:] == sorted(rates[30:], reverse=True)
     assert rates[0] == pytest.approx(0.0004)
     assert rates[-1] == pytest.approx(0.000001)
+
+
+def test_an_equalizer_is_one_smooth_curve_of_the_deviation_asked_for():
+    torch.manual_seed(0)
+    curves, _ = RandomEqualizer(3.0)(torch.zeros(4000, 1, 40), None)
+    decibels = curves[:, 0] * 10 / math.log(10)
+    assert decibels.std().item() == pytest.approx(3.0, rel=0.05)
+    assert decibels.mean().item() == pytest.approx(0.0, abs=0.1)
+    assert decibels.diff(dim=1).std() < 0.3 * decibels.std()

@@ -30,6 +30,18 @@ def report(
 
 
 @app.command()
+def ensemble(run_folder: Annotated[Path, Argument(help="results/<corpus>/<system>/<protocol>, with several seeds")]):
+    """Put the seeds of a run together, as a run of its own beside it, and report that.
+
+    Example: [cyan]ser ensemble results/EmoDB/bigru_mha_mel/loso[/cyan]
+    """
+    from ser_plugins.evaluation.ensemble import ensemble_seeds
+    from ser_plugins.evaluation.report import terminal_table, write_report
+
+    Console().print(terminal_table(write_report(ensemble_seeds(run_folder))))
+
+
+@app.command()
 def compare(
     run_folders: Annotated[list[Path], Argument(metavar="RUN_A RUN_B [RUN]...", help="run folders of one protocol")],
     despite: Annotated[str, Option(help="what may differ: seeds,normalisation,selection")] = "",

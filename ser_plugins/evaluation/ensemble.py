@@ -1,0 +1,80 @@
+"""The seeds of a run put together: a row of its own, which costs as many trainings as it has seeds.
+
+Every fold's probabilities are the normalised geometric mean of the seeds' (:mod:`ser_plugins.evaluation.fusion`, all
+weights 1 / n); numbers are averaged. Nothing is fitted, so nothing is learned from a test set.
+"""
+
+from pathlib import Path
+
+from ser_plugins.errors import SerError
+from ser_plugins.evaluation.folds import read_run, tasks_in
+from ser_plugins.evaluation.fusion import fuse
+from ser_plugins.files import write_json, write_text
+
+
+def ensemble_seeds(run_folder) -> Path:
+    """Write the ensemble of a run's seeds beside it, as the run ``<system>_ensemble`` of the same protocol.
+
+    Arguments
+    ---------
+    run_folder : str or Path
+        ``results/<corpus>/<system>/<protocol>``, complete, open, with two seeds or more.
+
+    Returns
+    -------
+    Path
+        The new run folder, for ``ser report``.
+
+    Raises
+    ------
+    MissingFoldError, MissingPathError, SealedError, SerError
+        As :func:`~ser_plugins.evaluation.folds.read_run`; or one seed only.
+
+    Example
+    -------
+    >>> ensemble_seeds("results/nothing")
+    Traceback (most recent call last):
+    ser_plugins.errors.MissingPathError: got: no seed_<n>/<fold>/results.json below results/nothing; expected: a run \
+folder, results/<corpus>/<system>/<protocol>, with finished folds; remedy: name the run folder, or train first
+    """
+    run_folder = Path(run_folder)
+    folds = {}
+    for run in read_run(run_folder):
+        folds.setdefault(run.results["fold"], []).append(run)
+    seeds = [run.results["seed"] for run in next(iter(folds.values()))]
+    if len(seeds) < 2:
+        raise SerError(
+            got=f"{run_folder} with one seed", expected="two or more", remedy="train it with others: --seeds 1,2,3,4,5"
+        )
+    system = f"{next(iter(folds.values()))[0].results['system']}_ensemble"
+    target = run_folder.resolve().parents[1] / system / run_folder.resolve().name
+    for fold, runs in folds.items():
+        _write(target / f"seed_{seeds[0]}" / fold, system, seeds, runs)
+    return target
+
+
+def _write(folder, system, seeds, runs):
+    """One fold; ``results.json`` last, as training does."""
+    first = runs[0].results
+    (name, task), *_ = tasks_in(first).items()
+    tables = {str(run.results["seed"]): run.predictions[name] for run in runs}
+    table = fuse(tables, dict.fromkeys(tables, 1 / len(tables)), task)
+    statement = f"one ensemble of {len(seeds)} seeds ({', '.join(map(str, seeds))})"
+    write_text(folder / "predictions.csv", table.drop(columns="unit").to_csv(index=False, float_format="%.8g"))
+    write_json(
+        folder / "results.json",
+        {
+            **{key: value for key, value in first.items() if key != "chosen"},
+            "system": system,
+            "protocol": {**first["protocol"], "statements": [*first["protocol"]["statements"], statement]},
+            "training": {name: first["training"].get(name)},
+            "auxiliary": {},
+            "history": [],
+            "epochs": 0,
+            "selected_epoch": None,
+            "checkpoint": None,
+            "metrics": task.metrics(table["true"], table["predicted"]),
+            "parameters": sum(run.results["parameters"] for run in runs),
+            "wall_time_s": sum(run.results["wall_time_s"] for run in runs),
+        },
+    )
