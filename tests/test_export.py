@@ -75,7 +75,7 @@ def without_hashes(model):
 # What an export is
 
 
-@pytest.mark.parametrize("front_end", ["fast", "xu2024", "vlss", "none"])
+@pytest.mark.parametrize("front_end", ["fast", "xu2024", "mel", "vlss", "none"])
 def test_export_keeps_the_probabilities(tmp_path, front_end):
     fold = write_fold(tmp_path / "run", "spk08", front_end=front_end)
     export_model(fold, tmp_path / "model")

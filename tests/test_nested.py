@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, TINY, train
+from fake_run import write_run
 from typer.testing import CliRunner
 
 from ser_plugins.cli import app
 from ser_plugins.corpora.protocols import INNER, PROTOCOLS
 from ser_plugins.errors import SerError
+from ser_plugins.evaluation.ensemble import ensemble_seeds
 from ser_plugins.evaluation.folds import SealedError, read_run
 from ser_plugins.evaluation.fusion import fuse
 from ser_plugins.evaluation.sealing import LOG, unseal
@@ -342,3 +344,35 @@ def test_the_list_that_ships_can_be_read_and_its_yamls_are_there():
     for of in trained.values():
         resolve(ROOT / "recipes/EmoDB" / of["yaml"], {key: value for key, value in of.items() if key != "yaml"})
     assert name == "nested"
+
+
+class TestEnsemble:
+    """The seeds of a run put together, as a run of its own."""
+
+    def test_it_is_the_geometric_mean_of_the_seeds_and_reports_like_any_run(self, tmp_path):
+        run = tmp_path / "EmoDB" / "bigru_mha" / "loso"
+        for seed in (1, 2, 3):
+            write_run(run, seed=seed)
+        result = CliRunner().invoke(app, ["ensemble", str(run)])
+        assert result.exit_code == 0, result.output
+        assert "one ensemble of 3 seeds (1, 2, 3)" in result.output.replace("\n", " ")
+        whole = tmp_path / "EmoDB" / "bigru_mha_ensemble" / "loso"
+        runs = read_run(whole)
+        assert {one.results["seed"] for one in runs} == {1}
+        for one in runs:
+            fold = one.results["fold"]
+            tables = [pd.read_csv(run / f"seed_{seed}" / fold / "predictions.csv") for seed in (1, 2, 3)]
+            columns = [column for column in tables[0] if column.startswith("p_")]
+            product = np.prod([table[columns].to_numpy() for table in tables], axis=0) ** (1 / 3)
+            expected = product / product.sum(axis=1, keepdims=True)
+            found = one.predictions["emotion"]
+            np.testing.assert_allclose(found[columns].to_numpy(float), expected, atol=1e-6)
+            assert one.results["parameters"] == 3 * read_run(run)[0].results["parameters"]
+            assert one.results["wall_time_s"] == 180.0
+
+    def test_one_seed_and_sealed_runs_are_refused(self, done, tmp_path):
+        with pytest.raises(SerError, match="with one seed"):
+            ensemble_seeds(write_run(tmp_path / "EmoDB" / "bigru_mha" / "loso"))
+        with pytest.raises(SealedError):
+            ensemble_seeds(done / "loso")
+        assert not (done.parent / "chosen_ensemble").exists()

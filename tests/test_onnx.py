@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from fake_run import CLASSES, random_modules, tone, write_fold, write_run, write_wav
+from fake_run import CLASSES, mel_modules, random_modules, tone, write_fold, write_run, write_wav
 
 from ser_plugins.classifier import ClassifierHead, RegressionHead, UtteranceEncoder
 from ser_plugins.errors import SerError
@@ -79,6 +79,7 @@ def modules(head, **encoder):
         {"front_end": "vlss", "recurrence": "none", "heads": 2},
         {"front_end": "none", "recurrence": "lstm", "heads": 0, "bidirectional": False},
         {"recurrence": "rnn", "heads": 0, "pooling": "attentive"},
+        {"front_end": "mel", "deltas": True, "layer_norm": True, "heads": 2, "pooling": "weighted"},
     ],
     ids=str,
 )
@@ -94,6 +95,17 @@ def test_every_kind_of_model(tmp_path, monkeypatch, waves, kind, encoder):
     waves = waves[:, : lengths.max()]
     expected = in_torch(model, waves, lengths)
     assert facts["output"] == ("score" if expected.ndim == 1 else "probabilities")
+    assert np.abs(run(tmp_path / "model.onnx", waves, lengths) - expected).max() < 1e-4
+
+
+def test_mel_bands(tmp_path, monkeypatch, waves):
+    model = EmotionClassifier(mel_modules(), CLASSES)
+    monkeypatch.setattr(exporter, "open_model", lambda source, device: model)
+    export_onnx("any", tmp_path / "model.onnx")
+    waves, lengths = (values[:3] for values in waves)
+    waves = waves[:, : lengths.max()]
+    expected = in_torch(model, waves, lengths)
+    assert expected.std(axis=0).max() > 1e-3
     assert np.abs(run(tmp_path / "model.onnx", waves, lengths) - expected).max() < 1e-4
 
 
