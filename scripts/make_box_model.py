@@ -1,4 +1,4 @@
-"""Train the model in the box on all ten EmoDB speakers and put it into the package; about ten minutes on one CPU core.
+"""Train the model in the box on all ten EmoDB speakers and put it into the package; about three minutes on one CPU core.
 
 > python scripts/make_box_model.py /path/to/emodb
 
@@ -16,7 +16,7 @@ from ser_plugins.serving.export import export_model
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "EmoDB"
-MEASURED_BY = RECIPE / "results_50_epochs" / "bigru" / "loso"
+MEASURED_BY = RECIPE / "results" / "bigru_mha_mel" / "loso"
 RESULTS = ROOT / "results" / "box"
 
 
