@@ -76,7 +76,7 @@ def write_suite(runs: dict[str, Path], folder, *, command: str = "") -> list[Pat
         written += [folder / "figures" / f"{name}{suffix}" for suffix in (".png", ".pdf")]
     parts = [f"Written by `{command}`; each table as CSV and LaTeX: `tables/`."] * bool(command)
     parts += _once([sheet.markdown() for sheet in tables])
-    parts += [f"![{caption}](figures/{name}.png)\n\n{caption}" for name, (caption, _) in drawings.items()]
+    parts += [f"![{name}](figures/{name}.png)\n\n{caption}" for name, (caption, _) in drawings.items()]
     if comparison:
         parts.append(comparison_markdown(comparison).strip())
     write_text(folder / "tables.md", "\n\n".join(parts) + "\n")
