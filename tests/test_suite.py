@@ -118,6 +118,18 @@ def test_every_score_of_table_6_is_that_of_the_predictions(results, suite):
     assert all(row["paper, accuracy (%)"] for row in rows.values())
 
 
+def test_every_recall_of_every_system_is_that_of_the_predictions_beside_the_papers(results, suite):
+    rows = {row["system"]: row for row in rows_of(suite, "classes")}
+    assert next(iter(rows)) == "the paper's"
+    for system, title in (("bigru", "Bi-GRU"), ("my_own", "my_own")):
+        pairs = answers(results, system)
+        _, recall, _ = by_hand(pairs)
+        for name in CLASSES:
+            column = f"{name} ({sum(true == name for true, _ in pairs)})"
+            assert rows[title][column] == percent(recall[name])
+            assert rows["the paper's"][column] == f"{paper.PER_CLASS['EmoDB'][name]:.2f}"
+
+
 def test_tables_1_4_and_5_are_those_of_the_predictions(results, suite):
     pairs = answers(results, "bigru_mha")
     accuracy, recall, precision = by_hand(pairs)

@@ -15,7 +15,7 @@ from ser_plugins.evaluation.beside import (
 from ser_plugins.evaluation.folds import tasks_in
 from ser_plugins.evaluation.scores import SCORES, percent
 from ser_plugins.evaluation.sheets import NONE, Sheet
-from ser_plugins.evaluation.system_tables import cost_sheet, in_order, systems_sheet, units_sheet
+from ser_plugins.evaluation.system_tables import classes_sheet, cost_sheet, in_order, systems_sheet, units_sheet
 from ser_plugins.evaluation.tables import interval_text
 
 _SETTINGS = {
@@ -53,6 +53,7 @@ def sheets(summaries: dict) -> list[Sheet]:
     return [
         *tables,
         systems_sheet(corpus, summaries),
+        *([classes_sheet(corpus, summaries, task)] if task.kind == "classification" else []),
         units_sheet(corpus, summaries, task),
         cost_sheet(corpus, summaries),
     ]

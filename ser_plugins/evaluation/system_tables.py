@@ -1,4 +1,4 @@
-"""Table 6 with every system that was run, and what the paper lacks: units and cost."""
+"""Table 6 with every system that was run, and what the paper lacks: classes of all systems, units and cost."""
 
 from ser_plugins.evaluation import paper
 from ser_plugins.evaluation.beside import (
@@ -14,6 +14,7 @@ from ser_plugins.evaluation.beside import (
     value_text,
 )
 from ser_plugins.evaluation.folds import tasks_in
+from ser_plugins.evaluation.scores import percent
 from ser_plugins.evaluation.sheets import NONE, Sheet
 from ser_plugins.evaluation.tables import baseline_rows, duration, interval_text
 
@@ -40,6 +41,19 @@ def systems_sheet(corpus: str, summaries: dict) -> Sheet:
     number = "Table 6" if task.kind == "classification" else "The systems of Table 6"
     notes = [*deviations(corpus, summaries), *other_seeds(summaries), *protocols(summaries)]
     return Sheet("table_6", f"{number}: systems on {corpus}.", header, rows, notes)
+
+
+def classes_sheet(corpus: str, summaries: dict, task) -> Sheet:
+    """Recall of every class by every system, the paper's own first."""
+    published, some = paper.PER_CLASS.get(corpus, {}), next(iter(summaries.values()))
+    rows = [["the paper's", *(f"{published[name]:.2f}" for name in task.classes)]] if published else []
+    for name, summary in summaries.items():
+        recalls = [percent(summary["metrics"]["per_class"][each]["recall"], 2) for each in task.classes]
+        rows.append([title_of(corpus, name, summaries), *recalls])
+    counts = {each: some["metrics"]["per_class"][each]["support"] for each in task.classes}
+    columns = [f"{each} ({count})" for each, count in counts.items()]
+    title = f"Recall (%) of every class of {corpus}, with its utterances."
+    return Sheet("classes", title, ["system", *columns], rows, protocols(summaries))
 
 
 def units_sheet(corpus: str, summaries: dict, task) -> Sheet:
