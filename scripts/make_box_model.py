@@ -1,4 +1,4 @@
-"""Train the model in the box on all ten EmoDB speakers and put it into the package; about three minutes on one CPU core.
+"""Train the model in the box on all ten EmoDB speakers and put it into the package; three minutes on one CPU core.
 
 > python scripts/make_box_model.py /path/to/emodb
 
