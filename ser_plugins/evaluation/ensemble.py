@@ -59,7 +59,7 @@ def _write(folder, system, seeds, runs):
     (name, task), *_ = tasks_in(first).items()
     tables = {str(run.results["seed"]): run.predictions[name] for run in runs}
     table = fuse(tables, dict.fromkeys(tables, 1 / len(tables)), task)
-    statement = f"one ensemble of {len(seeds)} seeds ({', '.join(map(str, seeds))})"
+    statement = f"{system}: one ensemble of {len(seeds)} seeds ({', '.join(map(str, seeds))})"
     write_text(folder / "predictions.csv", table.drop(columns="unit").to_csv(index=False, float_format="%.8g"))
     write_json(
         folder / "results.json",
