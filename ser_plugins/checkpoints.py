@@ -45,6 +45,8 @@ class Checkpointer(checkpoints.Checkpointer):
         checkpoint = super().save_checkpoint(*arguments, **options)
         if checkpoint is not None:
             (checkpoint.path / _UNFINISHED).rename(checkpoint.path / checkpoints.METAFNAME)
+        # Deleting old checkpoints follows, for which every process lists them: all must find the same.
+        checkpoints.ddp_barrier()
         return checkpoint
 
     def _save_checkpoint_metafile(self, fpath, *arguments, **options):

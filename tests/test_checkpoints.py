@@ -1,5 +1,10 @@
 """A checkpoint is whole or is none: what a kill in the middle of saving leaves is never loaded."""
 
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 import torch
 from speechbrain.utils import checkpoints as speechbrains
@@ -50,3 +55,24 @@ def test_finished_checkpoints_are_speechbrains(tmp_path):
     loaded = speechbrains.Checkpointer(tmp_path, layers).recover_if_possible()
     assert loaded.meta["epoch"] == 7
     assert layers["second"].weight.item() == 3.0
+
+
+def test_all_processes_delete_the_same(tmp_path):
+    """However late the main process makes a checkpoint whole: SpeechBrain waits for all of them at each deletion."""
+    torch.multiprocessing.spawn(save_twice, (tmp_path,), nprocs=2)
+    (kept,) = (tmp_path / "save").iterdir()
+    assert "epoch: 2" in (kept / "CKPT.yaml").read_text()
+
+
+def save_twice(rank, folder):
+    """One of two processes."""
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))  # by these SpeechBrain knows the main process
+    place = f"file://{folder}/meet"
+    limit = timedelta(seconds=60)
+    torch.distributed.init_process_group("gloo", init_method=place, rank=rank, world_size=2, timeout=limit)
+    rename = Path.rename
+    Path.rename = lambda *arguments: (time.sleep(0.5), rename(*arguments))
+    checkpointer = Checkpointer(folder / "save", recoverables(1.0))
+    for epoch in (1, 2):
+        checkpointer.save_and_keep_only(meta={"epoch": epoch})
+    torch.distributed.destroy_process_group()
