@@ -1,11 +1,14 @@
 """Waveform -> one vector per utterance: what classical systems put into a support vector machine."""
 
+import math
+
 import numpy as np
 import torch
 import torchaudio
 from torch import nn
 
 from ser_plugins.errors import SerError
+from ser_plugins.spectrogram import LogPowerSpectrogram
 
 
 class MFCCStatistics(nn.Module):
@@ -100,3 +103,72 @@ class OpenSmileFunctionals(nn.Module):
             for wave in waves
         ]
         return torch.from_numpy(np.concatenate(vectors)).float()
+
+
+class BandMeans(nn.Module):
+    """Mean log power of mel bands over equal parts of a recording: how the spectrum moves from beginning to end.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Of the waveform, in Hz.
+    bands : int
+        Mel bands between 0 Hz and half the sample rate, of frames of 40 ms every 16 ms.
+    parts : int
+        Of a recording, equally long.
+
+    Attributes
+    ----------
+    settings : tuple
+        What the vector depends on, beside the waveform.
+
+    Example
+    -------
+    >>> BandMeans()(torch.randn(2, 16000)).shape
+    torch.Size([2, 200])
+    """
+
+    def __init__(self, sample_rate=16000, bands=40, parts=5):
+        super().__init__()
+        self.sample_rate, self.parts = sample_rate, parts
+        window = {"win_length": 40.0, "hop_length": 16.0, "n_fft": 2 ** math.ceil(math.log2(0.04 * sample_rate))}
+        self.spectrum = LogPowerSpectrogram(sample_rate, **window, max_frequency=sample_rate / 2, mel_bands=bands)
+        self.settings = ("bands", parts, *self.spectrum.settings)
+
+    def forward(self, waves: torch.Tensor) -> torch.Tensor:
+        """(batch, samples), without padding -> (batch, bands * parts), the parts of a band side by side."""
+        frames = self.spectrum(waves).transpose(1, 2)  # (batch, bands, time)
+        return nn.functional.adaptive_avg_pool1d(frames, self.parts).flatten(1)
+
+
+class JoinedFunctionals(nn.Module):
+    """Several kinds of functionals, one after the other in the vector.
+
+    Arguments
+    ---------
+    kinds : sequence of nn.Module
+        Of this file, all for one sample rate.
+
+    Raises
+    ------
+    SerError
+        Several sample rates.
+
+    Example
+    -------
+    >>> JoinedFunctionals([MFCCStatistics(), BandMeans(parts=2)])(torch.randn(1, 16000)).shape
+    torch.Size([1, 200])
+    """
+
+    def __init__(self, kinds):
+        super().__init__()
+        self.kinds = nn.ModuleList(kinds)
+        rates = sorted({kind.sample_rate for kind in kinds})
+        if len(rates) != 1:
+            raise SerError(got=f"functionals for {rates} Hz", expected="one sample rate", remedy="correct the YAML")
+        (self.sample_rate,) = rates
+        self.settings = tuple(kind.settings for kind in kinds)
+
+    def forward(self, waves: torch.Tensor) -> torch.Tensor:
+        """(batch, samples), without padding -> (batch, functionals)."""
+        return torch.cat([kind(waves) for kind in self.kinds], dim=1)

@@ -122,7 +122,7 @@ def test_opensmile_that_is_missing_or_asked_for_too_much_is_told(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([*FOLD, "--normalisation", "bin"], "expected: train, or speaker"),
+        ([*FOLD, "--normalisation", "bin"], "expected: train, heard:FIELD"),
         (["--protocol", "all"], "got: --protocol all with a classical system"),
     ],
 )

@@ -2,13 +2,18 @@
 
 A YAML with ``compute_functionals`` and ``estimator`` is trained here. Every functional is scaled by mean and deviation
 of the training set (``normalisation: train``), or, as much of the literature does, of each speaker's own recordings
-(``normalisation: speaker``), test speaker included: that is transductive, and every table says so.
+(``normalisation: speaker``), test speaker included: that is transductive, and every table says so. With
+``normalisation: heard:sentence`` the training mean of the recording's sentence is taken out before (or of another field
+of the manifest): known in training, heard of a test recording; see :mod:`ser_plugins.training.heard`.
+
+Functionals are kept in a folder beside the manifests, by the recording's SHA-256 and what they depend on.
 
 Probabilities of a classifier without any are the softmax of its decision values: their order is the classifier's own,
 their size is not calibrated; the report says how far off they are.
 """
 
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +22,12 @@ from sklearn.preprocessing import StandardScaler
 
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.errors import SerError
+from ser_plugins.files import atomic_path
 from ser_plugins.training.data import STORE, encode_targets, load_waveform, speakers
+from ser_plugins.training.heard import HeardMeans
+from ser_plugins.training.settings import sha256
+
+_HEARD = "heard:"
 
 
 class Classical:
@@ -35,10 +45,11 @@ class Classical:
 
     def __init__(self, hparams, protocol):
         self.hparams, self.protocol = hparams, protocol
-        if hparams["normalisation"] not in ("train", "speaker"):
+        normalisation = hparams["normalisation"]
+        if normalisation not in ("train", "speaker") and not str(normalisation).startswith(_HEARD):
             raise SerError(
-                got=f"normalisation {hparams['normalisation']!r}",
-                expected="train, or speaker (transductive)",
+                got=f"normalisation {normalisation!r}",
+                expected="train, heard:FIELD (such as heard:sentence), or speaker (transductive)",
                 remedy="correct the YAML key",
             )
         ((self.target, self.task),) = hparams["tasks"].items()
@@ -48,9 +59,16 @@ class Classical:
         """Run it all; the test set is read last."""
         started = time.monotonic()
         vectors, targets = self._read("train")
+        heard = None
+        if self.hparams["normalisation"].startswith(_HEARD):
+            groups = self._training_groups(self.hparams["normalisation"].removeprefix(_HEARD))
+            heard = HeardMeans().fit(vectors, groups)
+            vectors = heard.without(vectors, groups)
         model = make_pipeline(StandardScaler(), self.hparams["estimator"]).fit(vectors, list(targets.values()))
         self.parameters = _learned(model)
         vectors, targets = self._read("test")
+        if heard:
+            vectors = heard.without(vectors, heard.hear(vectors))
         outputs = self._outputs(model, vectors)
         rows = zip(targets.items(), outputs, strict=True)
         self.predictions[self.target] = {key: self.task.row(true, output) for (key, true), output in rows}
@@ -65,12 +83,16 @@ class Classical:
         manifest = self.hparams[f"{part}_annotation"]
         entries = read_manifest(manifest)
         compute = self.hparams["compute_functionals"]
+        store = Path(self.hparams["manifest_folder"]).parent / "functionals" / sha256(compute.settings)[:16]
+
+        def compute_one(fields):
+            path = fields["wav"].replace("{data_root}", self.protocol["data_root"])
+            return compute(load_waveform(path, compute.sample_rate)[None])[0]
 
         def vector(fields):
-            path = fields["wav"].replace("{data_root}", self.protocol["data_root"])
-            return STORE.get(
-                (fields["sha256"], compute.settings), lambda: compute(load_waveform(path, compute.sample_rate)[None])[0]
-            )
+            key = fields["sha256"]
+            kept = store / f"{key}.npy"
+            return STORE.get((key, compute.settings), lambda: _kept(kept, lambda: compute_one(fields)))
 
         vectors = np.stack([vector(fields).double().numpy() for fields in entries.values()])
         if not np.isfinite(vectors).all():
@@ -82,6 +104,18 @@ class Classical:
         if self.hparams["normalisation"] == "speaker":
             vectors = per_speaker(vectors, list(speakers(entries, manifest).values()))
         return vectors, encode_targets(self.task, self.target, entries, manifest)
+
+    def _training_groups(self, field) -> list:
+        """What the manifest says of every training recording; the test set's is not looked at."""
+        manifest = self.hparams["train_annotation"]
+        groups = {key: fields.get(field) for key, fields in read_manifest(manifest).items()}
+        if lacking := [key for key, group in groups.items() if not isinstance(group, str)]:
+            raise SerError(
+                got=f"{manifest}: {lacking[0]} has no {field!r} in words",
+                expected="one for each recording, for normalisation heard:" + field,
+                remedy="choose another normalisation: this corpus does not say it",
+            )
+        return list(groups.values())
 
     def _outputs(self, model, vectors):
         if self.task.kind == "regression":
@@ -96,6 +130,16 @@ class Classical:
         outputs = np.full((len(vectors), len(self.task.classes)), -np.inf)  # a class that training lacks
         outputs[:, model.classes_] = known
         return outputs.tolist()
+
+
+def _kept(path: Path, compute) -> torch.Tensor:
+    """A vector that another process or an earlier run has left in a file, or computed and left there."""
+    if path.is_file():
+        return torch.from_numpy(np.load(path, allow_pickle=False))
+    vector = compute()
+    with atomic_path(path) as temporary:
+        np.save(temporary, vector.numpy())
+    return vector
 
 
 def _learned(model) -> int:
