@@ -2,6 +2,7 @@
 
 import logging
 import random
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -110,7 +111,7 @@ def train(
             patch.setattr(recipe, "_workers", lambda *_: 0)
         try:
             recipe.run_recipe(
-                [*arguments, *([] if "_svm" in str(yaml_file) else TINY), *options],
+                [*arguments, *([] if re.search("_svm|best", str(yaml_file)) else TINY), *options],
                 prepare=prepare,
                 script=str(ROOT / "recipes" / name / "train.py"),
                 brain_class=brain_class or recipe.EmotionBrain,

@@ -1,6 +1,7 @@
 """Classical baselines: what a pencil and scikit-learn give, under the same folds, files and report as the networks."""
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -14,8 +15,10 @@ from sklearn.svm import SVC
 from ser_plugins.audio import read_wave
 from ser_plugins.corpora.toy_sentiment import write_toy_mosi
 from ser_plugins.errors import SerError
-from ser_plugins.functionals import MFCCStatistics, OpenSmileFunctionals
+from ser_plugins.functionals import BandMeans, JoinedFunctionals, MFCCStatistics, OpenSmileFunctionals
 from ser_plugins.serving.export import export_model
+from ser_plugins.training import data
+from ser_plugins.training.heard import HeardMeans
 
 FOLD = ["--fold", "spk08"]
 
@@ -24,8 +27,8 @@ def fold_of(results_folder, system="mfcc_svm", protocol="loso"):
     return results_folder / system / protocol / "seed_1234" / "spk08"
 
 
-def run(data, folder, *options, system="mfcc_svm", name="EmoDB"):
-    train(data, folder, *options, yaml_file=f"hparams/{system}.yaml", name=name)
+def run(corpus, folder, *options, system="mfcc_svm", name="EmoDB", **how):
+    train(corpus, folder, *options, yaml_file=f"hparams/{system}.yaml", name=name, **how)
 
 
 def vectors(manifest, data):
@@ -60,6 +63,66 @@ def test_predictions_are_those_of_scikit_learn_by_hand(toy_emodb, tmp_path, norm
     assert results["protocol"]["transductive"] == (normalisation == "speaker")
     assert results["metrics"]["WA"] == pytest.approx((table["true"] == table["predicted"]).mean())
     assert results["parameters"] > 0
+
+
+def test_the_mean_of_the_sentence_heard_is_taken_out_and_the_test_sets_own_is_never_read(
+    toy_emodb, tmp_path, monkeypatch
+):
+    heard = []
+
+    def hear(self, unseen):
+        heard.append(self.hearer.predict(unseen))
+        return ["a02"] * len(unseen)  # whatever is heard counts, not what the manifest says
+
+    monkeypatch.setattr(HeardMeans, "hear", hear)
+    run(toy_emodb, tmp_path, *FOLD, "--normalisation", "heard:sentence", here=True)
+    manifests = next(tmp_path.glob("manifests/*/spk08"))
+    (x, y, _), (unseen, _, ids) = (vectors(manifests / f"{part}.json", toy_emodb) for part in ("train", "test"))
+    entries = [list(json.loads((manifests / f"{part}.json").read_text()).values()) for part in ("train", "test")]
+    said, unread = (np.array([entry["sentence"] for entry in part]) for part in entries)
+    assert len(set(said)) == 2
+    hearer = SVC(kernel="linear", C=0.001).fit(scaled(x, x), said)
+    assert heard[0].tolist() == hearer.predict(scaled(unseen, x)).tolist()
+    assert (heard[0] == unread).mean() > 0.9  # it does hear
+    centred = np.stack([row - x[said == sentence].mean(0) for row, sentence in zip(x, said, strict=True)])
+    by_hand = scaled(unseen - x[said == "a02"].mean(0), centred)
+    expected = SVC(C=1.0, break_ties=True).fit(scaled(centred, centred), y).predict(by_hand)
+    table = pd.read_csv(fold_of(tmp_path) / "predictions.csv").set_index("id")
+    assert table.loc[ids, "predicted"].tolist() == expected.tolist()
+    results = json.loads((fold_of(tmp_path) / "results.json").read_text())
+    assert results["protocol"]["normalisation"] == "heard:sentence"
+    assert not results["protocol"]["transductive"]
+
+
+def test_one_sentence_cannot_be_told_from_others():
+    with pytest.raises(SerError, match="every training recording with the same 'a01'"):
+        HeardMeans().fit(np.zeros((2, 3)), ["a01", "a01"])
+
+
+def test_functionals_are_computed_once_for_all_processes_and_runs(toy_emodb, tmp_path, monkeypatch):
+    monkeypatch.setattr(data.STORE, "kept", {})
+    run(toy_emodb, tmp_path, *FOLD, here=True)
+    kept = sorted((tmp_path / "manifests").rglob("functionals/*/*.npy"))
+    assert len(kept) == len(list(toy_emodb.glob("wav/*.wav")))
+    first = (fold_of(tmp_path) / "predictions.csv").read_text()
+    shutil.rmtree(fold_of(tmp_path))
+    monkeypatch.setattr(data.STORE, "kept", {})
+    monkeypatch.setattr(MFCCStatistics, "forward", None)  # would fail
+    run(toy_emodb, tmp_path, *FOLD, here=True)
+    assert (fold_of(tmp_path) / "predictions.csv").read_text() == first
+
+
+def test_means_of_bands_are_those_of_the_frames_and_kinds_stand_side_by_side():
+    wave = torch.randn(1, 16000, generator=torch.Generator().manual_seed(0))
+    compute = BandMeans(bands=8, parts=3)
+    frames = compute.spectrum(wave)[0]
+    assert len(frames) == 63  # divides by 3
+    expected = frames.reshape(3, 21, 8).mean(1).T.flatten()
+    torch.testing.assert_close(compute(wave)[0], expected)
+    joined = JoinedFunctionals([MFCCStatistics(), compute])
+    torch.testing.assert_close(joined(wave), torch.cat([MFCCStatistics()(wave), compute(wave)], dim=1))
+    with pytest.raises(SerError, match="one sample rate"):
+        JoinedFunctionals([MFCCStatistics(), BandMeans(sample_rate=8000)])
 
 
 def test_the_report_is_the_usual_one_and_says_when_it_is_transductive(toy_emodb, tmp_path):
@@ -101,9 +164,10 @@ def test_several_sets_stand_one_after_the_other_and_their_outliers_are_clipped(t
     wave = torch.from_numpy(read_wave(sorted(toy_emodb.glob("wav/*.wav"))[0])[0])[None]
     parts = [OpenSmileFunctionals(name)(wave) for name in ("emobase", "eGeMAPSv02")]
     torch.testing.assert_close(OpenSmileFunctionals("emobase+eGeMAPSv02")(wave), torch.cat(parts, dim=1))
-    run(toy_emodb, tmp_path, *FOLD, system="functionals_svm")
-    results = json.loads((fold_of(tmp_path, "functionals_svm") / "results.json").read_text())
-    assert results["parameters"] > 7449  # at least one number per functional
+    for system, functionals in (("functionals_svm", 7449), ("best", 7649)):
+        run(toy_emodb, tmp_path, *FOLD, system=system)
+        results = json.loads((fold_of(tmp_path, system) / "results.json").read_text())
+        assert results["parameters"] > functionals  # at least one number for each
     hparams = ROOT / "recipes/EmoDB/hparams/functionals_svm.yaml"
     built = load_hyperpyyaml(hparams.read_text(), {"output_folder": str(tmp_path)})
     assert built["estimator"][0].transform(np.array([[-9.0, 0.5, 9.0]])).tolist() == [[-2.0, 0.5, 2.0]]
@@ -123,6 +187,7 @@ def test_opensmile_that_is_missing_or_asked_for_too_much_is_told(monkeypatch):
     ("options", "message"),
     [
         ([*FOLD, "--normalisation", "bin"], "expected: train, heard:FIELD"),
+        ([*FOLD, "--normalisation", "heard:dialect"], "has no 'dialect' in words"),
         (["--protocol", "all"], "got: --protocol all with a classical system"),
     ],
 )

@@ -48,7 +48,7 @@ class HeardMeans:
         names = np.unique(groups)
         if len(names) < 2:
             raise SerError(
-                got=f"every training recording with the same {names[0]!r}",
+                got=f"every training recording with the same {str(names[0])!r}",
                 expected="two groups or more to tell apart",
                 remedy="choose another normalisation",
             )
