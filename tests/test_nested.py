@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from ser_plugins.cli import app
 from ser_plugins.corpora.protocols import INNER, PROTOCOLS
 from ser_plugins.errors import SerError
+from ser_plugins.evaluation.ablation import ablation_table
 from ser_plugins.evaluation.ensemble import ensemble_seeds
 from ser_plugins.evaluation.folds import SealedError, read_run
 from ser_plugins.evaluation.fusion import fuse
@@ -23,6 +24,7 @@ from ser_plugins.evaluation.sealing import LOG, unseal
 from ser_plugins.evaluation.selection import choose_configurations, inner_scores
 from ser_plugins.evaluation.suite import find_runs
 from ser_plugins.evaluation.tasks import Classification, Regression
+from ser_plugins.files import write_json
 from ser_plugins.training import recipe
 from ser_plugins.training.experiments import read_configurations
 from ser_plugins.training.nested import nested
@@ -246,6 +248,48 @@ def test_the_inner_validation_may_have_fewer_seeds(corpus, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run(corpus, tmp_path, "--inner-seeds", "1", "--seeds", "1,2,3")
     assert "give the list another `name`" in capsys.readouterr().err
+
+
+def test_what_each_entry_is_worth_is_that_of_its_own_predictions(done):
+    result = CliRunner().invoke(app, ["ablation", str(done / "selection.json"), "--out", str(done.parent / "table.md")])
+    assert result.exit_code == 0, result.output
+    assert (done.parent / "table.md").read_text() == result.output
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in result.output.splitlines()[2:5]]
+    assert [row[0] for row in cells] == ["`rbf`", "`weak`", "`both`"]
+    assert cells[0][3:] == ["–", "–"]
+    by_hand = {}
+    for name in ("rbf", "weak"):
+        tables = [pd.read_csv(folder / "predictions.csv") for folder in inner_folders(done, name)]
+        hits = pd.concat(tables).assign(hit=lambda table: table["true"] == table["predicted"])
+        recalls = hits.groupby(["seed", "true"])["hit"].mean().groupby("seed").mean()
+        by_hand[name] = 100 * hits["hit"].mean(), 100 * recalls.mean()
+    for row in cells[:2]:
+        assert [float(cell) for cell in row[1:3]] == pytest.approx(by_hand[row[0].strip("`")], abs=0.051)
+    for place in (0, 1):
+        signed = re.match(r"\*\*([+−]?[\d.]+)\*\*", cells[1][3 + place])[1].replace("−", "-")
+        assert float(signed) == pytest.approx(by_hand["weak"][place] - by_hand["rbf"][place], abs=0.051)
+    assert "3 pairs of 3 speakers held out in turn, each utterance predicted twice; 2 seeds" in result.output
+
+
+def test_ablation_tells_what_it_lacks(done, tmp_path):
+    for name, message in (("selection.json", "no file"), ("selection.md", "expected: valid JSON")):
+        shutil.copy(done / name, tmp_path)
+        with pytest.raises(SerError, match=message):
+            ablation_table(tmp_path / name)
+    (tmp_path / "selection.csv").write_text("id\n")
+    with pytest.raises(SerError, match="without the columns fold"):
+        ablation_table(tmp_path / "selection.json")
+
+
+def test_an_ablation_of_numbers_is_by_its_errors(tmp_path):
+    task = {"task": "regression", "target": "sentiment", "classes": [], "scale": "mosi"}
+    write_json(tmp_path / "inner.json", {"task": task})
+    rows = [("a-b", 1, f"{unit}{n}", unit, n - 1.0, n - 1.0, n - 0.5) for unit in "ab" for n in range(3)]
+    table = pd.DataFrame(rows, columns=["fold", "seed", "id", "unit", "true", "exact", "off"])
+    table.to_csv(tmp_path / "inner.csv", index=False)
+    text = ablation_table(tmp_path / "inner.json")
+    assert "| `off` | 0.50 |" in text
+    assert "**+0.50** (+0.50 – +0.50)" in text
 
 
 def test_with_folds_only_the_inner_validation_is_run(corpus, tmp_path):

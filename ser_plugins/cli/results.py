@@ -94,3 +94,21 @@ def leaks(
     print(table, end="")
     if out:
         write_text(out, table)
+
+
+@app.command()
+def ablation(
+    file: Annotated[Path, Argument(help="inner.json or selection.json of a recipe's nested.py, its .csv beside it")],
+    out: Annotated[Path | None, Option(help="also write it to a .md")] = None,
+):
+    """Say what each configuration of a list is worth against the first, by inner validation.
+
+    Example: [cyan]ser ablation results/EmoDB/ablation/inner.json[/cyan]
+    """
+    from ser_plugins.evaluation.ablation import ablation_table
+    from ser_plugins.files import write_text
+
+    table = ablation_table(file)
+    print(table, end="")
+    if out:
+        write_text(out, table)

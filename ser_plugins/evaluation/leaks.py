@@ -10,7 +10,7 @@ from pathlib import Path
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.comparable import Run, difference_intervals, read_one
 from ser_plugins.evaluation.folds import read_run
-from ser_plugins.evaluation.tables import cautions, explained, interval_text, markdown_table
+from ser_plugins.evaluation.tables import cautions, difference_text, explained, interval_text, markdown_table
 
 # Of the settings, what says how a system is tested; the z-norm's mode is that of `normalisation`.
 _TESTED = ("system", "protocol", "unit", "split", "normalisation", "mean_var_norm")
@@ -105,6 +105,4 @@ def _difference(score, run, reference, name) -> str:
     if run is reference:
         return "–"
     difference = run.summary["metrics"][name] - reference.summary["metrics"][name]
-    bounds = difference_intervals(run, reference).get(name)
-    signed = ["+" * (value > 0) + score.text(value) for value in (difference, *(bounds or ()))]
-    return f"**{signed[0]}** ({f'{signed[1]} – {signed[2]}' if bounds else '–'})".replace("-", "−")
+    return difference_text(difference, difference_intervals(run, reference).get(name), score)

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from ser_plugins.corpora.protocols import INNER
 from ser_plugins.errors import SerError
+from ser_plugins.evaluation.ablation import side_by_side
 from ser_plugins.evaluation.folds import fold_results, tasks_in
 from ser_plugins.evaluation.fusion import fuse
 from ser_plugins.evaluation.report import terminal_table, write_report
@@ -85,14 +86,18 @@ def _nested(arguments, prepare, script):
     if not own.folds:
         _refuse_opened(planner.folder, settings)
     run_plans(list(inner.values()), own, planner.run_options)
-    selection, task = _select(configurations, inner, settings["seeds"])
+    selection, task, predictions = _select(configurations, inner, settings["seeds"])
     Console().print(selection_table(selection, task))
     if own.folds:
-        _write_selection(planner.folder / "inner", selection, task)
-        Console().print(f"Inner validation only, as --folds asks for: nothing was tested; {planner.folder}/inner.md")
+        _write_selection(planner.folder / "inner", selection, task, predictions)
+        Console().print(
+            "Inner validation only, as --folds asks for: nothing was tested. What each entry is worth against the "
+            f"first: ser ablation {planner.folder / 'inner.json'}",
+            highlight=False,
+        )
         return
     run = _test(planner, selection["chosen"], settings)
-    _write_selection(planner.folder / "selection", selection, task)
+    _write_selection(planner.folder / "selection", selection, task, predictions)
     if run.why_no_report:
         Console().print(f"{name}: {run.why_no_report}", highlight=False)
     else:
@@ -147,7 +152,8 @@ class _Planner:
         }
 
 
-def _write_selection(path, selection, task):
+def _write_selection(path, selection, task, predictions):
+    write_text(path.with_suffix(".csv"), predictions.to_csv(index=False, float_format="%.8g"))
     write_json(path.with_suffix(".json"), selection)
     write_text(path.with_suffix(".md"), selection_markdown(selection, task) + "\n")
 
@@ -198,25 +204,27 @@ def _refuse_opened(folder, settings):
 
 
 def _select(configurations, plans, seeds) -> tuple:
-    """What selection.json says, and the task."""
+    """What selection.json says, the task, and the predictions of all configurations side by side."""
     found = {key: {_place(job): fold_results(job.folder) for job in plan.jobs} for key, plan in plans.items()}
     results = next(iter(next(iter(found.values())).values())).results
     target, task = next(iter(tasks_in(results).items()))
-    scores = {}
+    tables = {}
     for key in configurations:
         weights = parts_of(key, configurations)
-        tables = [
+        tables[key] = [
             _together({part: found[part][place].predictions[target] for part in weights}, weights, task)
             for place in next(iter(found.values()))
         ]
-        scores[key] = inner_scores(tables, task)
-    return {
+    scores = {key: inner_scores(of, task) for key, of in tables.items()}
+    selection = {
         "rule": RULE,
         "score": task.select,
+        "task": {key: results["protocol"][key] for key in ("task", "target", "classes", "scale")},
         "seeds": [int(seed.removeprefix("seed_")) for seed in seeds],
         "chosen": choose_configurations(scores, task),
         "inner": scores,
-    }, task
+    }
+    return selection, task, side_by_side(tables)
 
 
 def _together(tables, weights, task):

@@ -1,0 +1,111 @@
+"""What each idea is worth: the configurations of a list under inner validation, each held against the first.
+
+Inner validation (``loso-pairs``) predicts every utterance twice, by models that know neither its speaker nor one of two
+others; no test is opened. The utterances are the same for all configurations, so differences are paired, and their
+intervals are bootstraps over the same speakers.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.evaluation.comparable import Run, difference_intervals
+from ser_plugins.evaluation.tables import difference_text, markdown_table
+from ser_plugins.evaluation.tasks import tasks_of
+from ser_plugins.files import read_json
+
+_ROW = ["fold", "seed", "id", "unit", "true"]  # what a row is; after it a column per configuration
+
+
+def side_by_side(tables: dict) -> pd.DataFrame:
+    """Predictions of several configurations for the same tests.
+
+    Arguments
+    ---------
+    tables : dict
+        Configuration -> a table per pair and seed, with ``id``, ``fold``, ``seed``, ``unit``, ``true``, ``predicted``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per seed, pair and utterance: ``fold``, ``seed``, ``id``, ``unit``, ``true``, then a column of predictions
+        per configuration.
+
+    Example
+    -------
+    >>> table = pd.DataFrame([["a-b", 1, "u", "a", "joy", "fear"]], columns=[*_ROW, "predicted"])
+    >>> side_by_side({"plain": [table], "warped": [table.assign(predicted="joy")]}).columns[4:].tolist()
+    ['true', 'plain', 'warped']
+    """
+    together = [
+        pd.concat(of, ignore_index=True).set_index(_ROW)["predicted"].rename(name) for name, of in tables.items()
+    ]
+    return pd.concat(together, axis=1, verify_integrity=True).reset_index()
+
+
+def ablation_table(file) -> str:
+    """A table in markdown: a row per configuration, its scores, and what they differ by from the first one's.
+
+    Arguments
+    ---------
+    file : str or Path
+        ``inner.json`` or ``selection.json`` of a recipe's ``nested.py``; the predictions are in the ``.csv`` beside it.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        A file is missing, or is no such file.
+    """
+    task, table = _read(Path(file))
+    runs = {name: _run(table, name, task) for name in table.columns[len(_ROW) :]}
+    scores = {key: task.scores[key] for key in list(task.scores)[:2]}  # WA and UAR, or MAE and r
+    found = {name: _scores(run) for name, run in runs.items()}
+    first, *others = runs
+    rows = [[f"`{first}`", *(score.text(found[first][key]) for key, score in scores.items()), *["–"] * len(scores)]]
+    for name in others:
+        bounds = difference_intervals(runs[name], runs[first])
+        cells = [
+            difference_text(found[name][key] - found[first][key], bounds.get(key), score)
+            for key, score in scores.items()
+        ]
+        rows.append([f"`{name}`", *(score.text(found[name][key]) for key, score in scores.items()), *cells])
+    labels = [score.label for score in scores.values()]
+    seeds, pairs, units = (table[column].nunique() for column in ("seed", "fold", "unit"))
+    note = (
+        f"Inner validation: {pairs} pairs of {units} speakers held out in turn, each utterance predicted "
+        f"{'twice' if pairs == units else 'once or twice'}; {seeds} seed{'s' * (seeds > 1)}. For comparing, never a "
+        f"result. Differences are from `{first}`; in brackets 95 %, paired bootstrap over speakers."
+    )
+    return (
+        "\n\n".join([markdown_table(["", *labels, *(f"{label}: difference" for label in labels)], rows), note]) + "\n"
+    )
+
+
+def _read(file) -> tuple:
+    """The task, and the predictions side by side."""
+    told = read_json(file)
+    predictions = file.with_suffix(".csv")
+    if not predictions.is_file():
+        raise MissingPathError(
+            got=f"no file {predictions}", expected=f"it beside {file.name}", remedy="call the recipe's nested.py again"
+        )
+    table = pd.read_csv(predictions)
+    if not isinstance(told, dict) or "task" not in told or list(table.columns[: len(_ROW)]) != _ROW:
+        raise SerError(
+            got=f"{file} without `task`, or its .csv without the columns {', '.join(_ROW)}",
+            expected="both as nested.py writes them",
+            remedy="call the recipe's nested.py again",
+        )
+    return next(iter(tasks_of(told["task"]).values())), table
+
+
+def _run(table, name, task) -> Run:
+    """One configuration as a run whose tests are those of the pairs."""
+    trials = table[["seed", "unit", "true"]].assign(id=table["fold"] + "/" + table["id"], predicted=table[name])
+    return Run(None, task, trials, trials.drop_duplicates("id").set_index("id").sort_index())
+
+
+def _scores(run) -> dict:
+    """Means over the seeds."""
+    return run.task.over_seeds([run.task.metrics(of["true"], of["predicted"]) for _, of in run.trials.groupby("seed")])
