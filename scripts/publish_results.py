@@ -1,11 +1,13 @@
 """Copy finished runs into the repository and write their tables into the READMEs, nothing typed by hand.
 
 > python scripts/publish_results.py results/EmoDB/*/loso
+> python scripts/publish_results.py results/EmoDB/ablation
 
 Per run: results.md, and per fold results.json and predictions.csv, all that `ser report` needs to rebuild the rest; of
 a sealed or nested run also when it was opened and what was chosen; figures of the paper's own system only. No weights,
 no audio. Then the tables of all published systems (`ser suite`): the page goes into the recipe's README, Table 6 into
-the main one.
+the main one. Of an ablation, the folder of a list that `nested.py --folds all` has run: the predictions of all entries side
+by side; its table goes into the recipe's README.
 """
 
 import json
@@ -15,6 +17,7 @@ import sys
 from pathlib import Path
 
 from ser_plugins.evaluation import paper
+from ser_plugins.evaluation.ablation import ablation_table
 from ser_plugins.evaluation.report import write_report
 from ser_plugins.evaluation.suite import find_runs, write_suite
 from ser_plugins.files import read_json, write_text
@@ -51,6 +54,15 @@ def keep(run: Path, target: Path, patterns=KEPT) -> None:
     fresh.rename(target)
 
 
+def publish_ablation(folder: Path) -> None:
+    """Copy what `ser ablation` needs, and write its table."""
+    target = RECIPE / "ablations" / folder.name
+    target.mkdir(parents=True, exist_ok=True)
+    for name in ("inner.json", "inner.csv"):
+        shutil.copyfile(folder / name, target / name)
+    fill(RECIPE / "README.md", folder.name, ablation_table(target / "inner.json"))
+
+
 def fill(readme: Path, name: str, text: str) -> None:
     """Replace what stands between the two marks of that name in a README."""
     old = readme.read_text(encoding="utf-8")
@@ -65,8 +77,8 @@ def main():
     """Publish the runs named on the command line, and the tables of all that are published."""
     if not sys.argv[1:]:
         raise SystemExit(__doc__)
-    for argument in sys.argv[1:]:
-        publish(Path(argument))
+    for folder in map(Path, sys.argv[1:]):
+        publish_ablation(folder) if (folder / "inner.json").is_file() else publish(folder)
     results = RECIPE / "results"
     page, *_ = write_suite(find_runs(results), results, command=COMMAND)
     report = results / paper.MAIN / "loso" / "results.md"

@@ -113,3 +113,15 @@ def test_published_tables_of_all_systems_are_what_the_suite_writes_from_the_comm
     assert published.strip().replace("](figures/", "](results/figures/") in readme
     table_6 = (tmp_path / "tables" / "table_6.md").read_text(encoding="utf-8")
     assert table_6.split("\n\n")[1] in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+ABLATIONS = sorted((ROOT / "recipes" / "EmoDB" / "ablations").glob("*/inner.json"))
+
+
+@pytest.mark.parametrize("file", ABLATIONS, ids=lambda file: file.parent.name)
+def test_published_ablations_are_what_the_committed_predictions_give(file):
+    from ser_plugins.evaluation.ablation import ablation_table
+
+    readme = Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
+    marks = f"<!-- {file.parent.name} -->", f"<!-- end of {file.parent.name} -->"
+    assert readme.partition(marks[0])[2].partition(marks[1])[0].strip() == ablation_table(file).strip()
