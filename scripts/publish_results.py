@@ -6,8 +6,8 @@
 Per run: results.md, and per fold results.json and predictions.csv, all that `ser report` needs to rebuild the rest; of
 a sealed or nested run also when it was opened and what was chosen; figures of the paper's own system only. No weights,
 no audio. Then the tables of all published systems (`ser suite`): the page goes into the recipe's README, Table 6 into
-the main one. Of an ablation, the folder of a list that `nested.py --folds all` has run: the predictions of all entries side
-by side; its table goes into the recipe's README.
+the main one. Of an ablation, the folder of a list that `nested.py --folds all` has run: the predictions of all entries
+side by side; its table goes into the recipe's README.
 """
 
 import json

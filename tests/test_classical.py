@@ -187,6 +187,7 @@ def test_opensmile_that_is_missing_or_asked_for_too_much_is_told(monkeypatch):
     ("options", "message"),
     [
         ([*FOLD, "--normalisation", "bin"], "expected: train, heard:FIELD"),
+        ([*FOLD, "--normalisation", "heard:emotion"], "not the target"),
         ([*FOLD, "--normalisation", "heard:dialect"], "has no 'dialect' in words"),
         (["--protocol", "all"], "got: --protocol all with a classical system"),
     ],

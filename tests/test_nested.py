@@ -276,9 +276,10 @@ def test_ablation_tells_what_it_lacks(done, tmp_path):
         shutil.copy(done / name, tmp_path)
         with pytest.raises(SerError, match=message):
             ablation_table(tmp_path / name)
-    (tmp_path / "selection.csv").write_text("id\n")
-    with pytest.raises(SerError, match="without the columns fold"):
-        ablation_table(tmp_path / "selection.json")
+    for text in ("id\n", ""):
+        (tmp_path / "selection.csv").write_text(text)
+        with pytest.raises(SerError, match="without the columns fold"):
+            ablation_table(tmp_path / "selection.json")
 
 
 def test_an_ablation_of_numbers_is_by_its_errors(tmp_path):

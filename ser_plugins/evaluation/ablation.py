@@ -61,15 +61,15 @@ def ablation_table(file) -> str:
     runs = {name: _run(table, name, task) for name in table.columns[len(_ROW) :]}
     scores = {key: task.scores[key] for key in list(task.scores)[:2]}  # WA and UAR, or MAE and r
     found = {name: _scores(run) for name, run in runs.items()}
-    first, *others = runs
-    rows = [[f"`{first}`", *(score.text(found[first][key]) for key, score in scores.items()), *["–"] * len(scores)]]
-    for name in others:
-        bounds = difference_intervals(runs[name], runs[first])
-        cells = [
+    first, rows = next(iter(runs)), []
+    for name, run in runs.items():
+        bounds = difference_intervals(run, runs[first])
+        differences = [
             difference_text(found[name][key] - found[first][key], bounds.get(key), score)
             for key, score in scores.items()
         ]
-        rows.append([f"`{name}`", *(score.text(found[name][key]) for key, score in scores.items()), *cells])
+        values = [score.text(found[name][key]) for key, score in scores.items()]
+        rows.append([f"`{name}`", *values, *(["–"] * len(scores) if name == first else differences)])
     labels = [score.label for score in scores.values()]
     seeds, pairs, units = (table[column].nunique() for column in ("seed", "fold", "unit"))
     note = (
@@ -90,7 +90,10 @@ def _read(file) -> tuple:
         raise MissingPathError(
             got=f"no file {predictions}", expected=f"it beside {file.name}", remedy="call the recipe's nested.py again"
         )
-    table = pd.read_csv(predictions)
+    try:
+        table = pd.read_csv(predictions, dtype=dict.fromkeys(("fold", "id", "unit"), str))
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
+        table = pd.DataFrame()
     if not isinstance(told, dict) or "task" not in told or list(table.columns[: len(_ROW)]) != _ROW:
         raise SerError(
             got=f"{file} without `task`, or its .csv without the columns {', '.join(_ROW)}",

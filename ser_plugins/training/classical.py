@@ -45,14 +45,15 @@ class Classical:
 
     def __init__(self, hparams, protocol):
         self.hparams, self.protocol = hparams, protocol
-        normalisation = hparams["normalisation"]
-        if normalisation not in ("train", "speaker") and not str(normalisation).startswith(_HEARD):
+        ((self.target, self.task),) = hparams["tasks"].items()
+        normalisation = str(hparams["normalisation"])
+        heard = normalisation.startswith(_HEARD) and normalisation != _HEARD + self.target
+        if not heard and normalisation not in ("train", "speaker"):
             raise SerError(
                 got=f"normalisation {normalisation!r}",
-                expected="train, heard:FIELD (such as heard:sentence), or speaker (transductive)",
+                expected="train, heard:FIELD (such as heard:sentence, not the target), or speaker (transductive)",
                 remedy="correct the YAML key",
             )
-        ((self.target, self.task),) = hparams["tasks"].items()
         self.predictions, self.parameters, self.seconds = {self.target: {}}, 0, 0.0
 
     def train_and_test(self):
