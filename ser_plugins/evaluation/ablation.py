@@ -11,7 +11,8 @@ import pandas as pd
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.comparable import Run, difference_intervals
-from ser_plugins.evaluation.tables import difference_text, markdown_table
+from ser_plugins.evaluation.comparison_tables import difference_text
+from ser_plugins.evaluation.tables import markdown_table
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.files import read_json
 

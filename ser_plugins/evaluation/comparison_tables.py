@@ -186,6 +186,19 @@ def _with_sd(score, mean, sd):
     return score.text(mean, 2) if sd is None else f"{score.text(mean, 2)} ± {score.text(sd, 2)}"
 
 
+def difference_text(difference: float, bounds, score) -> str:
+    """A difference and its interval, all of them signed.
+
+    Example
+    -------
+    >>> from ser_plugins.evaluation.scores import Score
+    >>> difference_text(-0.02, [-0.05, 0.01], Score("WA")), difference_text(0.02, None, Score("WA"))
+    ('**−2.0** (−5.0 – +1.0)', '**+2.0** (–)')
+    """
+    signed = ["+" * (value > 0) + score.text(value) for value in (difference, *(bounds or ()))]
+    return f"**{signed[0]}** ({f'{signed[1]} – {signed[2]}' if bounds else '–'})".replace("-", "−")
+
+
 def _signed(score, difference, digits=2):
     if difference is None:
         return "–"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.comparable import Run, difference_intervals, read_one
+from ser_plugins.evaluation.comparison_tables import difference_text
 from ser_plugins.evaluation.folds import read_run
-from ser_plugins.evaluation.tables import cautions, difference_text, explained, interval_text, markdown_table
+from ser_plugins.evaluation.tables import cautions, explained, interval_text, markdown_table
 
 # Of the settings, what says how a system is tested; the z-norm's mode is that of `normalisation`.
 _TESTED = ("system", "protocol", "unit", "split", "normalisation", "mean_var_norm")

@@ -228,19 +228,6 @@ def interval_text(bounds, score) -> str:
     return "–" if bounds is None else " – ".join(score.text(bound) for bound in bounds)
 
 
-def difference_text(difference: float, bounds, score) -> str:
-    """A difference and its interval, all of them signed.
-
-    Example
-    -------
-    >>> from ser_plugins.evaluation.scores import Score
-    >>> difference_text(-0.02, [-0.05, 0.01], Score("WA")), difference_text(0.02, None, Score("WA"))
-    ('**−2.0** (−5.0 – +1.0)', '**+2.0** (–)')
-    """
-    signed = ["+" * (value > 0) + score.text(value) for value in (difference, *(bounds or ()))]
-    return f"**{signed[0]}** ({f'{signed[1]} – {signed[2]}' if bounds else '–'})".replace("-", "−")
-
-
 def _provenance(summary: dict) -> list[tuple[str, str]]:
     """Where the numbers come from, as (name, text) pairs."""
     command = [("command", f"`{summary['command']}`")] if summary["command"] else []
