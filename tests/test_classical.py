@@ -105,6 +105,16 @@ def test_functionals_are_computed_once_for_all_processes_and_runs(toy_emodb, tmp
     kept = sorted((tmp_path / "manifests").rglob("functionals/*/*.npy"))
     assert len(kept) == len(list(toy_emodb.glob("wav/*.wav")))
     first = (fold_of(tmp_path) / "predictions.csv").read_text()
+
+    whole = kept[0].read_bytes()
+    for damaged in (b"", whole[:-7], b"\x80\x04\x95"):  # empty, cut short, something else
+        kept[0].write_bytes(damaged)
+        shutil.rmtree(fold_of(tmp_path))
+        monkeypatch.setattr(data.STORE, "kept", {})
+        run(toy_emodb, tmp_path, *FOLD, here=True)
+        assert (fold_of(tmp_path) / "predictions.csv").read_text() == first
+        assert kept[0].read_bytes() == whole
+
     shutil.rmtree(fold_of(tmp_path))
     monkeypatch.setattr(data.STORE, "kept", {})
     monkeypatch.setattr(MFCCStatistics, "forward", None)  # would fail

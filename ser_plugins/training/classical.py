@@ -135,9 +135,10 @@ class Classical:
 
 def _kept(path: Path, compute) -> torch.Tensor:
     """A vector that another process or an earlier run has left in a file, or computed and left there."""
-    if path.is_file():
+    try:
         return torch.from_numpy(np.load(path, allow_pickle=False))
-    vector = compute()
+    except (OSError, ValueError, EOFError):  # none yet, or one that the disk has damaged
+        vector = compute()
     with atomic_path(path) as temporary:
         np.save(temporary, vector.numpy())
     return vector
