@@ -159,7 +159,8 @@ class ZNorm(nn.Module):
         Width of the frames.
     mode : str
         ``bin``: a mean and deviation per bin. ``scalar``: one for all bins. ``utterance``: every item by its own, per
-        bin; nothing to fit. ``utterance_mean``: every item's own mean, the training set's deviation around such means.
+        bin; nothing to fit. ``utterance_mean``: every item's own mean, the training set's deviation around such means
+        (``mean`` is the training set's all the same, for whoever asks how far from it a recording is).
         ``speaker``: as ``bin``, of frames that training has normalised speaker by speaker before (transductive).
     floor : float
         Smallest deviation divided by, so that a constant bin gives 0.
@@ -195,15 +196,17 @@ class ZNorm(nn.Module):
         for frames, lengths in batches:
             counts = frame_counts(lengths, frames)
             mask = frame_mask(counts, frames.shape[1])
-            if self.mode == "utterance_mean":
-                frames = frames - _utterance_mean(frames, mask[..., None], counts)
             real = frames[mask].double()  # (frames, bins)
             if self.mode == "scalar":
                 real = real.reshape(-1, 1)
             new_mean = real.mean(0)
             step = new_mean - mean
             total = count + len(real)
-            deviation = deviation + (real - new_mean).square().sum(0) + step.square() * (count * len(real) / total)
+            if self.mode == "utterance_mean":
+                own = (frames - _utterance_mean(frames, mask[..., None], counts))[mask].double()
+                deviation = deviation + own.square().sum(0)
+            else:
+                deviation = deviation + (real - new_mean).square().sum(0) + step.square() * (count * len(real) / total)
             mean = mean + step * (len(real) / total)
             count = total
         if count == 0:

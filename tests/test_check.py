@@ -34,10 +34,11 @@ def check(tmp_path):
     return of
 
 
-@pytest.fixture(scope="module")
-def model():
+@pytest.fixture(scope="module", params=["bin", "utterance_mean"])
+def model(request):
     """A model whose training set was this noise."""
     modules = random_modules()
+    modules["mean_var_norm"].mode = request.param
     frames = modules["compute_features"](torch.tensor(noise(20), dtype=torch.float32)[None])
     modules["mean_var_norm"].fit([(frames, None)])
     return EmotionClassifier(modules, CLASSES)

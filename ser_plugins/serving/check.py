@@ -139,9 +139,9 @@ def _distance(path, model):
         return None
     total = frames = 0
     for block in open_recording(path, model.sample_rate, seconds=10.0):
-        normed = norm(features(block[None].to(model.device)))[0]  # (time, bins)
-        total, frames = total + normed.sum(0), frames + len(normed)
-    return float((total / frames).square().mean().sqrt())
+        powers = features(block[None].to(model.device))[0]  # (time, bins)
+        total, frames = total + powers.sum(0), frames + len(powers)
+    return float(((total / frames - norm.mean) / norm.std.clamp(min=norm.floor)).square().mean().sqrt())
 
 
 def _findings(check, model):
