@@ -37,12 +37,12 @@ def random_modules(seed=0, front_end="fast", heads=2):
 
 
 def mel_modules():
-    """As :func:`random_modules`, on mel bands, with what bigru_mha_mel has."""
+    """As :func:`random_modules`, on mel bands, with what bigru_mha_mel_mean has, the model in the box."""
     found = random_modules()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         found["compute_features"] = LogPowerSpectrogram(n_fft=1024, max_frequency=8000.0, mel_bands=40)
-        found["mean_var_norm"] = ZNorm(40).fit([(torch.randn(2, 50, 40) * 3 - 8, None)])
+        found["mean_var_norm"] = ZNorm(40, "utterance_mean").fit([(torch.randn(2, 50, 40) * 3 - 8, None)])
         encoder = {"front_end": "mel", "deltas": True, "layer_norm": True, "pooling": "weighted"}
         found["embedding_model"] = UtteranceEncoder(bins=40, hidden_size=8, heads=2, layers=1, **encoder)
         found["classifier"] = ClassifierHead(found["embedding_model"].output_size, classes=7, input_dropout=0.3)
