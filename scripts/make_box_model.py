@@ -16,7 +16,7 @@ from ser_plugins.serving.export import export_model
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "EmoDB"
-MEASURED_BY = RECIPE / "results" / "bigru_mha_mel" / "loso"
+MEASURED_BY = RECIPE / "results" / "bigru_mha_mel_mean" / "loso"
 RESULTS = ROOT / "results" / "box"
 
 

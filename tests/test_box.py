@@ -13,7 +13,7 @@ from ser_plugins.evaluation.folds import read_run
 from ser_plugins.evaluation.report import aggregate
 from ser_plugins.inference import BOX, EmotionClassifier, SentimentRegressor, SerError, open_model
 
-MEASURED = ROOT / "recipes" / "EmoDB" / "results" / "bigru_mha_mel" / "loso"
+MEASURED = ROOT / "recipes" / "EmoDB" / "results" / "bigru_mha_mel_mean" / "loso"
 
 
 @pytest.fixture(scope="module")

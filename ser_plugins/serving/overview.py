@@ -25,7 +25,7 @@ def overview(folders: Iterable = ()) -> Iterator[dict]:
     -------
     >>> [box] = overview()
     >>> box["corpus"], box["system"], len(box["classes"])
-    ('EmoDB', 'bigru_mha_mel', 7)
+    ('EmoDB', 'bigru_mha_mel_mean', 7)
     """
     yield _row("box", BOX)
     for folder in map(Path, folders):
