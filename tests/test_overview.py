@@ -9,7 +9,7 @@ from fake_run import CLASSES, tone, write_run
 from typer.testing import CliRunner
 
 from ser_plugins.cli import app
-from ser_plugins.inference import open_model
+from ser_plugins.inference import BOX, open_model
 from ser_plugins.serving.attention_map import attention_map
 from ser_plugins.serving.export import export_ensemble, export_model
 from ser_plugins.serving.overview import overview
@@ -57,7 +57,9 @@ def test_the_exit_code_says_whether_all_load(models, tmp_path):
 
 def test_the_table_has_the_score_with_its_interval(models):
     line = next(line for line in listed()[1].splitlines() if "box" in line)
-    assert "UAR 69.0 (60.6 – 76.8)" in line
+    card = json.loads((BOX / "model.json").read_text())
+    score, (low, high) = (100 * card["metrics"]["UAR"], (100 * value for value in card["intervals"]["UAR"]))
+    assert f"UAR {score:.1f} ({low:.1f} – {high:.1f})" in line
     assert "protocol loso, 10 folds, unit speaker" in line
 
 
