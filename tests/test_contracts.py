@@ -57,7 +57,9 @@ def test_plugins_know_no_wing(path):
     assert not uses(path, *(f"ser_plugins.{wing}" for wing in (*WINGS, "inference", "cli")))
 
 
-@pytest.mark.parametrize("path", files("corpora", "evaluation"), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", files("corpora", "evaluation", "sound"), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_corpora_and_evaluation_know_neither_torch_nor_speechbrain(path):
     assert not uses(path, "torch", "torchaudio", "speechbrain", "ser_plugins.training", "ser_plugins.serving")
 

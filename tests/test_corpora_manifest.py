@@ -2,6 +2,7 @@
 
 import json
 import struct
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -50,6 +51,47 @@ def test_one_sample_makes_another_recording(wav, tmp_path):
     changed[7] += 1
     soundfile.write(tmp_path / "changed.wav", changed, 16000)
     assert measure(wav).audio_sha256 != measure(tmp_path / "changed.wav").audio_sha256
+
+
+class TestFloats:
+    """Read as 16-bit integers, a float file is all zeros: its hash was once that of its length."""
+
+    @pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.au", "a.w64"])
+    @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+    def test_a_float_copy_is_the_same_recording(self, wav, tmp_path, name, subtype):
+        soundfile.write(tmp_path / name, SAMPLES / 32768, 16000, subtype=subtype)
+        assert measure(tmp_path / name).audio_sha256 == measure(wav).audio_sha256
+
+    @pytest.mark.parametrize("subtype", ["PCM_24", "PCM_32"])
+    def test_a_copy_in_longer_integers_is_the_same_recording(self, wav, tmp_path, subtype):
+        soundfile.write(tmp_path / "a.wav", SAMPLES, 16000, subtype=subtype)
+        assert measure(tmp_path / "a.wav").audio_sha256 == measure(wav).audio_sha256
+
+    def test_a_float_copy_of_24_bits_is_the_same_recording(self, tmp_path):
+        wave = np.random.default_rng(0).integers(-(2**23), 2**23, 1600) / 2**23
+        soundfile.write(tmp_path / "a.wav", wave, 16000, subtype="PCM_24")
+        soundfile.write(tmp_path / "b.wav", wave, 16000, subtype="FLOAT")
+        assert measure(tmp_path / "a.wav").audio_sha256 == measure(tmp_path / "b.wav").audio_sha256
+
+    @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+    @pytest.mark.parametrize("scale", [0.9, 1e-3, 1e-6, 1e-30, 32768.0])
+    def test_recordings_of_one_length_are_told_apart(self, tmp_path, subtype, scale):
+        rng = np.random.default_rng(0)
+        for name in "ab":
+            soundfile.write(tmp_path / f"{name}.wav", rng.uniform(-scale, scale, 1600), 16000, subtype=subtype)
+        assert measure(tmp_path / "a.wav").audio_sha256 != measure(tmp_path / "b.wav").audio_sha256
+
+    def test_the_hash_of_integers_is_that_of_their_16_bits(self, wav):
+        assert measure(wav).audio_sha256 == sha256(SAMPLES.astype("<i2").tobytes()).hexdigest()
+
+    @pytest.mark.parametrize("name", ["a.mp3", "a.ogg", "a.flac"])
+    def test_compressed_recordings_are_told_apart(self, tmp_path, name):
+        for folder, seed in (("x", 0), ("y", 1)):
+            (tmp_path / folder).mkdir()
+            soundfile.write(tmp_path / folder / name, np.random.default_rng(seed).uniform(-0.5, 0.5, 8000), 16000)
+        one, other = (measure(tmp_path / folder / name) for folder in "xy")
+        assert one.duration == other.duration > 0
+        assert one.audio_sha256 != other.audio_sha256
 
 
 def test_what_cannot_be_decoded_is_hashed_only(tmp_path):

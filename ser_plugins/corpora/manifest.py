@@ -13,6 +13,7 @@ import soundfile
 
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, sha256_of
+from ser_plugins.sound.samples import samples_sha256
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,17 @@ class Sound:
 def measure(path) -> Sound:
     """Hash and decode one audio file.
 
-    ``audio_sha256`` is the hash of the decoded 16-bit samples: equal for two files that differ only in their header,
-    container or lossless compression.
+    ``audio_sha256`` is :func:`ser_plugins.sound.samples.samples_sha256`: equal for two files that differ only in their
+    header, container, lossless compression or kind of number.
     """
     path = Path(path)
     sha256, size = sha256_of(path), path.stat().st_size
     try:
-        samples, sample_rate = soundfile.read(path, dtype="int16", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            digest, frames = samples_sha256(file)
+            return Sound(sha256, size, file.samplerate, file.channels, frames / file.samplerate, digest)
     except (soundfile.LibsndfileError, RuntimeError):
         return Sound(sha256, size)
-    digest = hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
-    return Sound(sha256, size, sample_rate, samples.shape[1], len(samples) / sample_rate, digest)
 
 
 def entry(utterance: Utterance, sound: Sound, wav_folder: str) -> dict:

@@ -13,6 +13,8 @@ from ser_plugins.corpora.manifest import Sound, measure
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.files import read_json, write_json
 
+MEASURED_BY = 2  # the rules that records are made by; those of other rules are made anew
+
 
 def list_wavs(folder) -> list[str]:
     """List every wav in ``folder`` by its path below it, sorted; macOS's ``._*`` companions are no wavs."""
@@ -59,10 +61,11 @@ def measure_remembered(folder, names, memory: Path) -> dict:
             done = zip(new, pool.map(_examine, [paths[name] for name in new]), strict=True)
             console = Console(stderr=True)
             for name, sound in track(done, "reading recordings", len(new), console=console, disable=quiet):
-                records[str(paths[name])] = {"stamp": stamps[name], **dataclasses.asdict(sound)}
+                records[str(paths[name])] = {"stamp": stamps[name], "rules": MEASURED_BY, **dataclasses.asdict(sound)}
     if records != known:
         write_json(memory, records)
-    return {n: Sound(**{k: v for k, v in records[str(paths[n])].items() if k != "stamp"}) for n in stamps}
+    names_of_fields = [field.name for field in dataclasses.fields(Sound)]
+    return {name: Sound(**{field: records[str(paths[name])][field] for field in names_of_fields}) for name in stamps}
 
 
 def _stamp(path) -> list:
@@ -83,7 +86,9 @@ def _examine(path) -> Sound:
 def _recall(memory) -> dict:
     try:
         known = read_json(memory)
-        fields = {"stamp", *(field.name for field in dataclasses.fields(Sound))}
-        return {path: record for path, record in known.items() if set(record) == fields}
+        fields = {"stamp", "rules", *(field.name for field in dataclasses.fields(Sound))}
+        return {
+            path: record for path, record in known.items() if set(record) == fields and record["rules"] == MEASURED_BY
+        }
     except (SerError, AttributeError, TypeError):
         return {}
