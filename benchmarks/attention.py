@@ -11,13 +11,14 @@ from harness import (
     in_fresh_process,
     one_core,
     parser,
-    peak_memory,
     side_by_side,
     significant,
     spread,
     table,
     target,
 )
+
+from ser_plugins.machine import peak_memory
 
 FRAMES = (100, 250, 500, 1000, 2000, 4000, 8000)
 LAYERS = {

@@ -12,9 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import ROOT, Report, cores, gpu_name, parser, recordings, run, significant, table, target
+from harness import ROOT, Report, gpu_name, parser, recordings, run, significant, table, target
 
 from ser_plugins.files import read_json
+from ser_plugins.machine import cores
 
 TARGETS = {"bigru_mha": 2.0, "bigru_mha_xu2024": 10.0}  # minutes on one H200
 TITLE = "Ten folds, 80 epochs, one GPU: minutes of wall time"

@@ -12,7 +12,6 @@ import datetime
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from typing import NamedTuple
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.files import write_json
+from ser_plugins.machine import load_average, memory_size, processor, tie_to_one_core
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -79,13 +79,7 @@ def one_core() -> None:
     """Tie this process and its children to one core and one thread."""
     assert "torch" not in sys.modules, "libraries count the cores when they are imported"
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    tie_to_one_core()
 
 
 def side_by_side(systems: dict, rounds: int) -> dict:
@@ -141,18 +135,6 @@ def percentile_95(values) -> float:
     return statistics.quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]
 
 
-def peak_memory() -> float:
-    """Peak resident memory of this process so far, in MiB.
-
-    Linux hands ``ru_maxrss`` of a large parent down to the child that it starts, so /proc is asked where there is one.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
 def in_fresh_process(function, *arguments, environment=None):
     """Call a function of a benchmark in a new Python; arguments and result travel as JSON.
 
@@ -178,7 +160,7 @@ def run(command, environment=None) -> str:
     variables = {**os.environ, **(environment or {})}
     variables = {name: value for name, value in variables.items() if value is not None}
     command = [str(part) for part in command]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=variables, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
         raise SerError(
             got=f"{' '.join(command)[:300]} ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}",
@@ -213,13 +195,14 @@ def gpu_name():
 
 def machine() -> dict:
     """What was measured on, and how busy it was just then."""
-    cpu, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
-    if info.is_file():
-        models = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        cpu = models[0] if models else cpu
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    load = [round(value, 2) for value in os.getloadavg()]
-    return {"cpu": cpu, "cores": os.cpu_count(), "memory_GB": round(memory), "gpu": gpu_name(), "load_average": load}
+    memory, load = memory_size(), load_average()
+    return {
+        "cpu": processor(),
+        "cores": os.cpu_count(),
+        "memory_GB": None if memory is None else round(memory / 2**30),
+        "gpu": gpu_name(),
+        "load_average": None if load is None else [round(value, 2) for value in load],
+    }
 
 
 def versions() -> dict:

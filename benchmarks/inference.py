@@ -19,7 +19,6 @@ from harness import (
     in_fresh_process,
     one_core,
     parser,
-    peak_memory,
     percentile_95,
     run,
     side_by_side,
@@ -29,6 +28,8 @@ from harness import (
     target,
 )
 from models import CLASSES, FRONT_ENDS, OURS, SYSTEMS, build, our_modules, write_model
+
+from ser_plugins.machine import peak_memory
 
 RATE, SECONDS, BATCH = 16000, 3, 8
 

@@ -12,7 +12,9 @@ import time
 from itertools import zip_longest
 from pathlib import Path
 
-from harness import Report, in_fresh_process, one_core, parser, peak_memory, significant, spread, table, target
+from harness import Report, in_fresh_process, one_core, parser, significant, spread, table, target
+
+from ser_plugins.machine import peak_memory
 
 RATE, WINDOW = 16000, 3.0
 LENGTHS = {"1 s": 1, "10 s": 10, "1 min": 60, "10 min": 600, "1 h": 3600}

@@ -116,13 +116,14 @@ def sections(benchmarks) -> list:
 def circumstances(benchmark) -> str:
     """Command, date, machine, load and versions in words."""
     machine = benchmark["machine"]
-    load = ", ".join(map(str, machine["load_average"]))
+    load = ", ".join(map(str, machine["load_average"] or ["unknown"]))
     versions = ", ".join(f"{name} {found}" for name, found in benchmark["versions"].items())
     corpus = f" Corpus: {benchmark['corpus']}." if benchmark["corpus"] else ""
     quick = " **A quick run: figures are not to be cited.**" if benchmark["quick"] else ""
+    memory = f"{machine['memory_GB'] or '?'} GB"
     return (
         f"`{benchmark['command']}`, {benchmark['date'][:10]}, {benchmark['seconds']:.0f} s.{corpus} {machine['cpu']}, "
-        f"{machine['cores']} cores, {machine['memory_GB']} GB, {machine['gpu'] or 'no GPU'}; load before it {load}. "
+        f"{machine['cores']} cores, {memory}, {machine['gpu'] or 'no GPU'}; load before it {load}. "
         f"{versions[0].upper()}{versions[1:]}.{quick}"
     )
 

@@ -24,7 +24,6 @@ import scaling
 from harness import (
     ROOT,
     Report,
-    cores,
     in_fresh_process,
     parser,
     recordings,
@@ -36,6 +35,7 @@ from harness import (
 )
 
 from ser_plugins.files import read_json
+from ser_plugins.machine import cores
 from ser_plugins.training.launchers import WORKER_ENVIRONMENT
 
 FOLDS, EPOCHS = 10, 80  # what is extrapolated to

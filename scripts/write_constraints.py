@@ -25,7 +25,7 @@ def resolve(python: str) -> dict[str, str]:
         subprocess.run([*pip, "install", "--upgrade", "pip"], check=True)
         report = f"{folder}/report.json"
         subprocess.run([*pip, "install", "--dry-run", "--report", report, f"{ROOT}[dev,tensorboard]"], check=True)
-        installs = json.loads(Path(report).read_text())["install"]
+        installs = json.loads(Path(report).read_text(encoding="utf-8"))["install"]
     found = {item["metadata"]["name"].lower().replace("_", "-"): item["metadata"]["version"] for item in installs}
     del found["ser-plugins"]
     return found

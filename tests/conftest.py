@@ -70,6 +70,14 @@ def write_stereo(target, source) -> Path:
     return target
 
 
+def link(path, target) -> None:
+    """Make a symbolic link, or skip the test: on Windows it is a right that not everyone has."""
+    try:
+        path.symlink_to(target)
+    except OSError as error:
+        pytest.skip(f"no symbolic links here: {error}")
+
+
 # A model and a schedule that train in a second.
 TINY = [
     *("--hidden_size", "8", "--heads", "2", "--layers", "1"),

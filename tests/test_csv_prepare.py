@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import PureWindowsPath
 
 import numpy as np
 import pytest
@@ -287,6 +288,10 @@ class TestLaws:
         assert os.path.basename(fold) == fold
         assert not set(fold) & set(" ,.:;/\\")
         assert fold.lower() not in ("all", "true", "false", "yes", "no", "null")
+
+    @pytest.mark.parametrize("name", ["con", "NUL", "Aux.", "lpt1", "com9"])
+    def test_a_speaker_called_like_a_device_of_windows_still_gets_a_folder(self, name):
+        assert not PureWindowsPath(fold_name(name)).is_reserved()
 
     @given(number=st.floats(1, 1e6))
     def test_numbers_are_numbers(self, number):

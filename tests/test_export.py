@@ -11,6 +11,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from conftest import link
 from fake_run import CLASSES, FOLDS, random_modules, tone, write_fold, write_run, write_wav
 from safetensors.torch import load_file, save_file
 from speechbrain.inference.classifiers import EncoderClassifier
@@ -511,7 +512,7 @@ def test_a_model_json_that_leaves_files_out_or_points_elsewhere_is_refused(model
 def test_links_out_of_the_folder_are_refused(model, tmp_path):
     for name in ("hyperparams.yaml", "classifier.safetensors", "model.json"):
         shutil.move(model / name, tmp_path / name)
-        (model / name).symlink_to(tmp_path / name)
+        link(model / name, tmp_path / name)
         with pytest.raises(SerError, match=f"{name} leads to .*expected: files inside the model's folder"):
             load_model(model)
         (model / name).unlink()

@@ -1,8 +1,8 @@
 """Launchers: every job ends once, whatever happens to a worker; a failure is tried once more, then told."""
 
 import io
+import multiprocessing
 import os
-import signal
 from dataclasses import replace
 
 import pytest
@@ -24,7 +24,7 @@ def training(kind, folder):
     if kind == "fails" or (kind == "fails once" and attempt == 1):
         raise OSError("the disk went away")
     if kind == "killed" or (kind == "killed once" and attempt == 1):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(9)  # as by SIGKILL: nothing is cleaned up
     return {"metrics": None, "wall_time_s": 0.0, "process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
 
 
@@ -104,8 +104,7 @@ def test_an_interrupt_ends_the_workers(tmp_path):
     started = Local(1).run(jobs_in(tmp_path, "fine", "fine"), no_tick)
     _, results, _ = next(started)
     started.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(results["process"], 0)
+    assert results["process"] not in [process.pid for process in multiprocessing.active_children()]
 
 
 def test_a_folder_sent_back_is_whole_and_says_finished_last(tmp_path, monkeypatch):

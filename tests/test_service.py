@@ -251,6 +251,7 @@ def test_batches_are_bounded_in_number_and_padding_and_errors_reach_all():
     assert [type(outcome) for outcome in asyncio.run(submit(13, 2))] == [ValueError, int]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a program could catch")
 def test_the_command_serves_and_stops_at_sigterm(tmp_path):
     export_model(write_run(tmp_path / "loso"), tmp_path / "model")
     with socket.socket() as free:

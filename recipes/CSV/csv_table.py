@@ -21,6 +21,9 @@ SPLITS = {
     **dict.fromkeys(("test", "testing", "eval"), "test"),
 }
 
+# Windows makes no folder of these names: they are its devices.
+DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+
 
 def read_table(path: Path) -> tuple[list[dict], str]:
     """Read a CSV: a dictionary per line, with its number under ``LINE``; and the encoding.
@@ -134,4 +137,5 @@ def fold_name(name: str) -> str:
     """A speaker or session as the name of a fold. ``--fold 03`` would be a number, ``--fold yes`` a truth."""
     cleaned = clean(name)
     plain = cleaned[:1].isalpha() and cleaned.lower() not in ("all", "true", "false", "null", "yes", "no", "on", "off")
-    return cleaned if plain else f"spk{cleaned}"
+    device = cleaned.lower() in DEVICES  # Windows makes no folder of such a name
+    return cleaned if plain and not device else f"spk{cleaned}"

@@ -6,7 +6,6 @@ while both still hold, else it is made anew; a killed run goes on where it was. 
 
 import csv
 import io
-import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ser_plugins.corpora.media import convert, find_ffmpeg
 from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, sha256_of, write_json, write_text
+from ser_plugins.machine import cores
 
 REPORT = "conversion_report.csv"
 
@@ -92,7 +92,7 @@ def cache_audio(sources: dict, folder, workers: int | None = None) -> Conversion
     if any(Path(sources[name]).suffix.lower() not in AUDIO for name in waiting):
         find_ffmpeg()  # said once, and before anything is begun
     console = Console(stderr=True)
-    with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool, _progress(console, waiting) as progress:
+    with ThreadPoolExecutor(workers or cores()) as pool, _progress(console, waiting) as progress:
         task = progress.add_task("audio to 16 kHz mono", total=len(waiting))
         jobs = {pool.submit(_make, Path(sources[name]), folder / name): name for name in waiting}
         try:

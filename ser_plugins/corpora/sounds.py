@@ -12,6 +12,7 @@ from ser_plugins.audio import read_wave
 from ser_plugins.corpora.manifest import Sound, measure
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.files import read_json, write_json
+from ser_plugins.machine import cores
 
 MEASURED_BY = 2  # the rules that records are made by; those of other rules are made anew
 
@@ -57,7 +58,7 @@ def measure_remembered(folder, names, memory: Path) -> dict:
     new = [n for n, stamp in stamps.items() if (records[str(paths[n])] or {}).get("stamp") != stamp]
     if new:
         quiet = len(new) < 500
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             done = zip(new, pool.map(_examine, [paths[name] for name in new]), strict=True)
             console = Console(stderr=True)
             for name, sound in track(done, "reading recordings", len(new), console=console, disable=quiet):

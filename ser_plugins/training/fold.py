@@ -17,6 +17,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.sealing import seal
 from ser_plugins.evaluation.tasks import predictions_files, tasks_of
 from ser_plugins.files import read_json, write_json, write_text
+from ser_plugins.machine import processor
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.classical import Classical
 from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
@@ -187,7 +188,7 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
         "history": rows,
         "epochs": hparams["number_of_epochs"],
         "selected_epoch": checkpoint.meta["epoch"],
-        "checkpoint": str(checkpoint.path.relative_to(hparams["output_folder"])),
+        "checkpoint": checkpoint.path.relative_to(hparams["output_folder"]).as_posix(),
         "parameters": sum(p.numel() for p in brain.modules.parameters()),
         "wall_time_s": seconds,
         "device": str(brain.device),
@@ -268,9 +269,4 @@ def machine() -> str:
     """Processor (or GPU) and cores, in words."""
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()}, {os.cpu_count()} CPU cores"
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
-    return f"{model}, {os.cpu_count()} CPU cores"
+    return f"{processor()}, {os.cpu_count()} CPU cores"

@@ -15,6 +15,7 @@ from ser_plugins.corpora.protocols import ALL, INNER
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.report import terminal_table, write_report
 from ser_plugins.evaluation.sealing import is_sealed
+from ser_plugins.machine import cores
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.choice import add_launcher_options, choose_launcher
 from ser_plugins.training.crossval import run_jobs
@@ -237,7 +238,7 @@ def _workers(asked, jobs, run_options) -> int:
         return 0
     if asked is not None and asked < 1:
         raise SerError(got=f"--jobs {asked}", expected="1 or more", remedy="correct the option")
-    return min(asked or len(os.sched_getaffinity(0)), jobs)
+    return min(asked or cores(), jobs)
 
 
 def report(plan) -> None:
