@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import numpy as np
 import pytest
@@ -95,6 +96,58 @@ def test_a_number_and_its_text_are_the_same_speaker(splits):
         audit(**splits)
 
 
+SPELLINGS = [
+    ("01", "1"),
+    ("1", "1.0"),
+    (1, 1.0),
+    ("01", 1),
+    ("spk01", "SPK01 "),
+    ("spk01", "spk_1"),
+    ("spk01", "\uff53\uff50\uff4b\uff10\uff11"),
+    ("J\xfcrgen", "Ju\u0308rgen"),
+    ("anna", "anna\u200b"),
+    ("anna", "\ufeffanna"),
+    ("anna", "an\xadna"),
+    ("Anna Berg", "Anna\xa0Berg"),
+    ("Anna Berg", "anna\tberg"),
+    ("Anna-Berg", "Anna\u2010Berg"),
+    ("\ufb01nn", "finn"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SPELLINGS)
+def test_one_speaker_in_two_spellings_is_one_speaker(splits, one, other):
+    for part, speaker in (("train", one), ("test", other)):
+        next(iter(splits[part].values()))["speaker"] = speaker
+    with pytest.raises(LeakageError, match=r"speaker .*=.* in train") as caught:
+        audit(**splits)
+    left, right = re.search("speaker (.*) = (.*) in train", caught.value.got).groups()
+    assert left != right
+
+
+@pytest.mark.parametrize(("one", "other"), SPELLINGS)
+def test_two_spellings_inside_one_split_are_refused(splits, one, other):
+    for fields, speaker in zip(splits["train"].values(), (one, other), strict=False):
+        fields["speaker"] = speaker
+    with pytest.raises(SerError, match=r"speaker in two spellings: .*=.*one counts as two"):
+        audit(**splits)
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "nan", "None", "N/A", "null", float("nan"), True, ["spk03"], {}, "?"])
+def test_a_missing_speaker_is_no_speaker(splits, value):
+    next(iter(splits["test"].values()))["speaker"] = value
+    with pytest.raises(SerError, match=r"1 utterances without speaker \(spk10_0: "):
+        audit(**splits)
+
+
+@pytest.mark.parametrize(("one", "other"), [("1_11", "11_1"), ("a", "\xe4"), ("spk1", "spk11"), (1, 1.5), ("C+", "C-")])
+def test_other_names_are_other_speakers(splits, one, other):
+    for part, speaker in (("train", one), ("test", other)):
+        for fields in splits[part].values():
+            fields["speaker"] = speaker
+    assert "disjoint: speaker (1/1/1)" in audit(**splits).line
+
+
 def test_a_leaking_protocol_says_so_first(splits):
     leaking = plant(splits, "train", "test", take=["speaker"])
     line = audit(**leaking, disjoint=(), leaks=True).line
@@ -103,7 +156,7 @@ def test_a_leaking_protocol_says_so_first(splits):
 
 def test_missing_speakers_cannot_be_shown_to_be_disjoint(splits):
     next(iter(splits["valid"].values()))["speaker"] = None
-    with pytest.raises(SerError, match=r"1 utterances without speaker \(spk09_0\); .* cannot be shown"):
+    with pytest.raises(SerError, match=r"1 utterances without speaker \(spk09_0: None\); .* cannot be shown"):
         audit(**splits)
 
 

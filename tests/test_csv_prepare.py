@@ -1,6 +1,7 @@
 """Any CSV is a corpus: tolerant of what is harmless, and clear about the rest."""
 
 import os
+import re
 import shutil
 from pathlib import PureWindowsPath
 
@@ -177,8 +178,8 @@ class TestErrors:
             ("0/joa.wav", "0/gone.wav", r"1 missing: 0/gone\.wav \(my\.csv, line 2\)"),
             ("0/joa.wav", "x" * 300, r"1 missing: x+ \(my\.csv, line 2\)"),
             ("0/joa.wav", "/", r"1 missing: / \(my\.csv, line 2\)"),
-            (",anna,", ",Anna,", r"speakers Anna and anna; expected: names that differ in more"),
-            (",joy,", ",Joy,", r"labels Joy and joy; expected: names that differ"),
+            (",anna,", ",Anna,", r"speakers 'Anna' \(line 2\) and 'anna' \(line 3\); expected: names that differ"),
+            (",joy,", ",Joy,", r"labels 'Joy' \(line 2\) and 'joy' \(line 3\); expected: names that differ"),
             (
                 "wav,label",
                 "file,label",
@@ -195,6 +196,46 @@ class TestErrors:
         with pytest.raises(SerError, match=message):
             prepare(folder)
         assert not (folder.parent / "out" / "protocol.json").exists()
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("01", "1"),
+            ("1", "1.0"),
+            ("spk01", "SPK01"),
+            ("spk01", "spk_1"),
+            ("spk01", "\uff53\uff50\uff4b\uff10\uff11"),
+            ("J\xfcrgen", "Ju\u0308rgen"),
+            ("anna", "an\u200bna"),
+            ("anna", "anna\u2060"),
+            ("Anna Berg", "Anna\xa0Berg"),
+            ("Anna Berg", "Anna  Berg"),
+            ("Anna-Berg", "Anna\u2013Berg"),
+            ("Anna-Berg", "anna_berg"),
+            ("Stra\xdfe", "STRASSE"),
+        ],
+    )
+    @pytest.mark.parametrize("column", ["speaker", "session", "sentence", "label"])
+    def test_one_name_in_two_spellings_is_refused_with_both(self, folder, column, one, other):
+        was = {"speaker": "anna", "session": "s0", "sentence": "a", "label": "joy"}[column]
+        lines = (folder / "my.csv").read_text(encoding="utf-8").splitlines()
+        place = HEADER.split(",").index(column)
+        cells = [line.split(",") for line in lines]
+        rows = [number for number, line in enumerate(cells) if line[place] == was]
+        for number in rows:
+            cells[number][place] = one if number == rows[0] else other
+        (folder / "my.csv").write_text("\n".join(map(",".join, cells)), encoding="utf-8")
+        with pytest.raises(SerError, match=f"{column}s '.*' \\(line 2\\) and '.*' \\(line [0-9]+\\); ") as caught:
+            prepare(folder)
+        assert len(set(re.findall(r"'[^']*' \(line", caught.value.got))) == 2
+
+    @pytest.mark.parametrize("cell", ["nan", "None", "N/A", "null", "NaN", "-", "?", "unknown", "<NA>", " NA "])
+    @pytest.mark.parametrize("column", ["speaker", "label", "session", "sentence"])
+    def test_a_missing_value_is_no_name(self, folder, column, cell):
+        was = {"speaker": ",anna,", "label": ",joy,", "session": ",s0,", "sentence": ",a,"}[column]
+        change(folder, was, f",{cell},", 2)
+        with pytest.raises(SerError, match=rf"{column} a missing value in line 2 .*; .*none may be no_emotion"):
+            prepare(folder)
 
     def test_the_same_recording_by_another_path(self, folder):
         change(folder, "0/job.wav", str(folder / "0" / "joa.wav"))

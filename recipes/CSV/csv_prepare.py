@@ -13,6 +13,7 @@ from pathlib import Path
 from csv_table import LINE, SPLITS, check_enough, check_rows, clean, fold_name, read_table
 
 from ser_plugins.corpora.manifest import Utterance
+from ser_plugins.corpora.names import same_name
 from ser_plugins.corpora.prepare import Corpus, prepare_corpus
 from ser_plugins.corpora.protocols import PROTOCOLS, Protocol, by_field, choose
 from ser_plugins.corpora.verify import first_few
@@ -45,7 +46,7 @@ def utterances(path: Path, rows: list[dict], task: str) -> Iterator[Utterance]:
         fields = {f"csv_{name}" if name in MEASURED else name: row[name] for name in row if name not in HANDLED}
         fields |= {name: fold_name(row[name]) for name in ("speaker", "session") if name in row}
         fields |= {"label": float(row["label"])} if task == "regression" else {}
-        fields |= {"split": SPLITS[row["split"].lower()]} if "split" in row else {}
+        fields |= {"split": SPLITS[same_name(row["split"])]} if "split" in row else {}
         wav = found.relative_to(path.parent) if found.is_relative_to(path.parent) else found
         yield Utterance(id_, wav.as_posix(), fields, source=f"{path.name}, line {row[LINE]}")
 

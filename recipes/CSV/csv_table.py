@@ -8,12 +8,14 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
+from ser_plugins.corpora.names import is_name, same_name, shown
 from ser_plugins.corpora.text import read_lines
 from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import SerError
 
 REQUIRED = ("wav", "label", "speaker")
 OPTIONAL = ("session", "sentence", "split")
+GROUPS = ("speaker", "session", "sentence")
 LINE = "#line"  # not the name of a column: a user may have one called line
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -74,9 +76,11 @@ def check_rows(path: Path, rows: list[dict], task: str) -> None:
         for name in (*REQUIRED, *OPTIONAL):
             if not row.get(name, "there") or "\n" in row.get(name, ""):
                 complaints[f"{name} {'broken off' if row[name] else 'empty'}"].append(line)
+            elif name != "wav" and name in row and not is_name(row[name]):
+                complaints[f"{name} a missing value"].append(f"{line} ({row[name]})")
         if first_of.setdefault(wav, line) != line:
             complaints["wav again"].append(f"{line} (as {first_of[wav]})")
-        if row.get("split", "") and row["split"].lower() not in SPLITS:
+        if row.get("split", "") and same_name(row["split"]) not in SPLITS:
             complaints["split unknown"].append(f"{line} ({row['split']})")
         if task == "regression" and row["label"] and not is_number(row["label"]):
             complaints["label no number"].append(f"{line} ({row['label']})")
@@ -85,17 +89,32 @@ def check_rows(path: Path, rows: list[dict], task: str) -> None:
             got=f"{path}: " + "; ".join(f"{what} in line {first_few(lines, 10)}" for what, lines in complaints.items()),
             expected="one recording a line, with wav, label and speaker; session, sentence and split in every line or "
             "in none; split one of train, valid, test",
-            remedy="correct these lines, or remove them",
+            remedy="correct these lines, or remove them; rename what only looks like a missing value: "
+            "a label none may be no_emotion",
         )
-    alike = defaultdict(set)
+    check_spellings(path, rows, GROUPS if task == "regression" else ("label", *GROUPS))
+
+
+def check_spellings(path: Path, rows: list[dict], columns) -> None:
+    """Complain about every name that occurs in two spellings, or that would be one fold with another."""
+    lines = defaultdict(dict)
     for row in rows:
-        alike["label", " ".join(row["label"].split()).casefold()].add(row["label"])
-        for name in ("speaker", "session"):
-            alike[name, fold_name(row.get(name, "")).casefold()].add(row.get(name))
-    if odd := [f"{name}s {' and '.join(sorted(values))}" for (name, _), values in alike.items() if len(values) > 1]:
+        for name in columns:
+            if name in row:
+                lines[name].setdefault(row[name], row[LINE])
+    alike = []
+    for name, first_lines in lines.items():
+        groups = defaultdict(dict)
+        for spelling in first_lines:
+            groups[same_name(spelling)][spelling] = None
+            if name in ("speaker", "session"):
+                groups["fold", same_name(fold_name(spelling))][spelling] = None
+        for variants in dict.fromkeys(tuple(group) for group in groups.values() if len(group) > 1):
+            alike.append(f"{name}s " + " and ".join(f"{shown(v)} (line {first_lines[v]})" for v in variants))
+    if alike:
         raise SerError(
-            got=f"{path}: {first_few(odd)}",
-            expected="names that differ in more than case and punctuation",
+            got=f"{path}: {first_few(alike)}",
+            expected="names that differ in more than case, punctuation, leading zeros and invisible characters",
             remedy="write the same one the same way, or rename one of them",
         )
 

@@ -5,12 +5,14 @@ always a leak. A field such as the speaker is one when a protocol claims to be d
 an error (manifests without speakers are not speaker-independent) or is said in the line (audio that was not compared).
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 from ser_plugins.corpora.manifest import measure, read_manifest
-from ser_plugins.corpora.verify import first_few
+from ser_plugins.corpora.names import is_name, same_name, shown
+from ser_plugins.corpora.verify import first_few, verify_names, verify_one_spelling
 from ser_plugins.errors import SerError
 
 GROUPS = ("speaker", "session", "video")  # what foreign manifests are checked for
@@ -92,18 +94,18 @@ def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=N
             expected="at least one of " + ", ".join(GROUPS) + ", else nothing can be shown to be disjoint",
             remedy="add the field, or name your own with --disjoint",
         )
-    for field in claimed:
-        _require(splits, field)
     _compare(splits, "id", lambda id_, fields: [id_])
+    everything = {**train, **valid, **test}
+    for field in claimed:
+        verify_names(everything, field, remedy=f"add {field!r}, or name the field that plays its part with --disjoint")
+        if not leaks:
+            _compare_names(splits, field)
+        verify_one_spelling(everything, field, remedy="write it the same way everywhere, or rename one of them")
     unknown = _compare_audio(splits, data_root)
 
     fields = [*claimed, *(field for field in REPORTED if field in occurring and field not in claimed)]
     values = {field: {name: _values(split, field) for name, split in splits.items()} for field in fields}
     shared = {field: _shared(values[field]) for field in fields}
-    if not leaks:
-        for field in claimed:
-            if shared[field]:
-                _compare(splits, field, lambda id_, fields, field=field: [str(fields[field])])
     return _report(splits, values, shared, unknown, leaks)
 
 
@@ -113,14 +115,14 @@ def audit_files(train, valid, test, *, disjoint=None, leaks=False, data_root=Non
     return audit(*manifests, disjoint=disjoint, leaks=leaks, data_root=data_root)
 
 
-def _require(splits, field):
-    without = [id_ for split in splits.values() for id_, fields in split.items() if fields.get(field) in (None, "")]
-    if without:
-        raise SerError(
-            got=f"{len(without)} utterances without {field} ({first_few(without)})",
-            expected=f"a {field} for every utterance, else they cannot be shown to be disjoint",
-            remedy=f"add the field {field!r}, or name the one that plays its part with --disjoint",
-        )
+def _compare_names(splits, field):
+    """Raise when two splits share a name, in whatever spelling."""
+    spelt = defaultdict(dict)
+    for split in splits.values():
+        for fields in split.values():
+            spelt[same_name(fields[field])][str(fields[field])] = None
+    names = {key: next(iter(s)) if len(s) == 1 else " = ".join(map(shown, s)) for key, s in spelt.items()}
+    _compare(splits, field, lambda id_, fields: [names[same_name(fields[field])]])
 
 
 def _compare(splits, what, keys):
@@ -172,8 +174,7 @@ def _hashes(fields, data_root) -> dict:
 
 
 def _values(split, field) -> set:
-    # As text: one tool writes speaker 3, another "3".
-    return {str(fields[field]) for fields in split.values() if fields.get(field) not in (None, "")}
+    return {same_name(fields[field]) for fields in split.values() if is_name(fields.get(field))}
 
 
 def _shared(values) -> set:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ser_plugins.corpora.corpus import Corpus, find_corpus, read_corpus
 from ser_plugins.corpora.manifest import digest
 from ser_plugins.corpora.protocols import PARTS, SUBSETS, Protocol, choose, make_folds, take_subset
-from ser_plugins.corpora.verify import first_few, verify_counts, verify_targets
+from ser_plugins.corpora.verify import first_few, verify_counts, verify_names, verify_one_spelling, verify_targets
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, write_json
 
@@ -76,9 +76,12 @@ def prepare_corpus(
     counts = {} if found.synthetic else rules.counts
     lacking = found.lacking or verify_counts(used, counts, remedy=found.remedy, allow_partial=allow_partial)
     verify_targets(used, corpus.target, corpus.classes)
+    unit_field = (*rules.disjoint, corpus.unit_field)[0]
+    for field in dict.fromkeys((*rules.disjoint, unit_field, *([corpus.target] if corpus.classes else []))):
+        verify_names(used, field, remedy=found.remedy)
+        verify_one_spelling(used, field, remedy=found.remedy)
     used = take_subset(used, subset, target=corpus.target, seed=split_seed)
     folds = make_folds(used, rules, select=select, target=corpus.target, seed=split_seed, name=protocol)
-    unit_field = (*rules.disjoint, corpus.unit_field)[0]
     summary = {
         "corpus": found.name,
         "corpus_sha256": digest(_portable(found.manifest)),

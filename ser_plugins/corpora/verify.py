@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from ser_plugins.corpora.manifest import Sound
+from ser_plugins.corpora.names import is_name, shown, spellings
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.files import read_json
 
@@ -177,6 +178,43 @@ def verify_targets(manifest: dict, target: str, classes) -> None:
             got=f"{len(wrong)} utterances with another {target}: {first_few(wrong)}",
             expected="one of " + ", ".join(classes) if classes else "a finite number",
             remedy="correct the labels, or leave these utterances out",
+        )
+
+
+def verify_names(manifest: dict, field: str, *, remedy: str) -> None:
+    """Raise :class:`SerError` unless a field names something in every utterance.
+
+    Example
+    -------
+    >>> verify_names({"u1": {"speaker": "nan"}}, "speaker", remedy="complete the labels")
+    Traceback (most recent call last):
+    ser_plugins.errors.SerError: got: 1 utterances without speaker (u1: 'nan'); expected: a speaker for every ...
+    """
+    values = {id_: fields.get(field) for id_, fields in manifest.items()}
+    missing = [f"{id_}: {value!r}" for id_, value in values.items() if not is_name(value)]
+    if missing:
+        raise SerError(
+            got=f"{len(missing)} utterances without {field} ({first_few(missing)})",
+            expected=f"a {field} for every utterance, else they cannot be shown to be disjoint",
+            remedy=remedy,
+        )
+
+
+def verify_one_spelling(manifest: dict, field: str, *, remedy: str) -> None:
+    """Raise :class:`SerError` when a name in this field occurs in two spellings.
+
+    Example
+    -------
+    >>> verify_one_spelling({"u1": {"speaker": "ben"}, "u2": {"speaker": "Ben"}}, "speaker", remedy="rename one")
+    Traceback (most recent call last):
+    ser_plugins.errors.SerError: got: speaker in two spellings: 'ben' = 'Ben'; expected: one spelling for every ...
+    """
+    twofold = spellings(fields[field] for fields in manifest.values())
+    if twofold:
+        raise SerError(
+            got=f"{field} in two spellings: {first_few(' = '.join(map(shown, names)) for names in twofold)}",
+            expected=f"one spelling for every {field}, else one counts as two",
+            remedy=remedy,
         )
 
 
