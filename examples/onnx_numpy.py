@@ -6,6 +6,7 @@ Write the model once with ``ser onnx models/emodb emodb.onnx``; then, anywhere::
 """
 
 import json
+import os
 import sys
 import wave
 
@@ -15,6 +16,10 @@ import onnxruntime
 
 def read_wav(path, sample_rate):
     """Samples (n,), float32, full scale is +-1; channels are averaged."""
+    with open(path, "rb") as file:
+        size = 8 + int.from_bytes(file.read(8)[4:], "little")  # what the header says, bytes
+    if os.path.getsize(path) not in (size, size + 1):  # an odd number of bytes may be padded
+        sys.exit(f"{path}: {os.path.getsize(path)} bytes, {size} by its header: cut or damaged, or no wav")
     with wave.open(path, "rb") as file:
         if file.getframerate() != sample_rate or file.getsampwidth() != 2:
             sys.exit(f"{path}: need 16 bits at {sample_rate} Hz: ffmpeg -i OLD -ar {sample_rate} NEW.wav")

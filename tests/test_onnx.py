@@ -169,6 +169,14 @@ def test_the_example_runs_on_numpy_and_onnxruntime_alone(folder, tmp_path):
         unfit = subprocess.run([*command[:4], file], capture_output=True, text=True, check=False)
         assert unfit.returncode == 1
         assert message in unfit.stderr
+    whole = files[0].read_bytes()
+    half = (len(whole) - 44) // 2
+    short_header = whole[:4] + (36 + half).to_bytes(4, "little") + whole[8:40] + half.to_bytes(4, "little") + whole[44:]
+    for content in (whole[:-1000], short_header, b""):
+        (tmp_path / "unfit.wav").write_bytes(content)
+        unfit = subprocess.run([*command[:4], tmp_path / "unfit.wav"], capture_output=True, text=True, check=False)
+        assert unfit.returncode == 1
+        assert "cut or damaged" in unfit.stderr
 
 
 def test_a_graph_that_differs_from_torch_is_not_written(folder, tmp_path, monkeypatch):

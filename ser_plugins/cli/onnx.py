@@ -13,7 +13,11 @@ def onnx(
     model: Annotated[Path, Argument(help="Folder written by `ser export`.")],
     file: Annotated[Path, Argument(help="Where to write, for example model.onnx.")],
     int8: Annotated[
-        bool, Option("--int8", help="Weights in 8 bits: about half the size; probabilities move a little.")
+        bool,
+        Option(
+            "--int8",
+            help="Weights in 8 bits: a file of half to three quarters of the size; probabilities change a little.",
+        ),
     ] = False,
 ):
     """Write a model as one ONNX file, from waveform to probabilities or score.
