@@ -10,6 +10,8 @@ import torch
 from speechbrain.utils import checkpoints as speechbrains
 
 from ser_plugins.checkpoints import Checkpointer
+from ser_plugins.errors import SerError
+from ser_plugins.files import sha256_of
 
 
 def killed_while_saving(checkpointer, monkeypatch):
@@ -55,6 +57,82 @@ def test_finished_checkpoints_are_speechbrains(tmp_path):
     loaded = speechbrains.Checkpointer(tmp_path, layers).recover_if_possible()
     assert loaded.meta["epoch"] == 7
     assert layers["second"].weight.item() == 3.0
+
+
+def saved_thrice(folder, monkeypatch, times=(300.0, 200.0, 100.0)):
+    """Three checkpoints while the clock goes backwards; the second is the best, the third as good."""
+    layers = recoverables(0.0)
+    checkpointer = Checkpointer(folder, layers)
+    for epoch, (now, score) in enumerate(zip(times, (0.1, 0.5, 0.5), strict=True), start=1):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        for layer in layers.values():
+            layer.weight.data.fill_(epoch)
+        checkpointer.save_checkpoint(meta={"epoch": epoch, "score": score})
+    return layers, checkpointer
+
+
+def test_the_clock_does_not_choose_the_checkpoint(tmp_path, monkeypatch):
+    layers, checkpointer = saved_thrice(tmp_path, monkeypatch)
+    assert [checkpoint.meta["epoch"] for checkpoint in checkpointer.find_checkpoints()] == [3, 2, 1]
+    assert checkpointer.recover_if_possible().meta["epoch"] == 3
+    assert layers["first"].weight.item() == 3.0
+    assert checkpointer.find_checkpoint(max_key="score").meta["epoch"] == 3  # of equals the last, as in SpeechBrain
+    assert checkpointer.find_checkpoint(min_key="score").meta["epoch"] == 1
+    checkpointer.delete_checkpoints(num_to_keep=1)
+    assert [checkpoint.meta["epoch"] for checkpoint in checkpointer.list_checkpoints()] == [3]
+
+
+def test_speechbrains_own_checkpoints_are_in_the_order_of_their_epochs(tmp_path, monkeypatch):
+    for epoch, now in ((1, 200.0), (2, 100.0)):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        speechbrains.Checkpointer(tmp_path, recoverables(epoch)).save_checkpoint(meta={"epoch": epoch})
+    checkpointer = Checkpointer(tmp_path, recoverables(0.0))
+    assert checkpointer.find_checkpoint().meta["epoch"] == 2
+    checkpointer.save_checkpoint()  # whatever comes after them is numbered
+    assert "epoch" not in checkpointer.find_checkpoint().meta
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [cut, flip, empty, Path.unlink])
+@pytest.mark.parametrize("name", ["second.ckpt", "CKPT.yaml"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, monkeypatch, caplog, damage, name):
+    layers, checkpointer = saved_thrice(tmp_path, monkeypatch)
+    newest = checkpointer.find_checkpoint().path
+    damage(newest / name)
+    layers = recoverables(0.0)
+    assert Checkpointer(tmp_path, layers).recover_if_possible().meta["epoch"] == 2
+    assert [layer.weight.item() for layer in layers.values()] == [2.0, 2.0]
+    assert name == "CKPT.yaml" or f"{newest / name}: missing or damaged" in caplog.text
+
+
+def test_where_all_are_damaged_training_does_not_go_on_with_parts_of_one(tmp_path, monkeypatch):
+    layers, checkpointer = saved_thrice(tmp_path, monkeypatch)
+    paths = [checkpoint.path for checkpoint in checkpointer.list_checkpoints()]
+    for path, name in zip(paths, ("CKPT.yaml", "first.ckpt", "second.ckpt"), strict=True):
+        flip(path / name)
+    with pytest.raises(SerError, match="damaged, and no other checkpoint") as stop:
+        Checkpointer(tmp_path, layers).recover_if_possible()
+    assert all(str(path) in stop.value.got for path in paths)
+
+
+def test_the_sums_are_those_of_sha256sum(tmp_path):
+    folder = Checkpointer(tmp_path, recoverables(1.0)).save_checkpoint().path
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    assert sorted(line.split("  ")[1] for line in lines) == ["CKPT.yaml", "first.ckpt", "second.ckpt"]
+    assert all(sha256_of(folder / name) == digest for digest, name in (line.split("  ") for line in lines))
 
 
 def test_all_processes_delete_the_same(tmp_path):

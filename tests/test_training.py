@@ -1,5 +1,6 @@
 """One fold: exact resume, settings that cannot be mixed, statistics of the training speakers only, test opened once."""
 
+import contextlib
 import functools
 import json
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from conftest import ROOT, TINY, train
 from fake_run import CLASSES
 
 from ser_plugins.audio import read_wave
+from ser_plugins.checkpoints import Checkpointer
 from ser_plugins.errors import SerError
 from ser_plugins.serving.export import export_model
 from ser_plugins.spectrogram import LogPowerSpectrogram
@@ -115,7 +118,98 @@ def test_augmentation_and_learning_rate_resume_to_the_same_result_too(toy_emodb,
     assert rates[1] < 0.1 * rates[0] < 0.1 * 0.003  # past the peak, and almost at the end
 
 
+class BackwardClock(fold.EmotionBrain):
+    """Every checkpoint is made an hour before the one before it."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        save = self.checkpointer._save_checkpoint_metafile
+
+        def earlier(path, meta, end_of_epoch):
+            numbers = len(list(self.checkpointer.checkpoints_dir.iterdir()))
+            return save(
+                path,
+                {**meta, "unixtime": 1e9 - 3600 * (10 * self.hparams.epoch_counter.current + numbers)},
+                end_of_epoch,
+            )
+
+        self.checkpointer._save_checkpoint_metafile = earlier
+
+
+def test_a_clock_set_back_tests_the_last_epoch_all_the_same(toy_emodb, tmp_path, uninterrupted):
+    train(toy_emodb, tmp_path, "--fold", "spk03", "--ckpt_interval_steps", "1", brain_class=BackwardClock)
+    results = json.loads((folder_of(tmp_path) / "results.json").read_text())
+    assert results["selected_epoch"] == results["epochs"] == len(results["history"]) == 2
+    assert predictions(tmp_path).equals(predictions(uninterrupted))
+
+
+def test_a_damaged_checkpoint_beside_an_intact_one_is_passed_over(toy_emodb, tmp_path, uninterrupted, capfd):
+    """The fold ends as if nothing had happened."""
+    options = ["--fold", "spk03", "--ckpt_interval_steps", "1"]
+    kill(toy_emodb, tmp_path, 6, "bigru_mha")
+    last = Checkpointer(folder_of(tmp_path) / "save").find_checkpoint().path
+    (last / "optimizer.ckpt").write_bytes(b"")
+    train(toy_emodb, tmp_path, *options)
+    assert f"{last / 'optimizer.ckpt'}: missing or damaged" in "".join(capfd.readouterr())
+    assert predictions(tmp_path).equals(predictions(uninterrupted))
+    assert history(tmp_path) == history(uninterrupted)
+
+
+def test_a_fold_whose_checkpoints_are_all_damaged_says_so_and_tests_nothing(toy_emodb, tmp_path, capfd):
+    kill(toy_emodb, tmp_path, 5, "bigru_mha")
+    for path in (folder_of(tmp_path) / "save").glob("*/brain.ckpt"):
+        path.write_bytes(b"")
+    with pytest.raises(SystemExit):
+        train(toy_emodb, tmp_path, "--fold", "spk03")
+    assert "damaged, and no other checkpoint" in capfd.readouterr().err
+    assert not (folder_of(tmp_path) / "results.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("found", "epochs", "wanted", "fine"),
+    [
+        (3, 3, {}, True),
+        (3, None, {}, True),
+        (2, 3, {}, False),  # an older checkpoint
+        (3, 4, {}, False),  # training was not finished
+        (None, 3, {}, False),
+        (2, 3, {"max_key": "valid_UAR"}, True),
+        (3, 3, {"max_key": "valid_UAR"}, False),  # the best one is lost
+        (1, 3, {"min_key": "valid_UAR"}, True),
+    ],
+)
+def test_the_tested_epoch_is_the_one_that_results_speak_of(found, epochs, wanted, fine):
+    rows = [{"epoch": epoch, "valid_UAR": score} for epoch, score in ((1, 0.1), (2, 0.5), (3, 0.3))]
+    checkpoint = found and SimpleNamespace(meta={"epoch": found})
+    with contextlib.nullcontext() if fine else pytest.raises(SerError, match=f"checkpoint of epoch {found}"):
+        fold.check_selected(checkpoint, rows, epochs, **wanted)
+
+
+def test_testing_only_what_is_half_trained_is_refused(toy_emodb, tmp_path, capfd):
+    kill(toy_emodb, tmp_path, 5, "bigru_mha")
+    with pytest.raises(SystemExit):
+        train(toy_emodb, tmp_path, "--fold", "spk03", "--test_only")
+    assert "a history of 1 epochs" in capfd.readouterr().err
+
+
+def test_testing_only_what_is_trained_gives_the_same_result(toy_emodb, tmp_path, uninterrupted):
+    shutil.copytree(uninterrupted, tmp_path, dirs_exist_ok=True)
+    before = json.loads((folder_of(tmp_path) / "results.json").read_text())
+    (folder_of(tmp_path) / "results.json").unlink()
+    train(toy_emodb, tmp_path, "--fold", "spk03", "--test_only")
+    after = json.loads((folder_of(tmp_path) / "results.json").read_text())
+    assert {key: after[key] for key in ("history", "selected_epoch", "metrics")} == {
+        key: before[key] for key in ("history", "selected_epoch", "metrics")
+    }
+
+
 def kill_and_resume(data, results_folder, step, system="bigru_mha"):
+    kill(data, results_folder, step, system)
+    options = ["--fold", "spk03", "--ckpt_interval_steps", "1"]
+    train(data, results_folder, *options, yaml_file=str(YAML_FILE.with_stem(system)))
+
+
+def kill(data, results_folder, step, system):
     recipe = ROOT / "recipes" / "EmoDB"
     results_folder.mkdir(exist_ok=True)
     script = results_folder / "killed.py"
@@ -126,7 +220,6 @@ def kill_and_resume(data, results_folder, step, system="bigru_mha"):
     process = subprocess.run([sys.executable, script, yaml_file, *arguments], capture_output=True, check=False)
     assert process.returncode == 9, process.stderr.decode()[-2000:]
     assert not (folder_of(results_folder, system=system) / "results.json").exists()
-    train(data, results_folder, *options, yaml_file=str(yaml_file))
 
 
 def history(results_folder, system="bigru_mha"):

@@ -11,6 +11,7 @@ import speechbrain as sb
 import torch
 from filelock import FileLock, Timeout
 from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.epoch_loop import EpochCounter
 
 from ser_plugins.corpora.audit import audit
 from ser_plugins.errors import SerError
@@ -177,11 +178,15 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
         further = {"auxiliary": hparams.get("auxiliary"), "by_speaker": hparams["normalisation"] == "speaker"}
         return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
 
-    if not run_options["test_only"]:
+    checkpointer = hparams["checkpointer"]
+    if run_options["test_only"]:
+        checkpointer.recover_if_possible()  # for the history
+    else:
         _fit(brain, hparams, dataset)
     rows, seconds = list(brain.history.rows), brain.history.seconds  # evaluating goes back to the chosen epoch
     best = {} if hparams["select"] == "last" else {f"{brain.task.best}_key": f"valid_{brain.task.select}"}
-    checkpoint = hparams["checkpointer"].find_checkpoint(**best)
+    checkpoint = checkpointer.recover_if_possible(**best)
+    check_selected(checkpoint, rows, _epochs(hparams, run_options), **best)
     if tested:
         brain.evaluate(in_order(dataset("test"), hparams["batch_size"]), **best)  # the only time test is opened
     return brain, {
@@ -193,6 +198,44 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
         "wall_time_s": seconds,
         "device": str(brain.device),
     }
+
+
+def _epochs(hparams, run_options) -> int | None:
+    """How many epochs a whole training has; None where something else than their number ends it."""
+    stopped = type(hparams["epoch_counter"]) is not EpochCounter  # such as EpochCounterWithStopper
+    return None if stopped or run_options["optimizer_step_limit"] else hparams["number_of_epochs"]
+
+
+def check_selected(checkpoint, rows: list, epochs: int | None, max_key=None, min_key=None) -> None:
+    """Raise :class:`SerError` unless a checkpoint is that of the epoch which is to be tested.
+
+    Arguments
+    ---------
+    checkpoint : speechbrain.utils.checkpoints.Checkpoint or None
+        What was loaded.
+    rows : list of dict
+        The history: a row per epoch.
+    epochs : int, optional
+        Of a whole training; None: as many as there are rows.
+    max_key, min_key : str, optional
+        Column of the history whose best row chooses the epoch; without one, it is the last.
+    """
+    found = None if checkpoint is None else checkpoint.meta.get("epoch")
+    expected = len(rows) if epochs is None else epochs
+    whole = [row["epoch"] for row in rows] == list(range(1, expected + 1))
+    if max_key or min_key:
+        scores = [row[max_key or min_key] for row in rows]
+        best = max(scores) if max_key else min(scores)
+        right = found is not None and rows[found - 1][max_key or min_key] == best
+    else:
+        right = found == expected
+    if not (whole and right and found):
+        chosen = f"the best of {max_key or min_key}" if max_key or min_key else "the last"
+        raise SerError(
+            got=f"a history of {len(rows)} epochs and a checkpoint of epoch {found}",
+            expected=f"{expected} epochs, and the checkpoint of {chosen}",
+            remedy="train on without --test_only; where that says the same, remove the fold's folder and train anew",
+        )
 
 
 def _with_estimator(hparams, protocol, run_options, brain_class, tested):
