@@ -8,11 +8,13 @@ import numpy as np
 import soundfile
 
 from ser_plugins.errors import AudioError, MissingPathError
+from ser_plugins.sound.complete import examine
+from ser_plugins.sound.layout import Layout, Stream
 
 AUDIO = (".wav", ".flac", ".ogg", ".mp3")  # what is looked for in folders; a file that is named may end in anything
-LENIENCE = 0.1  # s: headers that promise a few samples more than there are come from careless software, not from damage
-# Bytes: software that writes to a pipe cannot know the length and puts 2 GiB or more into the header.
-_UNKNOWN_LENGTH = 0x7FF00000
+LENIENCE = 0.05  # s: a header that promises a few samples more than there are comes from careless software
+KNOWN = {"WAV", "WAVEX", "RF64", "AIFF", "W64", "CAF", "AU"}  # whose lengths ``sound.complete`` looks at
+# Of formats that `sound.complete` does not know, libsndfile counts what is left, and only logs what is missing.
 _CUT_SHORT = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
@@ -63,57 +65,117 @@ def read_blocks(path, seconds=1.0) -> tuple[int, Iterator[np.ndarray]]:
     MissingPathError, AudioError
         No such file, or unreadable.
     """
-    if hasattr(path, "seek"):
-        path.seek(0)
-    elif not Path(path).is_file():
+    if not hasattr(path, "seek") and not Path(path).is_file():
         raise MissingPathError(got=f"no file {path}", expected="an audio file", remedy="check the path")
+    layout = _examined(path)
+    file = _opened(path, layout.streams[0])
+    return file.samplerate, _finite(_blocks(file, path, layout, seconds), path, file.samplerate)
+
+
+def _examined(path) -> Layout:
+    if hasattr(path, "seek"):
+        return examine(path)
     try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
+        with open(path, "rb") as file:
+            return examine(file)
+    except OSError as error:
         raise _unreadable(str(path), error) from None
-    return file.samplerate, _blocks(file, path, max(1, round(seconds * file.samplerate)))
 
 
-def _blocks(file, path, size):
+def _opened(path, stream: Stream) -> soundfile.SoundFile:
+    """A stream of a file, for libsndfile."""
+    in_memory = hasattr(path, "seek")
+    if in_memory:
+        path.seek(0)
+    try:
+        if stream.pieces:
+            return soundfile.SoundFile(stream.open(_Borrowed(path) if in_memory else open(path, "rb")))
+        return soundfile.SoundFile(path)
+    except (OSError, soundfile.LibsndfileError, RuntimeError) as error:
+        raise _unreadable(str(path), error) from None
+
+
+class _Borrowed:
+    """A binary file that its owner closes."""
+
+    def __init__(self, file):
+        self.seek, self.read = file.seek, file.read
+
+    def close(self):
+        """Leave it open."""
+
+
+def _blocks(file, path, layout, seconds) -> Iterator[np.ndarray]:
+    """Blocks of all the streams, one channel each; then an error, if that is not all there ought to be."""
     rate, done = file.samplerate, 0
-    with file:
-        while True:
-            try:
-                block = file.read(size, dtype="float32", always_2d=True).mean(axis=1)
-            except (soundfile.LibsndfileError, RuntimeError) as error:
-                raise _unreadable(f"{path} after {done / rate:.3f} s", error) from None
-            if block.size == 0:
-                break
-            finite = np.isfinite(block)
-            if not finite.all():
-                first = int(finite.argmin())
-                if first:
-                    yield block[:first]
+    size = max(1, round(seconds * rate))
+    for number, stream in enumerate(layout.streams):
+        if number:
+            file = _opened(path, stream)
+            if file.samplerate != rate:
+                file.close()
                 raise AudioError(
-                    got=f"{path}: NaN or infinity in the samples, first at {(done + first) / rate:.3f} s",
-                    expected="finite samples",
-                    remedy="record or convert it again",
+                    got=f"{path}: after {done / rate:.3f} s another recording follows, at {file.samplerate} Hz",
+                    expected=f"{rate} Hz to the end",
+                    remedy="take the recordings apart",
                 )
-            done += block.size
-            yield block
-        promised = _promised_frames(file)
-    if promised - done > LENIENCE * rate:
-        raise AudioError(
-            got=f"{path}: the audio ends at {done / rate:.3f} s",
-            expected=f"the {promised / rate:.3f} s that its header promises: the file was cut short or damaged",
-            remedy="copy the file again from where it came, or convert what is left: ffmpeg -i OLD NEW.wav",
-        )
+        before = done
+        with file:
+            while True:
+                try:
+                    block = file.read(size, dtype="float32", always_2d=True)
+                except (soundfile.LibsndfileError, RuntimeError) as error:
+                    raise _unreadable(f"{path} after {done / rate:.3f} s", error) from None
+                if len(block) == 0:
+                    break
+                done += len(block)
+                yield block.mean(axis=1)
+            promised = before + max(stream.frames, _promised_frames(file, stream))
+        if promised - done > LENIENCE * rate:
+            raise _cut(path, done, rate, f"the {promised / rate:.3f} s that its header promises")
+    if layout.damage:
+        raise _cut(path, done, rate, f"more: {layout.damage}")
     if done == 0:
         raise AudioError(got=f"{path}: 0 samples", expected="at least one sample", remedy="leave the empty file out")
 
 
-def _promised_frames(file) -> int:
-    """Frames that the header speaks of. Of a wav cut short, libsndfile counts what is left and only logs the rest."""
-    if file.format == "MP3":  # often only an estimate
+def _cut(path, done, rate, what):
+    return AudioError(
+        got=f"{path}: the audio ends at {done / rate:.3f} s",
+        expected=f"{what}: the file was cut short or damaged",
+        remedy="copy the file again from where it came, or convert what is left: ffmpeg -i OLD NEW.wav",
+    )
+
+
+def _finite(blocks, path, rate) -> Iterator[np.ndarray]:
+    """The blocks up to the first sample that is none."""
+    done = 0
+    for block in blocks:
+        finite = np.isfinite(block)
+        if not finite.all():
+            first = int(finite.argmin())
+            if first:
+                yield block[:first]
+            raise AudioError(
+                got=f"{path}: NaN or infinity in the samples, first at {(done + first) / rate:.3f} s",
+                expected="finite samples",
+                remedy="record or convert it again",
+            )
+        done += block.size
+        yield block
+
+
+def _promised_frames(file, stream) -> int:
+    """Frames that the header speaks of."""
+    if file.format == "MP3":  # counted by us
         return 0
     found = _CUT_SHORT.search(file.extra_info)
-    promised, present = map(int, found.groups()) if found else (0, 0)
-    return file.frames if not present or promised >= _UNKNOWN_LENGTH else file.frames * promised // present
+    if stream.promised > 1:
+        return round(file.frames * stream.promised)
+    if not found or file.format in KNOWN:
+        return file.frames
+    promised, present = map(int, found.groups())
+    return file.frames * promised // max(1, present)
 
 
 def _unreadable(where, error):

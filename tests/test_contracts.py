@@ -64,6 +64,11 @@ def test_corpora_and_evaluation_know_neither_torch_nor_speechbrain(path):
     assert not uses(path, "torch", "torchaudio", "speechbrain", "ser_plugins.training", "ser_plugins.serving")
 
 
+@pytest.mark.parametrize("path", files("sound"), ids=lambda path: path.name)
+def test_the_room_of_sound_knows_numpy_and_soundfile_alone(path):
+    assert not uses(path, "torch", "torchaudio", *(f"ser_plugins.{wing}" for wing in (*WINGS, "inference", "cli")))
+
+
 @pytest.mark.parametrize("path", files("serving", "inference"), ids=lambda path: path.name)
 def test_serving_never_imports_training(path):
     assert not uses(path, "ser_plugins.training")
