@@ -25,6 +25,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.files import atomic_path
 from ser_plugins.training.data import STORE, encode_targets, load_waveform, speakers
 from ser_plugins.training.heard import HeardMeans
+from ser_plugins.training.recordings import check_recordings, path_of
 from ser_plugins.training.settings import sha256
 
 _HEARD = "heard:"
@@ -83,11 +84,12 @@ class Classical:
     def _read(self, part):
         manifest = self.hparams[f"{part}_annotation"]
         entries = read_manifest(manifest)
+        check_recordings(entries, self.protocol)  # those too whose functionals are kept
         compute = self.hparams["compute_functionals"]
         store = Path(self.hparams["manifest_folder"]).parent / "functionals" / sha256(compute.settings)[:16]
 
         def compute_one(fields):
-            path = fields["wav"].replace("{data_root}", self.protocol["data_root"])
+            path = path_of(fields, self.protocol)
             return compute(load_waveform(path, compute.sample_rate)[None])[0]
 
         def vector(fields):

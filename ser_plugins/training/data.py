@@ -15,6 +15,7 @@ from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.spectrogram import ZNorm
+from ser_plugins.training.recordings import check_recording, check_recordings, path_of
 
 
 class FeatureStore:
@@ -85,15 +86,16 @@ def make_dataset(
     Raises
     ------
     SerError
-        A target that is no class, or no number; no speaker where one is needed; with manifest and id. Features
-        to be cached that are trained.
+        A recording that is another than the manifest's. A target that is no class, or no number; no speaker where one
+        is needed; with manifest and id. Features to be cached that are trained.
     """
     entries = read_manifest(manifest)
+    check_recordings(entries, protocol)
     # Only what is read here: a corpus may have a field that is called like an item, such as label.
     dataset = DynamicItemDataset(
         {
             key: {
-                "wav": fields["wav"].replace("{data_root}", protocol["data_root"]),
+                "wav": path_of(fields, protocol),
                 "duration": fields["duration"],
                 "sha256": fields["sha256"],
             }
@@ -111,15 +113,20 @@ def make_dataset(
     for target, task in tasks.items():
         encoded = encode_targets(task, target, entries, manifest)
         dataset.add_dynamic_item(encoded.__getitem__, takes="id", provides=labels[target])
-    rate = compute_features.sample_rate
-    dataset.add_dynamic_item(lambda path: load_waveform(path, rate), takes="wav", provides="wave")
+
+    def wave_of(key):
+        recording = dataset.data[key]
+        check_recording(recording["wav"], recording["sha256"])  # it may have been replaced since the last epoch
+        return load_waveform(recording["wav"], compute_features.sample_rate)
+
+    dataset.add_dynamic_item(wave_of, takes="id", provides="wave")
 
     def frames_of(key):
         recording = dataset.data[key]
 
         def compute():
             with torch.no_grad():
-                return compute_features(load_waveform(recording["wav"], rate)[None])[0]  # (time, bins)
+                return compute_features(wave_of(key)[None])[0]  # (time, bins)
 
         return STORE.get((recording["sha256"], compute_features.settings), compute)
 

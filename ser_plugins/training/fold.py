@@ -22,7 +22,8 @@ from ser_plugins.machine import processor
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.classical import Classical
 from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
-from ser_plugins.training.settings import differences, fingerprint, resolve, sha256
+from ser_plugins.training.recordings import check_recordings
+from ser_plugins.training.settings import differences, fingerprint, quoted, resolve, sha256
 
 
 def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_class=EmotionBrain) -> dict:
@@ -54,7 +55,8 @@ def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_cla
     Raises
     ------
     SerError
-        When the folder holds a run with other settings, another process trains the fold, or the splits leak.
+        When the folder holds a run with other settings, another process trains the fold, the splits leak, or
+        a recording is another than the one that was prepared.
     """
     hparams = resolve(yaml_file, overrides)
     folder = Path(hparams["output_folder"])
@@ -88,6 +90,12 @@ def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_cla
         lock.release()
 
 
+def check_run(run_folder: Path, settings: dict) -> None:
+    """Check every fold of a run as :func:`check_settings` does: a report needs them all to be of one experiment."""
+    for path in sorted(run_folder.glob("seed_*/*/settings.json")):
+        check_settings(path.parent, settings)
+
+
 def check_settings(folder: Path, settings: dict) -> None:
     """Raise :class:`SerError` when ``folder`` holds a run, finished or begun, with other settings."""
     if not (folder / "settings.json").is_file():
@@ -102,13 +110,15 @@ def check_settings(folder: Path, settings: dict) -> None:
 
 
 def _train_and_test(yaml_file, overrides, run_options, protocol, settings, script, brain_class):
-    hparams = load_hyperpyyaml(Path(yaml_file).read_text(encoding="utf-8"), dict(overrides))
+    hparams = load_hyperpyyaml(Path(yaml_file).read_text(encoding="utf-8"), quoted(overrides))
     folder = Path(hparams["output_folder"])
     parts = {part: read_json(hparams[f"{part}_annotation"]) for part in ("train", "valid", "test")}
     tested = bool(parts["test"])  # all but the protocol `all` do
     claims = {key: protocol[key] for key in ("disjoint", "leaks", "data_root")}
     audit_line = audit(*parts.values(), **claims).line if tested else "nothing is held out, and nothing tested"
-    sb.create_experiment_directory(folder, hyperparams_to_save=yaml_file, overrides=dict(overrides))
+    for entries in parts.values():
+        check_recordings(entries, protocol)
+    sb.create_experiment_directory(folder, hyperparams_to_save=yaml_file, overrides=quoted(overrides))
     if sb.utils.distributed.if_main_process():
         (folder / Path(__file__).name).unlink(missing_ok=True)  # SpeechBrain archives its caller, which is this file
         if script is not None:

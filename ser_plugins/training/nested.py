@@ -33,7 +33,7 @@ from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.training.experiments import parts_of, read_configurations
 from ser_plugins.training.recipe import Plan, add_run_options, find_yaml, parse_options, plan_system, run_plans
 from ser_plugins.training.reproduce import once, overrides_by_file
-from ser_plugins.training.settings import fingerprint, resolve, sha256
+from ser_plugins.training.settings import fingerprint, resolve, sha256, texts_as_written
 
 OUTER = "loso"
 
@@ -112,11 +112,12 @@ class _Planner:
         self.prepare, self.script = prepare, script
         self.yaml_files = {key: find_yaml(of["yaml"], script) for key, of in configurations.items() if "yaml" in of}
         first = next(iter(self.yaml_files.values()))
-        self.run_options, overrides = parse_options(first, options)
+        self.run_options, overrides = parse_options(list(dict.fromkeys(self.yaml_files.values())), options)
         if "fold" in overrides:
             raise SerError(got="--fold", expected="--folds, pairs or all", remedy="see --help")
         self.overrides = overrides_by_file(list(self.yaml_files.values()), overrides)
-        self.folder = Path(resolve(first, self.overrides[first])["results_folder"]) / name
+        results_folder = resolve(first, {**texts_as_written(first), **self.overrides[first]})["results_folder"]
+        self.folder = Path(results_folder) / name
 
     def plan(self, key, protocol, seeds, folds) -> Plan:
         yaml_file, its = self.yaml_files[key], dict(self.configurations[key])

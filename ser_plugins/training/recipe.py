@@ -10,6 +10,7 @@ from pathlib import Path
 import speechbrain as sb
 import torch
 from rich.console import Console
+from speechbrain.utils.run_opts import RunOptions
 
 from ser_plugins.corpora.protocols import ALL, INNER
 from ser_plugins.errors import MissingPathError, SerError
@@ -19,9 +20,9 @@ from ser_plugins.machine import cores
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.choice import add_launcher_options, choose_launcher
 from ser_plugins.training.crossval import run_jobs
-from ser_plugins.training.fold import check_settings, run_fold
+from ser_plugins.training.fold import check_run, run_fold
 from ser_plugins.training.launchers import Job
-from ser_plugins.training.settings import fingerprint, parse_overrides, resolve
+from ser_plugins.training.settings import check_keys, fingerprint, read_value, resolve, texts_as_written
 
 
 def run_recipe(arguments, *, prepare, script, brain_class=EmotionBrain) -> None:
@@ -56,7 +57,7 @@ def _run(arguments, prepare, script, brain_class):
     if not rest or rest[0].startswith("-"):
         raise SerError(got=" ".join(rest) or "no YAML", expected="a YAML first", remedy=f"python {script} --help")
     yaml_file = find_yaml(rest[0], script)
-    run_options, overrides = parse_options(yaml_file, rest[1:])
+    run_options, overrides = parse_options([yaml_file], rest[1:])
     sb.utils.distributed.ddp_init_group(run_options)
     plan = plan_system(yaml_file, overrides, run_options, own, prepare=prepare, script=script, brain_class=brain_class)
     run_plans([plan], own, run_options)
@@ -97,10 +98,46 @@ class Plan:
         return ""
 
 
-def parse_options(yaml_file, options) -> tuple:
-    """SpeechBrain's run options, and the overrides of YAML keys as a dictionary."""
-    _, run_options, overrides = sb.parse_arguments([str(yaml_file), *options])
-    return run_options, parse_overrides(overrides)
+def parse_options(yaml_files, options) -> tuple:
+    """SpeechBrain's run options, and the overrides of keys of some YAMLs as a dictionary; the last one wins.
+
+    Text stays as it was typed where the YAML has text; all else is read as YAML.
+
+    Raises
+    ------
+    SerError
+        An option that is neither a key of any of the YAMLs nor one of SpeechBrain's; a value of another kind.
+    """
+    keys = {key: value for path in reversed(yaml_files) for key, value in resolve(path, texts_as_written(path)).items()}
+    run_arguments, overrides = [], {}
+    for key, texts in _groups(options):
+        if key in RunOptions():
+            run_arguments += [f"--{key}", *texts]
+        else:
+            check_keys([key], keys, " or ".join(path.name for path in yaml_files[:3]))
+            overrides[key] = read_value(key, " ".join(texts) if texts else None, keys[key])
+    _, run_options, _ = sb.parse_arguments([str(yaml_files[0]), *run_arguments])
+    if run_options["debug"]:
+        raise SerError(
+            got="--debug, which leaves recordings out",
+            expected="whole folds: each is tested once",
+            remedy="--fold ONE --number_of_epochs 1",
+        )
+    return run_options, overrides
+
+
+def _groups(options):
+    """``--key value``, ``--key=value`` and ``--key`` as pairs of the key and its texts."""
+    groups = []
+    for option in options:
+        if option.startswith("--"):
+            key, equals, text = option[2:].partition("=")
+            groups.append((key, [text] if equals else []))
+        elif groups:
+            groups[-1][1].append(option)
+        else:
+            raise SerError(got=option, expected="--KEY VALUE", remedy="correct the option")
+    return groups
 
 
 def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brain_class=EmotionBrain) -> Plan:
@@ -119,6 +156,7 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
     prepare, script, brain_class
         See :func:`run_recipe`.
     """
+    overrides = {**texts_as_written(yaml_file), **overrides}
     hparams = resolve(yaml_file, overrides)
     protocol = _prepare_on_main(prepare, hparams)
     protocol = {**protocol, "sealed": own.sealed or is_sealed(hparams["run_folder"])}  # once sealed, all of it is
@@ -126,6 +164,7 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
         overrides = {**overrides, "n_classes": len(protocol["classes"])}
         hparams["n_classes"] = len(protocol["classes"])
     _check_classes(hparams.get("n_classes"), protocol, yaml_file)
+    check_run(Path(hparams["run_folder"]), fingerprint(hparams, protocol, run_options))
     jobs = []
     for seed in _numbers(own.seeds) if own.seeds else [hparams["seed"]]:
         for fold in _choose("fold", own.folds or str(hparams["fold"]), protocol["folds"]):
@@ -135,7 +174,6 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
             job_arguments = (yaml_file, job_overrides, run_options, protocol, script, brain_class)
             name, epochs = f"{hparams['system']} {fold} seed {seed}", hparams.get("number_of_epochs", 1)
             jobs.append(Job(name, folder, epochs, run_fold, job_arguments))
-            check_settings(folder, fingerprint(job_hparams, protocol, run_options))
     return Plan(hparams["system"], Path(hparams["run_folder"]), protocol, jobs)
 
 

@@ -58,7 +58,7 @@ def reproduce(arguments, *, prepare, script) -> None:
 def _reproduce(arguments, prepare, script):
     own, rest = _parser(script).parse_known_args(arguments)
     yaml_files = [find_yaml(f"hparams/{system}.yaml", script) for system in _systems(own.systems, script)]
-    run_options, overrides = parse_options(yaml_files[0], rest)
+    run_options, overrides = parse_options(yaml_files, rest)
     sb.utils.distributed.ddp_init_group(run_options)
     prepare, plans = once(prepare), []
     for path, its in overrides_by_file(yaml_files, overrides).items():
@@ -96,10 +96,8 @@ def _systems(wanted, script) -> list:
 
 
 def overrides_by_file(yaml_files, overrides: dict) -> dict:
-    """The overrides that each YAML has keys for; :class:`SerError` for a key that none of them has."""
+    """The overrides that each YAML has keys for."""
     known = {path: resolve(path, {}).keys() for path in yaml_files}
-    nowhere = {key: value for key, value in overrides.items() if not any(key in keys for keys in known.values())}
-    resolve(yaml_files[0], nowhere)  # says so
     return {path: {key: value for key, value in overrides.items() if key in keys} for path, keys in known.items()}
 
 

@@ -7,11 +7,14 @@ import difflib
 import hashlib
 import io
 import json
+import math
+import re
 from pathlib import Path
 
 import yaml
 from hyperpyyaml import resolve_references
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from ser_plugins.errors import SerError
 
@@ -30,21 +33,85 @@ RUN_OPTIONS = (
 )  # fmt: skip
 
 
-def parse_overrides(text: str) -> dict:
-    """The overrides of SpeechBrain's command line (a line ``key: value`` each) as a dictionary; the last one wins.
+# Keys whose values are paths or names: text as it stands, whatever YAML would make of it.
+PATHS = (
+    "data_folder", "csv", "results_folder", "run_folder", "output_folder", "save_folder", "manifest_folder",
+    "cache_folder", "train_annotation", "valid_annotation", "test_annotation", "train_log",
+)  # fmt: skip
+NAMES = ("system", "protocol", "fold", "subset", "select", "unit", "target", "task")
+WORD_OR_NUMBER = ("n_classes", "layer", "gamma")  # `auto`, `mean`, `scale`: read as YAML all the same
 
-    A bare ``--key`` comes as ``key:`` and means True.
+
+def read_value(key: str, text: str | None, own):
+    """What an option ``--key text`` means for a key whose value in the YAML is ``own``; text None: a bare ``--key``.
+
+    Raises
+    ------
+    SerError
+        Where the YAML has a number and the option none, and so on.
+
+    Example
+    -------
+    >>> read_value("results_folder", "2024_05_01", "results/EmoDB"), read_value("lr", "1e-3", 0.0001)
+    ('2024_05_01', 0.001)
     """
-    overrides = {}
-    for line in text.splitlines():
-        try:
-            bare = not line.partition(":")[2].strip()
-            overrides.update(YAML(typ="safe", pure=True).load(f"{line} True" if bare else line))
-        except (YAMLError, TypeError, ValueError):
+    if key in PATHS + NAMES or (isinstance(own, str) and key not in WORD_OR_NUMBER):
+        if not text:
+            raise SerError(got=f"--{key} without a value", expected=f"one, such as {own}", remedy="complete the option")
+        if re.search("<[^>]*>", text):
             raise SerError(
-                got=f"the option {line!r}", expected="--KEY VALUE, the value in YAML", remedy="correct or quote it"
-            ) from None
-    return overrides
+                got=f"--{key} {text}",
+                expected="text without <...>, by which a YAML refers to a key",
+                remedy="rename it",
+            )
+        return _path(text) if key in PATHS else text
+    try:
+        value = True if text is None else YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, TypeError, ValueError):
+        raise SerError(
+            got=f"--{key} {text}", expected=f"a value in YAML, such as {own}", remedy="correct or quote it"
+        ) from None
+    if isinstance(own, bool) and not isinstance(value, bool):
+        raise SerError(got=f"--{key} {text}", expected="True or False", remedy="correct the option")
+    if _is_number(own) and not _is_number(value):
+        raise SerError(
+            got=f"--{key} {'without a value' if text is None else text}",
+            expected=f"a number, such as {own}",
+            remedy="correct the option",
+        )
+    return value
+
+
+def _path(text: str) -> str:
+    if text.startswith("~"):
+        return str(Path(text).expanduser())
+    # hyperpyyaml works out what looks like a sum, and stops at 2024/0.
+    return f"./{text}" if re.fullmatch(r"[\d\s./*%]*([/%]\s*0|\*\*)[\d\s./*%]*", text) else text
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def texts_as_written(yaml_file) -> dict:
+    """Paths and names of a YAML as they are written there, where reading them as YAML would change them.
+
+    ``results_folder: 2024_05_01`` is that folder and not the number 20240501, and ``~`` is the user's home.
+    """
+    texts = {}
+    for key, node in yaml.compose(Path(yaml_file).read_text(encoding="utf-8")).value:
+        if key.value in PATHS + NAMES and not node.tag.startswith("!") and _plain(node) is not None:
+            text = read_value(key.value, node.value, "")
+            if text != node.value or not isinstance(_plain(node), str):
+                texts[key.value] = text
+    return texts
+
+
+def quoted(overrides: dict) -> dict:
+    """Overrides for hyperpyyaml, which writes them into the YAML and reads that again: text stays text."""
+    return {
+        key: DoubleQuotedScalarString(value) if isinstance(value, str) else value for key, value in overrides.items()
+    }
 
 
 def resolve(yaml_file, overrides: dict) -> dict:
@@ -59,11 +126,10 @@ def resolve(yaml_file, overrides: dict) -> dict:
     """
     text = Path(yaml_file).read_text(encoding="utf-8")
     try:
-        keys = [key.value for key, _ in yaml.compose(text).value]
-        _check_keys(overrides, keys, yaml_file)
-        resolved = yaml.compose(resolve_references(io.StringIO(text), dict(overrides)).getvalue())
+        check_keys(overrides, [key.value for key, _ in yaml.compose(text).value], yaml_file)
+        resolved = yaml.compose(resolve_references(io.StringIO(text), quoted(overrides)).getvalue())
         return {key.value: _plain(value) for key, value in resolved.value}
-    except (yaml.YAMLError, YAMLError, AttributeError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, YAMLError, AttributeError, TypeError, LookupError, ArithmeticError, ValueError) as error:
         if isinstance(error, SerError):
             raise
         raise SerError(
@@ -71,7 +137,8 @@ def resolve(yaml_file, overrides: dict) -> dict:
         ) from None
 
 
-def _check_keys(overrides, keys, yaml_file):
+def check_keys(overrides, keys, yaml_file) -> None:
+    """Raise :class:`SerError`, with what is most alike, for an override that is none of the keys."""
     for key in overrides:
         if key not in keys:
             close = difflib.get_close_matches(key, keys, 1)
@@ -97,9 +164,41 @@ def sha256(settings: dict) -> str:
 
 
 def differences(old: dict, new: dict) -> str:
-    """Name the keys that differ: ``lr: 0.0001 -> 0.001, heads: 8 -> 4``."""
-    keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    return ", ".join(f"{key}: {old.get(key)} -> {new.get(key)}" for key in keys)
+    """Name the keys that differ: ``lr: 0.0001 -> 0.001, heads: 8 -> 4``.
+
+    What follows from a key that is named, as the arguments of modules do, is left out.
+
+    Example
+    -------
+    >>> differences({"lr": 1, "opt_class": {"lr": 1}}, {"lr": 2, "opt_class": {"lr": 2}})
+    'lr: 1 -> 2'
+    """
+    changes = {}
+    for place, (before, after) in sorted(_changes(old, new), key=lambda change: change[0].count(".")):
+        if (before, after) not in changes.values():
+            changes[place] = before, after
+    named = [f"{place}: {_short(before)} -> {_short(after)}" for place, (before, after) in changes.items()]
+    return ", ".join(named[:_NAMED] + [f"and {len(named) - _NAMED} more"] * (len(named) > _NAMED))
+
+
+_NAMED = 8  # differences; more of them say no more
+
+
+def _changes(old, new, place=""):
+    """Differences of two values: pairs (``key.key``, (old, new)), mappings and lists gone through."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from _changes(old.get(key), new.get(key), f"{place}.{key}".lstrip("."))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, pair in enumerate(zip(old, new, strict=True)):
+            yield from _changes(*pair, f"{place}[{number}]")
+    elif old != new:
+        yield place, (old, new)
+
+
+def _short(value) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _plain(node):
