@@ -242,6 +242,23 @@ class TestErrors:
         with pytest.raises(SerError, match=r"wav again in line 3 \(as 2\)"):
             prepare(folder)
 
+    def test_the_same_audio_in_two_files_is_named_with_lines_and_labels(self, folder):
+        samples, rate = soundfile.read(folder / "0/joa.wav", dtype="int16")
+        soundfile.write(folder / "0/noa.wav", samples, rate)  # another label
+        soundfile.write(folder / "1/copy.flac", samples, rate)  # another speaker and container
+        soundfile.write(folder / "2/job.wav", samples / 32768, rate, subtype="FLOAT")
+        change(folder, "1/joa.wav", "1/copy.flac")
+        with pytest.raises(SerError) as caught:
+            prepare(folder)
+        assert caught.value.got.startswith("3 recordings in ")
+        for pair in (
+            "0/joa.wav (my.csv, line 2: joy) = 0/noa.wav (my.csv, line 4: no joy)",
+            "0/joa.wav (my.csv, line 2: joy) = 1/copy.flac (my.csv, line 6: joy)",
+            "0/joa.wav (my.csv, line 2: joy) = 2/job.wav (my.csv, line 11: joy)",
+        ):
+            assert pair in caught.value.got
+        assert not (folder.parent / "out" / "protocol.json").exists()
+
     def test_all_complaints_come_at_once(self, folder):
         change(folder, ",joy,", ",,", 8)
         change(folder, ",train", ",x")

@@ -123,8 +123,11 @@ def genuine(tmp_path_factory):
 @pytest.fixture
 def _sounds(monkeypatch):
     """Every recording is there."""
-    sound = Sound("ab", 44, 16000, 1, 1.5, "cd")
-    monkeypatch.setattr(reading, "measure_remembered", lambda folder, names, memory: dict.fromkeys(names, sound))
+
+    def measure(folder, names, memory):
+        return {name: Sound(name, 44, 16000, 1, 1.5, name) for name in names}
+
+    monkeypatch.setattr(reading, "measure_remembered", measure)
 
 
 @pytest.mark.usefixtures("_sounds")

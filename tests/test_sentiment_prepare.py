@@ -220,8 +220,8 @@ def test_videos_and_other_rates_are_converted_once(corpus, form, tmp_path, reque
 
 def test_wavs_of_the_same_names_stand_in_for_videos(films, tmp_path):
     folder = Path(shutil.copytree(films, tmp_path / "corpus"))
-    for video in list(folder.rglob("*.mp4")):
-        soundfile.write(video.with_suffix(".wav"), 0.1 * np.sin(np.arange(3200)), 16000)
+    for number, video in enumerate(folder.rglob("*.mp4")):
+        soundfile.write(video.with_suffix(".wav"), 0.1 * np.sin(np.arange(3200) / (2 + number)), 16000)
         video.write_bytes(b"not needed")
     prepare_chsims(folder, tmp_path / "out" / "a")
     assert not list((tmp_path / "out" / "audio").rglob("*.wav"))
@@ -330,17 +330,15 @@ def corpus_of(kind):
     return CHSIMS if kind == "chsims" else MOSI
 
 
-# Genuine counts, from label files that are generated with the published numbers. All recordings are one file.
+# Genuine counts, from label files that are generated with the published numbers.
 
 
-def link_wavs(folder, stems):
-    one = folder / "one.wav"
-    soundfile.write(one, np.zeros(400), 16000)
+def write_wavs(folder, stems):
+    rng = np.random.default_rng(0)
     for stem in stems:
         path = folder / f"{stem}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.hardlink_to(one)
-    one.unlink()
+        soundfile.write(path, rng.uniform(-0.1, 0.1, 400), 16000)
 
 
 def deal(sizes):
@@ -365,7 +363,7 @@ def genuine_mosi(tmp_path_factory):
     ]
     folder.mkdir()
     (folder / "OpinionLevelSentiment.csv").write_bytes("".join(f"{row}\r\n" for row in rows).encode())
-    link_wavs(folder, [f"Audio/WAV_16000/Segmented/{video}_{number}" for video, number in segments[1:]])
+    write_wavs(folder, [f"Audio/WAV_16000/Segmented/{video}_{number}" for video, number in segments[1:]])
     return folder
 
 
@@ -382,7 +380,7 @@ def genuine_chsims(tmp_path_factory):
         for place, (video, clip, mode) in enumerate(clips)
     ]
     (folder / "label.csv").write_text("\n".join(rows), encoding="utf-8")
-    link_wavs(folder, [f"Raw/{video}/{clip}" for video, clip, _ in clips])
+    write_wavs(folder, [f"Raw/{video}/{clip}" for video, clip, _ in clips])
     return folder
 
 

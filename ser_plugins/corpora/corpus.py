@@ -13,6 +13,7 @@ from ser_plugins.corpora.verify import (
     read_checksums,
     read_marker,
     verify_counts,
+    verify_distinct,
     verify_format,
     verify_sounds,
     verify_usable,
@@ -157,6 +158,7 @@ def read_corpus(corpus: Corpus, data_root: Path, memory: Path, *, cache=None, al
         utterances = [u for u in utterances if u.wav in sounds]
     verify_usable(utterances, sounds, folder=folder, remedy=remedy)
     verify_format(sounds, **wanted)
+    verify_distinct(utterances, sounds, folder=folder, target=corpus.target, remedy=remedy)
     manifest = {u.id: entry(u, sounds[u.wav], corpus.wav_folder) for u in utterances}
     if not manifest:
         raise SerError(got=f"no utterance in {data_root}", expected=f"those of {corpus.name}", remedy=remedy)

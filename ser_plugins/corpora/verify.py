@@ -108,6 +108,40 @@ def verify_usable(utterances, sounds: dict, *, folder, remedy: str) -> None:
         )
 
 
+def verify_distinct(utterances, sounds: dict, *, folder, target: str, remedy: str) -> None:
+    """Raise one :class:`SerError` that names every recording that occurs twice, whatever its file and its label.
+
+    Arguments
+    ---------
+    utterances : iterable of Utterance
+        Those that are used.
+    sounds : dict
+        ``{wav: Sound}``.
+    folder : path-like
+        Where the recordings are; for the message.
+    target : str
+        The field with the label, which the message tells as well.
+    remedy : str
+        What the user should do about it.
+    """
+    first_of, pairs = {}, []
+    for utterance in utterances:
+        first = first_of.setdefault(sounds[utterance.wav].audio_sha256, utterance)
+        if first is not utterance:
+            pairs.append(" = ".join(_told(each, target) for each in (first, utterance)))
+    if pairs:
+        raise SerError(
+            got=f"{len(pairs)} recordings in {folder} are there twice (identical samples): {first_few(pairs, 10)}",
+            expected="every recording once, under one label",
+            remedy=f"remove one of each pair from the labels, or both where the labels differ; or {remedy}",
+        )
+
+
+def _told(utterance, target) -> str:
+    about = ": ".join(str(word) for word in (utterance.source, utterance.fields.get(target)) if word not in ("", None))
+    return f"{utterance.wav} ({about})" if about else utterance.wav
+
+
 def verify_format(sounds: dict, *, folder, sample_rate: int, remedy: str, refused=None) -> None:
     """Raise :class:`SerError` unless every decodable file is mono at ``sample_rate`` Hz; see :func:`verify_sounds`."""
 
