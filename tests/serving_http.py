@@ -12,6 +12,9 @@ import soundfile
 import uvicorn
 from fake_run import tone
 
+from ser_plugins.serving.server import configuration
+from ser_plugins.serving.service import DEFAULT_LIMITS
+
 
 class Reply(NamedTuple):
     status: int
@@ -30,7 +33,7 @@ class Running(NamedTuple):
             connection.request(method or ("POST" if body is not None else "GET"), path, body, headers or {})
             answer = connection.getresponse()
             content = answer.read()
-            is_json = "json" in answer.headers.get("content-type", "")
+            is_json = content and "json" in answer.headers.get("content-type", "")
             return Reply(answer.status, json.loads(content) if is_json else content, dict(answer.headers))
         finally:
             connection.close()
@@ -41,8 +44,8 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def running(app):
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=20))
+def running(app, limits=DEFAULT_LIMITS):
+    server = uvicorn.Server(configuration(app, limits, port=0, log_level="error", timeout_graceful_shutdown=20))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -53,6 +56,20 @@ def running(app):
     finally:
         server.should_exit = True
         thread.join(20)
+
+
+def until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def is_failure(reply, status):
+    assert reply.status == status, reply
+    assert set(reply.json) == {"got", "expected", "remedy"}
+    assert all(reply.json.values())
+    return True
 
 
 def wav(seconds=0.5, pitch=180.0, rate=16000, wave=None) -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_run import CLASSES, FOLDS, tone, write_run, write_wav
+from typer.main import get_command
 
 from ser_plugins import __version__, cli
 from ser_plugins.inference import EmotionClassifier
@@ -50,6 +51,18 @@ def test_every_command_has_help_with_an_example(ser):
     for command in (*using, "report", "compare", "leaks", "suite", "audit", "toy"):
         assert command in out
         assert f"Example: ser {command} " in ser(command, "--help")[1]
+
+
+def test_no_word_of_the_help_is_taken_for_markup():
+    from rich.text import Text
+
+    texts = []
+    for name, command in get_command(cli.app).commands.items():
+        texts += [(name, text) for text in (command.help, *(getattr(each, "help", "") for each in command.params))]
+    assert len(texts) > 50
+    for name, text in texts:
+        shown = (text or "").replace("[cyan]", "").replace("[/cyan]", "").replace("\\[", "[")
+        assert Text.from_markup(text or "").plain == shown, name
 
 
 def test_version(ser):

@@ -10,6 +10,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.inference import EmotionClassifier, open_model
 from ser_plugins.serving import hub
 from ser_plugins.serving.export import export_model
+from ser_plugins.serving.loading import read_readme
 
 COMMIT = 40 * "a"
 NAME = f"hf:someone/emodb@{COMMIT}"
@@ -119,3 +120,21 @@ def test_without_a_network_the_reason_comes_at_once(tmp_path, monkeypatch):
     ):
         open_model(NAME)
     assert kept(tmp_path) == []
+
+
+def test_the_card_is_read_as_the_other_files_are(repository, exported, tmp_path):
+    expected = (exported / "README.md").read_text(encoding="utf-8")
+    assert read_readme(NAME) == read_readme(exported) == expected != ""
+    folder = shutil.copytree(exported, tmp_path / "model")
+    secret = tmp_path / "secret"
+    secret.write_text("a secret")
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to(secret)
+    with pytest.raises(SerError, match="files inside the model's folder"):
+        read_readme(folder)
+    (folder / "README.md").unlink()
+    assert read_readme(folder) == ""
+    for content, message in ((b"changed", "SHA-256"), (bytes(2**18 + 1), "at most 262,144 bytes")):
+        (folder / "README.md").write_bytes(content)
+        with pytest.raises(SerError, match=message):
+            read_readme(folder)

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 import torch
 from fake_run import CLASSES, random_modules, tone, write_run, write_wav
-from serving_http import Running, running, wav
+from serving_http import Running, is_failure, running, until, wav
 
 from ser_plugins.classifier import RegressionHead
 from ser_plugins.inference import EmotionClassifier, SentimentRegressor
@@ -51,20 +51,6 @@ class Slow(EmotionClassifier):
         self.sizes.append(len(waves))
         self.gate.wait(20)
         return super()._judge(waves)
-
-
-def until(condition):
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def is_failure(reply, status):
-    assert reply.status == status, reply
-    assert set(reply.json) == {"got", "expected", "remedy"}
-    assert all(reply.json.values())
-    return True
 
 
 def test_a_reply_is_what_the_file_gives(service, model, tmp_path):
@@ -247,7 +233,7 @@ def test_batches_are_bounded_in_number_and_padding_and_errors_reach_all():
         return await asyncio.gather(*map(batcher.submit, items), return_exceptions=True)
 
     assert asyncio.run(submit(1, 1, 1, 1, 5, 4, 50)) == [1, 1, 1, 1, 5, 4, 50]
-    assert seen == [[1, 1, 1], [1, 5], [4], [50]]
+    assert seen == [[1, 1, 1], [50], [1, 5], [4]]  # what is long has its own turn
     assert [type(outcome) for outcome in asyncio.run(submit(13, 2))] == [ValueError, int]
 
 

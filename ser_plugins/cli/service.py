@@ -25,14 +25,19 @@ def serve(
     timeout: Timeout = 30,
     queue: Annotated[int, Option(min=1, help="Requests in flight; further ones get 429.")] = 128,
     batch: Annotated[int, Option(min=1, help="Recordings judged at once.")] = 16,
+    total_megabytes: Annotated[float, Option(min=0.001, help="Bodies of all requests together, in MiB.")] = 128,
+    connections: Annotated[int, Option(min=1, help="Open connections; then the longest idle one is closed.")] = 512,
+    work: Annotated[float, Option(min=1, help="Audio to judge for one request, its windows added up, in s.")] = 600,
 ):
-    """Serve a model over HTTP: POST /classify, /timeline, /attention; GET /health, /model, /docs.
+    r"""Serve a model over HTTP: POST /classify, /timeline, /attention; GET /health, /model, /docs.
 
-    Needs pip install "ser-plugins[serve]". SIGTERM and Ctrl-C answer what was accepted, then stop.
+    Needs pip install "ser-plugins\[serve]". SIGTERM and Ctrl-C answer what was accepted, then stop.
 
     Example: [cyan]ser serve --model models/emodb --port 8000[/cyan]
     """
-    _run(model, host, port, {"audio": seconds, "timeout": timeout, "queue": queue, "batch": batch}, megabytes)
+    limits = {"body": _bytes(megabytes), "audio": seconds, "timeout": timeout, "queue": queue, "batch": batch}
+    limits |= {"held": _bytes(total_megabytes), "connections": connections, "work": work}
+    _run(model, host, port, limits)
 
 
 @app.command()
@@ -43,30 +48,37 @@ def demo(
     megabytes: Megabytes = 16,
     seconds: Seconds = 60,
 ):
-    """Open a page to try a model on: record or drop a file. Nothing is stored, nothing leaves the machine.
+    r"""Open a page to try a model on: record or drop a file. Nothing is stored, nothing leaves the machine.
 
-    Needs pip install "ser-plugins[demo]".
+    Needs pip install "ser-plugins\[demo]".
 
     Example: [cyan]ser demo --model models/emodb[/cyan]
     """
-    _run(model, host, port, {"audio": seconds}, megabytes, page=True)
+    _run(model, host, port, {"body": _bytes(megabytes), "audio": seconds}, page=True)
 
 
-def _run(folder, host, port, limits, megabytes, page=False):
+def _run(folder, host, port, limits, page=False):
     try:
-        from ser_plugins.serving.service import LOOPBACK, Limits, create_app, run_app
+        from ser_plugins.serving.server import listening, run_app
+        from ser_plugins.serving.service import LOOPBACK, Limits, create_app
     except ModuleNotFoundError as error:
         raise SerError(
             got=f"no module {error.name}",
             expected="FastAPI and uvicorn",
             remedy='pip install "ser-plugins[serve]"',
         ) from None
-    from ser_plugins.inference import BOX, open_model
+    from ser_plugins.inference import open_model
+    from ser_plugins.serving.loading import read_readme
 
-    model, card = open_model(folder), (folder or BOX) / "README.md"
-    limits = Limits(body=round(megabytes * 2**20), **limits)
-    hosts = LOOPBACK if host in LOOPBACK else None
-    text = card.read_text(encoding="utf-8") if card.is_file() else ""
-    service = create_app(model, card=text, limits=limits, hosts=hosts, page=page)
-    print(f"http://{host}:{port}/{'' if page else 'docs'}  (Ctrl-C stops)", flush=True)
-    run_app(service, host, port, limits.timeout)
+    limits = Limits(**limits)
+    with listening(host, port) as sockets:
+        model, card = open_model(folder), read_readme(folder)
+        hosts = LOOPBACK if host in LOOPBACK else None
+        service = create_app(model, card=card, limits=limits, hosts=hosts, page=page)
+        address = f"[{host}]" if ":" in host else host
+        print(f"http://{address}:{port}/{'' if page else 'docs'}  (Ctrl-C stops)", flush=True)
+        run_app(service, sockets, limits)
+
+
+def _bytes(megabytes):
+    return round(megabytes * 2**20)

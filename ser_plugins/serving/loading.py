@@ -81,9 +81,7 @@ def load_model(folder=None) -> Model:
     Traceback (most recent call last):
     ser_plugins.errors.MissingPathError: got: no folder https:/example.org/model; expected: a local folder ...
     """
-    if on_hub(folder):
-        folder = fetch(folder, {name: _largest(name) for name in (*NEEDED, CARD_FILE, README_FILE)})
-    folder = BOX if folder is None else Path(folder)
+    folder = _local_folder(folder)
     if not folder.is_dir():
         raise MissingPathError(
             got=f"no folder {folder}",
@@ -127,6 +125,36 @@ def load_model(folder=None) -> Model:
         scale = scalar(nodes["scale"], yaml_file) if "scale" in nodes else "none"
         scale_named(scale)
     return Model(nn.ModuleDict(modules).eval().requires_grad_(False), labels, scale, card)
+
+
+def read_readme(folder=None) -> str:
+    """The model card in markdown of a folder as :func:`load_model` takes it; empty where there is none.
+
+    Raises
+    ------
+    SerError
+        It lies outside the folder, is too large, or is not the one that ``model.json`` has the hash of.
+
+    Example
+    -------
+    >>> read_readme().splitlines()[0].startswith("# ")  # of the model in the box
+    True
+    """
+    folder = _local_folder(folder)
+    path = folder / README_FILE
+    if not path.exists():
+        return ""
+    content = read_inside(folder, README_FILE)
+    if (folder / CARD_FILE).exists():
+        _refuse_changed(path, content, _read_card(folder)["files"].get(README_FILE))
+    return content.decode("utf-8", errors="replace")
+
+
+def _local_folder(folder) -> Path:
+    """The model in the box by default; one on the hub is fetched, once."""
+    if on_hub(folder):
+        return fetch(folder, {name: _largest(name) for name in (*NEEDED, CARD_FILE, README_FILE)})
+    return BOX if folder is None else Path(folder)
 
 
 def read_inside(folder: Path, name: str) -> bytes:

@@ -1,9 +1,6 @@
 """A model behind HTTP: audio in the body of a POST, JSON out. FastAPI and uvicorn underneath (extra ``serve``)."""
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -13,20 +10,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from ser_plugins import __version__
 from ser_plugins.errors import SerError
-from ser_plugins.serving.attention_map import attention_map
-from ser_plugins.serving.batching import Batcher
-from ser_plugins.serving.check import check_recording
 from ser_plugins.serving.openapi_page import openapi_page
-from ser_plugins.serving.uploads import Limits, Refusal, Upload, read_upload
+from ser_plugins.serving.tasks import Service
+from ser_plugins.serving.uploads import Limits, Refusal
 
 DEFAULT_LIMITS = Limits()
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-DRAINED = 4  # times the largest body: what is read and dropped of a larger one
-BATCH_SECONDS = 240.0  # of audio, padding included: a model needs a few MB for each
+FULL = (429, 503)  # codes of what may be tried again
 PAGE = Path(__file__).with_name("page.html")
 # The page holds its script and style; whatever it was made to show, it can reach nothing else.
 _PAGE_POLICY = (
@@ -56,8 +49,9 @@ _FAILURES = {
         408: "the body came too slowly",
         413: "more bytes than allowed",
         415: "not announced as audio",
-        422: "not audio that can be judged: unreadable, damaged, too short, too long, silent",
+        422: "not audio that can be judged: unreadable, damaged, too short, too long, silent; or too many windows",
         429: "full; try again after `Retry-After` seconds",
+        503: "no room for the body; try again after `Retry-After` seconds",
         504: "not judged in time",
     }.items()
 }
@@ -93,7 +87,7 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     >>> TestClient(app, base_url="http://localhost").post("/classify", content=b"no audio").json()["remedy"]
     'convert it to 16-bit wav, or replace the damaged file'
     """
-    service = _Service(model, limits)
+    service = Service(model, limits)
 
     def known(request: Request):
         _refuse_strangers(request, hosts)
@@ -111,15 +105,17 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     own_docs = {"response_class": HTMLResponse, "include_in_schema": False}
     app.add_api_route("/docs", lambda: openapi_page(app.openapi()), **own_docs)
-    for kind, status in ((RequestValidationError, 422), (HTTPException, None), (SerError, 422)):
+    for kind, status in ((RequestValidationError, 422), (HTTPException, None), (SerError, 422), (Exception, 500)):
         app.add_exception_handler(kind, _failure(status))
 
     @app.post("/classify", openapi_extra=_BODY, responses=_FAILURES)
     async def classify(request: Request) -> dict:
         """Judge a recording: the plain values of `predict_file`, `duration` in s, and the `warnings` of `ser check`."""
+        _refuse_other_types(request)
         return await service.answer(request, service.classify)
 
     @app.post("/timeline", openapi_extra=_BODY, responses=_FAILURES)
@@ -127,17 +123,20 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
         request: Request, window: Annotated[float, Query(gt=0, le=60)] = 3.0, hop: Annotated[float, Query(ge=0.1)] = 1.0
     ) -> dict:
         """Judge window after window: `windows`, each with `start` and `end` in s; null where silent."""
+        _refuse_other_types(request)
         return await service.answer(request, service.timeline, window, hop)
 
     @app.post("/attention", openapi_extra=_BODY, responses=_FAILURES)
     async def attention(request: Request) -> dict:
         """Where the model looks: `weights` (query, key), mean over the heads; null in a model without attention."""
+        _refuse_other_types(request)
         return await service.answer(request, service.attention)
 
     @app.get("/health")
     async def health() -> dict:
         """Whether it runs, and how full it is."""
-        return {"status": "ok", "in_flight": service.in_flight, "queue": limits.queue}
+        held = service.bodies.held
+        return {"status": "ok", "in_flight": service.in_flight, "queue": limits.queue, "held": held}
 
     @app.get("/model")
     async def about() -> dict:
@@ -154,100 +153,6 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     return app
 
 
-class _Service:
-    """What the routes share: the bound on requests, the threads, the batches."""
-
-    def __init__(self, model, limits):
-        self.model, self.limits, self.in_flight = model, limits, 0
-        self.decoders = ThreadPoolExecutor(2, thread_name_prefix="decode")
-        self.batcher = Batcher(model._judge, limits.batch, len, BATCH_SECONDS * model.sample_rate)
-
-    def close(self):
-        self.decoders.shutdown(wait=False)
-        self.batcher.thread.shutdown(wait=False)
-
-    async def answer(self, request: Request, work: Callable, *arguments) -> dict:
-        """Admit, read and judge within the limits."""
-        _refuse_other_types(request)
-        loop = asyncio.get_running_loop()
-        with self._place():
-            end = loop.time() + self.limits.timeout
-            upload = await self._in_time(end, 408, "a body", _read_body(request, self.limits.body))
-            return await self._in_time(end, 504, "a reply", work(upload, *arguments))
-
-    async def classify(self, upload):
-        wave = await self._decoded(upload)
-        outcome = await self.batcher.submit(wave)
-        check = await self._decode(check_recording, upload, self.model)
-        warnings = [str(finding) for finding in check.findings]
-        return {**outcome._asdict(), "duration": len(wave) / self.model.sample_rate, "warnings": warnings}
-
-    async def timeline(self, upload, window, hop):
-        await self._decoded(upload)  # which refuses what is too long
-
-        def judge():
-            return [row._asdict() for row in self.model.classify_windows(upload, window=window, hop=hop)]
-
-        return {"windows": await self.batcher.run(judge)}
-
-    async def attention(self, upload):
-        return await self.batcher.run(attention_map, self.model, await self._decoded(upload))
-
-    async def _decoded(self, upload):
-        return await self._decode(read_upload, upload, self.model, self.limits.audio)
-
-    async def _decode(self, function, *arguments):
-        return await asyncio.get_running_loop().run_in_executor(self.decoders, function, *arguments)
-
-    @contextmanager
-    def _place(self):
-        if self.in_flight >= self.limits.queue:
-            raise Refusal(
-                429,
-                got=f"{self.in_flight} requests in flight",
-                expected=f"at most {self.limits.queue}",
-                remedy="try again in a second, or start the service with a longer --queue",
-            )
-        self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
-
-    async def _in_time(self, end, status, what, awaitable):
-        try:
-            return await asyncio.wait_for(awaitable, max(0.0, end - asyncio.get_running_loop().time()))
-        except asyncio.TimeoutError:
-            raise Refusal(
-                status,
-                got=f"no {what.split()[-1]} in time",
-                expected=f"{what} within {self.limits.timeout:g} s",
-                remedy="send it faster, shorter or later",
-            ) from None
-
-
-async def _read_body(request: Request, most: int) -> Upload:
-    announced = request.headers.get("content-length", "0")
-    fits = not announced.isdigit() or int(announced) <= most
-    upload, size = Upload(), 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            fits = fits and size <= most
-            if fits:
-                upload.write(part)
-            elif size > DRAINED * most:  # before that, a client that is still sending would not hear the answer
-                break
-    except ClientDisconnect:
-        raise Refusal(400, got="a body cut short", expected="all of it", remedy="send it again") from None
-    if not fits:
-        size = max(size, int(announced) if announced.isdigit() else 0)
-        raise Refusal(
-            413, got=f"at least {size:,} bytes", expected=f"at most {most:,}", remedy="cut or compress the recording"
-        )
-    return upload
-
-
 def _refuse_other_types(request):
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind and not kind.startswith("audio/") and kind != "application/octet-stream":
@@ -260,17 +165,26 @@ def _refuse_other_types(request):
 
 
 def _refuse_strangers(request, hosts):
-    origin = urlsplit(request.headers.get("origin", ""))
-    name = request.url.hostname
-    if hosts is not None and name not in hosts:
-        raise Refusal(403, got=f"Host: {name}", expected=" or ".join(hosts), remedy="use one of these in the address")
-    if (origin.netloc and origin.netloc != request.url.netloc) or request.headers.get("origin") == "null":
+    origin, address = request.headers.get("origin"), request.headers.get("host")
+    if hosts is not None and address is not None and _host_name(address) not in hosts:
+        raise Refusal(
+            403, got=f"Host: {address}", expected=" or ".join(hosts), remedy="use one of these in the address"
+        )
+    if origin is not None and origin.partition("://")[2] != address:  # a proxy may speak another scheme than we do
         raise Refusal(
             403,
-            got=f"a request from a page of {origin.netloc or 'nowhere'}",
+            got=f"a request from a page of {origin or 'nowhere'}",
             expected="one from the service's own page, or from a program",
             remedy="open the service's own page",
         )
+
+
+def _host_name(address: str) -> str | None:
+    """Of ``Host``, without the port; None where it is no address."""
+    try:
+        return urlsplit(f"//{address}").hostname
+    except ValueError:
+        return None
 
 
 def _failure(status):
@@ -283,17 +197,12 @@ def _failure(status):
         elif isinstance(error, RequestValidationError):
             wrong = "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())
             parts = {"got": wrong, "expected": "the parameters of /docs", "remedy": "correct the address"}
-        else:
-            what = f"{request.method} {request.url.path}: {error.detail}"
+        elif isinstance(error, HTTPException):
+            what = f"{request.method} {request.scope['path']}: {error.detail}"
             parts = {"got": what, "expected": "a path and a method of /docs", "remedy": "correct the address"}
-        headers = {**(getattr(error, "headers", None) or {}), **({"Retry-After": "1"} if code == 429 else {})}
+        else:
+            parts = {"got": "a fault of the service", "expected": "none", "remedy": "see its log, and report it"}
+        headers = {**(getattr(error, "headers", None) or {}), **({"Retry-After": "1"} if code in FULL else {})}
         return JSONResponse(parts, status_code=code, headers=headers)
 
     return handle
-
-
-def run_app(app: FastAPI, host: str, port: int, timeout: float) -> None:
-    """Serve until a signal comes; what was accepted by then is answered."""
-    import uvicorn
-
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=round(timeout) + 1)

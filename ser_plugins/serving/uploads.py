@@ -1,6 +1,8 @@
 """The body of a request -> a checked waveform, in memory: nothing is written, and bombs are refused unexploded."""
 
 import io
+import math
+import time
 from typing import NamedTuple
 
 import soundfile
@@ -9,7 +11,9 @@ import torch
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.serving.windows import open_recording
 
-MAX_VALUES_PER_SECOND = 32 * 192_000  # channels times Hz: what is decoded at once is a second of that
+MAX_VALUES_PER_SECOND = 8 * 192_000  # channels times Hz: what is decoded at once is a second of that
+MEAN_VALUES_PER_SECOND = 2 * 192_000  # of the longest recording that is allowed: what is decoded of one in all
+MAX_TAPS = 4_000_000  # of the filter that resamples: ten times what any rate in common use needs
 
 
 class Limits(NamedTuple):
@@ -27,6 +31,12 @@ class Limits(NamedTuple):
         Requests that are being read, waiting or judged; further ones are refused.
     batch : int
         Recordings that are judged at once.
+    held : int
+        Bytes of all requests together; one body may always be held.
+    connections : int
+        Open at once; fewer where the system allows a process fewer open files.
+    work : float
+        Audio that a request may have judged, its windows added up, in s.
     """
 
     body: int = 16 * 2**20
@@ -34,6 +44,9 @@ class Limits(NamedTuple):
     timeout: float = 30.0
     queue: int = 128
     batch: int = 16
+    held: int = 128 * 2**20
+    connections: int = 512
+    work: float = 600.0
 
 
 class Refusal(SerError):
@@ -58,42 +71,80 @@ class Upload(io.BytesIO):
         return "the upload"
 
 
-def read_upload(upload: Upload, model, seconds: float) -> torch.Tensor:
-    """Decode, mix down, resample and check: (samples,) at the model's rate.
+class Decoding:
+    """An upload that is decoded, mixed down and resampled step by step, so that nobody has to wait for all of it.
 
     Arguments
     ---------
     upload : Upload
-        Anything that libsndfile reads.
+        Anything that :func:`ser_plugins.audio.read_blocks` reads.
     model : ser_plugins.serving.recordings.RecordingModel
         What will judge it.
     seconds : float
         Longest recording; decoding stops there, whatever the header says.
-
-    Raises
-    ------
-    AudioError
-        As :meth:`~ser_plugins.serving.recordings.RecordingModel.classify_file`; or too long.
     """
-    rate = model.sample_rate
-    blocks = open_recording(upload, rate)
-    header = soundfile.info(io.BytesIO(upload.getbuffer()))
-    if header.channels * header.samplerate > MAX_VALUES_PER_SECOND:
-        raise AudioError(
-            got=f"{upload}: {header.channels} channels at {header.samplerate} Hz",
-            expected=f"at most {MAX_VALUES_PER_SECOND:,} values per second",
-            remedy="mix it down, or convert it to a usual sample rate",
-        )
-    read, samples = [], 0
-    for block in blocks:
-        samples += len(block)
-        if samples > seconds * rate:
+
+    def __init__(self, upload: Upload, model, seconds: float):
+        self.upload, self.model, self.seconds = upload, model, seconds
+        self.blocks, self.parts = None, []
+        self.samples, self.values_per_second = 0, 0
+
+    def advance(self, seconds: float) -> torch.Tensor | None:
+        """Decode for about so long, by the clock; once all is decoded, the checked wave (samples,) at the model's rate.
+
+        Raises
+        ------
+        AudioError
+            As :meth:`~ser_plugins.serving.recordings.RecordingModel.classify_file`; or too long, or too many channels
+            or samples.
+        """
+        end = time.monotonic() + seconds
+        if self.blocks is None:
+            self.blocks = self._open()
+        for block in self.blocks:
+            self.parts.append(block)
+            self.samples += len(block)
+            self._refuse_more()
+            if time.monotonic() > end:
+                return None
+        wave = torch.cat([torch.zeros(0), *self.parts])
+        self.model._check_recording(wave, str(self.upload))
+        return wave
+
+    def _open(self):
+        self.upload.seek(0)
+        try:
+            header = soundfile.info(self.upload)
+            channels, rate = header.channels, header.samplerate
+        except (soundfile.LibsndfileError, RuntimeError):
+            channels, rate = 1, self.model.sample_rate  # what libsndfile does not know is refused or converted below
+        self.values_per_second = channels * rate
+        if self.values_per_second > MAX_VALUES_PER_SECOND:
             raise AudioError(
-                got=f"{upload}: longer than {seconds:g} s",
-                expected=f"at most {seconds:g} s",
+                got=f"{self.upload}: {channels} channels at {rate} Hz",
+                expected=f"at most {MAX_VALUES_PER_SECOND:,} values per second",
+                remedy="mix it down, or convert it to a usual sample rate",
+            )
+        if rate * self.model.sample_rate // math.gcd(rate, self.model.sample_rate) ** 2 > MAX_TAPS:
+            raise AudioError(
+                got=f"{self.upload}: {rate} Hz",
+                expected=f"a usual sample rate ({self.model.sample_rate}, 8000, 22050, 44100, 48000 Hz ...)",
+                remedy=f"convert it first: ffmpeg -i OLD -ar {self.model.sample_rate} converted.wav",
+            )
+        return open_recording(self.upload, self.model.sample_rate)
+
+    def _refuse_more(self):
+        seconds = self.samples / self.model.sample_rate
+        if seconds > self.seconds:
+            raise AudioError(
+                got=f"{self.upload}: longer than {self.seconds:g} s",
+                expected=f"at most {self.seconds:g} s",
                 remedy="cut it, or use ser classify on the machine itself",
             )
-        read.append(block)
-    wave = torch.cat([torch.zeros(0), *read])
-    model._check_recording(wave, str(upload))
-    return wave
+        most = round(self.seconds * MEAN_VALUES_PER_SECOND)
+        if seconds * self.values_per_second > most:
+            raise AudioError(
+                got=f"{self.upload}: more than {most:,} values (channels x samples)",
+                expected=f"at most {most:,}",
+                remedy="mix it down, or convert it to a usual sample rate",
+            )

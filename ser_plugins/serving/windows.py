@@ -130,6 +130,7 @@ class Resampler:
         self.reach = math.ceil(FILTER_REACH / min(self.old, self.new))  # periods, each `old` samples in and `new` out
         self.delay = 0.0 if rate == new_rate else (self.reach + 1) * self.old / rate
         self.held = torch.zeros(self.reach * self.old)  # the left context, then what has not been resampled
+        self.filter = None if rate == new_rate else _filter(rate, new_rate)
 
     def feed(self, block: np.ndarray) -> torch.Tensor:
         """(samples,) -> what is settled of the outcome, (fewer or more,)."""
@@ -150,9 +151,14 @@ class Resampler:
         return self._resample(self.held)
 
     def _resample(self, wave):
-        from torchaudio.functional import resample
+        return self.filter(wave)[self.reach * self.new :]
 
-        return resample(wave, self.rate, self.new_rate)[self.reach * self.new :]
+
+def _filter(rate, new_rate):
+    """What resamples; to make it takes longer than to use it for a second of audio."""
+    from torchaudio.transforms import Resample
+
+    return Resample(rate, new_rate, dtype=torch.float32)
 
 
 def cut_windows(blocks: Iterable[torch.Tensor], rate: int, window: float, hop: float, least: int = 1):
