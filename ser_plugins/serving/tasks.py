@@ -21,13 +21,14 @@ from ser_plugins.serving.windows import batched, cut_windows
 BATCH_SECONDS = 60.0  # of audio, padding included: a model needs a few MB and some milliseconds for each
 STEP_SECONDS = 24.0  # of audio, at most, that are judged between two batches
 STEP = 0.02  # s that a recording is decoded before others have their turn
+LARGE_BYTES = 2**20  # of a body: a file is opened in one step, however long that takes
 LARGE_SECONDS = 30.0  # of audio to judge: beyond, requests are worked on two at a time
 
 
 class Service:
     """What the routes share: the bounds on requests, the threads, the batches.
 
-    A request is large once its decoding takes longer than ``STEP``, or when much of it has to be judged. Large ones are
+    A request is large when its body is, when its decoding takes longer than ``STEP``, or when much has to be judged. Large ones are
     worked on a few at a time and step by step, so that small ones are answered meanwhile.
     """
 
@@ -129,6 +130,8 @@ class Task:
 
     async def decoded(self):
         """The wave; after the first step, the rest in turn with other large requests."""
+        if self.upload.getbuffer().nbytes > LARGE_BYTES:
+            await self.take_turn()
         decoding = Decoding(self.upload, self.service.model, self.service.limits.audio)
         wave = await self.lane.run(decoding.advance, STEP)
         while wave is None:
