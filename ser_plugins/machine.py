@@ -90,6 +90,16 @@ def memory_size() -> int | None:
         return None
 
 
+def open_files() -> int | None:
+    """Return how many files and sockets this process may have open, or None where there is no such limit (Windows)."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if most == resource.RLIM_INFINITY else most
+
+
 def load_average() -> list | None:
     """Return the processes at work in the last 1, 5 and 15 minutes, or None where nobody counts them (Windows)."""
     try:

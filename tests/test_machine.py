@@ -36,7 +36,8 @@ ATTRIBUTES = {
     "nice sysconf getloadavg mkfifo mknod chown lchown chroot uname statvfs sync posix_fadvise sendfile pread pwrite "
     "wait waitpid getpgid setpgid O_DIRECTORY O_NOFOLLOW O_CLOEXEC startfile memfd_create eventfd pidfd_open getrandom "
     "umask symlink link readlink",
-    "signal": "SIGKILL SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGPIPE alarm setitimer pause sigwait pthread_kill",
+    "signal": "SIGKILL SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGPIPE alarm setitimer pause "
+    "sigwait pthread_kill",
     "select": "poll epoll kqueue",
     "time": "tzset clock_gettime",
     "asyncio": "add_signal_handler create_unix_server open_unix_connection",
@@ -139,6 +140,7 @@ def test_what_a_system_does_not_tell_is_none(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
     for name in ("sysconf", "getloadavg", "sched_setaffinity"):
         monkeypatch.delattr(os, name, raising=False)
+    assert machine.open_files() is None
     assert machine.peak_memory() is None
     assert machine.memory_size() is None
     assert machine.load_average() is None

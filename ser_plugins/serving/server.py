@@ -16,6 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ser_plugins.errors import SerError
+from ser_plugins.machine import open_files
 
 HEADER_SECONDS = 5.0  # for the headers of a request, from the connection or from the reply before
 LEAVING_SECONDS = 30.0  # to take what has been sent, once a connection is to be closed
@@ -57,12 +58,8 @@ def configuration(app, limits, **options) -> uvicorn.Config:
 
 def most_connections(wanted: int) -> int:
     """As many as are wanted, or as the system's limit on open files leaves room for."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit on sockets
-        return wanted
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return wanted if files == resource.RLIM_INFINITY else max(1, min(wanted, (files - RESERVED_FILES) // 2))
+    files = open_files()
+    return wanted if files is None else max(1, min(wanted, (files - RESERVED_FILES) // 2))
 
 
 class Connections:

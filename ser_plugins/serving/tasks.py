@@ -28,8 +28,8 @@ LARGE_SECONDS = 30.0  # of audio to judge: beyond, requests are worked on two at
 class Service:
     """What the routes share: the bounds on requests, the threads, the batches.
 
-    A request is large when its body is, when its decoding takes longer than ``STEP``, or when much has to be judged. Large ones are
-    worked on a few at a time and step by step, so that small ones are answered meanwhile.
+    A request is large when its body is, when its decoding takes longer than ``STEP``, or when much has to be judged.
+    Large ones are worked on a few at a time and step by step, so that small ones are answered meanwhile.
     """
 
     def __init__(self, model, limits):
