@@ -1,8 +1,8 @@
 """Audio files -> finite, non-empty blocks of one channel of float32 (soundfile underneath; no torch here)."""
 
+import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -65,7 +65,7 @@ def read_blocks(path, seconds=1.0) -> tuple[int, Iterator[np.ndarray]]:
     MissingPathError, AudioError
         No such file, or unreadable.
     """
-    if not hasattr(path, "seek") and not Path(path).is_file():
+    if not hasattr(path, "seek") and not os.path.isfile(path):  # unlike pathlib's, of any name
         raise MissingPathError(got=f"no file {path}", expected="an audio file", remedy="check the path")
     layout = _examined(path)
     file = _opened(path, layout.streams[0])
@@ -90,7 +90,8 @@ def _opened(path, stream: Stream) -> soundfile.SoundFile:
     try:
         if stream.pieces:
             return soundfile.SoundFile(stream.open(_Borrowed(path) if in_memory else open(path, "rb")))
-        return soundfile.SoundFile(path)
+        # In bytes where paths are bytes: soundfile's own way ends at names that are not UTF-8.
+        return soundfile.SoundFile(path if in_memory or os.name == "nt" else os.fsencode(path))
     except (OSError, soundfile.LibsndfileError, RuntimeError) as error:
         raise _unreadable(str(path), error) from None
 

@@ -46,6 +46,29 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
+def refuse_unwritable(path) -> None:
+    """Raise :class:`SerError` where no file can be written: before a long work, not after it. Nothing is left behind.
+
+    Example
+    -------
+    >>> refuse_unwritable(tempfile.gettempdir())
+    Traceback (most recent call last):
+    ser_plugins.errors.SerError: got: ...: a folder; expected: a file that can be written; remedy: choose another path
+    """
+    path = Path(path)
+    try:
+        reason = "a folder" if path.is_dir() else None
+        folder = next(folder for folder in path.absolute().parents if folder.exists())
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}."):  # which an occupied name forbids as well
+            pass
+    except OSError as error:
+        reason = error.strerror
+    if reason:
+        raise SerError(
+            got=f"{path}: {reason}", expected="a file that can be written", remedy="choose another path"
+        ) from None
+
+
 def write_text(path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_path(path) as temporary:

@@ -9,11 +9,28 @@ from typing import Annotated
 
 import typer
 from typer import Option
+from typer.core import TyperGroup
 
 from ser_plugins import __version__
+from ser_plugins.cli.output import complain, flush, output_error, prepare_streams
 from ser_plugins.errors import SerError
 
+
+class _Commands(TyperGroup):
+    """Says itself what typer would end in silence or in words of its own."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except BrokenPipeError as error:
+            raise output_error(error) from None
+        except KeyboardInterrupt:
+            complain("stopped by Ctrl-C")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Speech emotion recognition on top of SpeechBrain: use, export, report and check models.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,16 +41,17 @@ app = typer.Typer(
 
 def main():
     """Run the command line; input errors become one line on the error stream and exit code 2."""
+    prepare_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            flush()
     except SerError as error:
         complain(error)
-        raise SystemExit(2) from None
-
-
-def complain(what, kind="error"):
-    """Print one line on the error stream."""
-    print(f"{kind}: {what}", file=sys.stderr)
+    except OSError as error:
+        complain(f"got: {error}; expected: to read and write files; remedy: check the path, its rights and the disk")
+    raise SystemExit(2)
 
 
 def _show_version(wanted: bool):

@@ -5,10 +5,13 @@ from typing import Annotated, Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from typer import Argument, Option
 
 from ser_plugins.cli import app
+from ser_plugins.cli.output import one_line, show, table_signs, write
 from ser_plugins.cli.recordings import Model
+from ser_plugins.files import refuse_unwritable
 
 File = Annotated[str, Argument(help="An audio file (wav, flac, ogg, mp3; any rate, any channels), or -.")]
 
@@ -35,28 +38,32 @@ def timeline(
     from ser_plugins.inference import open_model
     from ser_plugins.serving.formats import FORMATS, as_textgrid
     from ser_plugins.serving.inputs import recording
-    from ser_plugins.serving.pictures import save_picture, timeline_figure
+    from ser_plugins.serving.pictures import refuse_picture, save_picture, timeline_figure
     from ser_plugins.serving.speech import speech_spans
     from ser_plugins.serving.timeline import timeline as follow
 
+    if picture:
+        refuse_picture(picture)
     classifier = open_model(model)
     with recording(file) as path, Console(stderr=True).status("listening"):
         speech = speech_spans(path) if vad else None
         followed = follow(classifier, path, window=window, hop=hop, smooth=smooth, speech=speech)
     if picture:
-        save_picture(timeline_figure(followed, Path(file).name), picture)
+        save_picture(timeline_figure(followed, one_line(Path(file).name)), picture)
     if form == "table":
-        Console().print(_segments_table(followed.segments))
+        show(_segments_table(followed.segments))
     elif form == "textgrid":
-        print(as_textgrid(followed.segments), end="")
+        write([as_textgrid(followed.segments)])
     else:
-        print(FORMATS[form]([{"file": file, **segment._asdict()} for segment in followed.segments]), end="")
+        rows = [{"file": file, **segment._asdict()} for segment in followed.segments]
+        write(FORMATS[form](rows, list(rows[0])))
 
 
 def _segments_table(segments) -> Table:
-    table = Table(*segments[0]._fields)
+    table, (_, none) = Table(*segments[0]._fields), table_signs()
     for start, end, label, value in segments:
-        table.add_row(f"{start:.2f}", f"{end:.2f}", label or "–", "–" if value is None else f"{value:.2f}")
+        label = Text(one_line(label or none))
+        table.add_row(f"{start:.2f}", f"{end:.2f}", label, none if value is None else f"{value:.2f}")
     return table
 
 
@@ -77,8 +84,10 @@ def explain(
     from ser_plugins.serving.inputs import recording
     from ser_plugins.serving.pictures import explanation_figure, save_picture
 
+    for suffix in (".png", ".npz"):
+        refuse_unwritable(f"{out}{suffix}")
     with recording(file) as path:
         explanation = explain_file(open_model(model), path)
-    save_picture(explanation_figure(explanation, f"{Path(file).name}: {explanation.answer}"), f"{out}.png")
+    save_picture(explanation_figure(explanation, f"{one_line(Path(file).name)}: {explanation.answer}"), f"{out}.png")
     explanation.save(f"{out}.npz")
     print(f"{explanation.answer}: {out}.png, {out}.npz")

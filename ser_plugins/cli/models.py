@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from typer import Argument, Exit, Option
 
 from ser_plugins.cli import app, complain
+from ser_plugins.cli.output import show, write
 
 
 @app.command()
@@ -63,9 +63,9 @@ def list_models(
     rows = list(overview(folders or ()))
     good = [row for row in rows if "error" not in row]
     if form == "json":
-        print(as_json(rows), end="")
+        write(as_json(rows))
     else:
-        Console().print(_models_table(good))
+        show(_models_table(good))
     for row in rows:
         if "error" in row:
             complain(f"{row['model']}: {row['error']}")

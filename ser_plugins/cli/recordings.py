@@ -1,16 +1,19 @@
 """Commands that judge recordings, many at once: classify, check."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 from typer import Argument, Option
 
 from ser_plugins.cli import app, complain
+from ser_plugins.cli.output import Interruption, one_line, show, table_signs, write
 
 Files = Annotated[
     list[str],
@@ -25,7 +28,7 @@ def classify(
     model: Model = None,
     form: Annotated[
         Literal["table", "csv", "json", "jsonl", "audformat"],
-        Option("--format", help="How to print; jsonl prints each file as soon as it is judged."),
+        Option("--format", help="How to print; csv and jsonl come file by file."),
     ] = "table",
     as_json: Annotated[bool, Option("--json", help="Short for --format json.")] = False,
     abstain_below: Annotated[
@@ -35,17 +38,20 @@ def classify(
     """Name the emotion in recordings, or rate their sentiment, whichever the model does.
 
     Recordings that are unlike what the model knows get a warning (see ser check). Files that cannot be used are
-    reported at the end and make the exit code 1; they do not stop the others.
+    reported and make the exit code 1; they do not stop the others.
 
     Example: [cyan]ser classify speech.wav recordings/ --model models/emodb --format csv[/cyan]
     """
     from ser_plugins.inference import open_model
-    from ser_plugins.serving.batch import judge
+    from ser_plugins.serving.batch import judge, prediction_columns
     from ser_plugins.serving.inputs import recordings
 
     classifier = open_model(model, **({} if abstain_below is None else {"abstain_below": abstain_below}))
     with recordings(files) as found:
-        _print_rows(judge(classifier, found), len(found), "json" if as_json else form, _predictions_table)
+        rows, columns = judge(classifier, found), prediction_columns(classifier)
+        done = _print_rows(rows, len(found), columns, "json" if as_json else form, _predictions_table)
+    if any("error" in row for row in done):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -62,60 +68,84 @@ def check(
     Example: [cyan]ser check recordings/ --model models/emodb[/cyan]
     """
     from ser_plugins.inference import open_model
-    from ser_plugins.serving.batch import inspect
+    from ser_plugins.serving.batch import CHECK_COLUMNS, inspect
     from ser_plugins.serving.inputs import recordings
 
     classifier = open_model(model) if model else None
     with recordings(files) as found:
-        good = _print_rows(inspect(found, classifier), len(found), form, _checks_table)
-    if any(row["warnings"] for row in good):
+        done = _print_rows(inspect(found, classifier), len(found), CHECK_COLUMNS, form, _checks_table)
+    if any("error" in row or row["warnings"] for row in done):
         raise typer.Exit(1)
 
 
-def _print_rows(rows, count, form, table) -> list:
-    """Print rows, then warnings and errors; the rows of good files, or exit code 1 after a bad one."""
+def _print_rows(rows, count, columns, form, table) -> list:
+    """Print rows as they come, as a table at the end, and give them back; Ctrl-C goes on once they are printed."""
     from ser_plugins.serving.formats import FORMATS
 
-    screen = Console(stderr=True)
     done = []
-    for row in track(rows, "listening", count, console=screen, transient=True, disable=not screen.is_terminal):
-        done.append(row)
-        if form == "jsonl":
-            print(FORMATS[form]([row]), end="", flush=True)
-    good = [row for row in done if "error" not in row]
-    if form == "table":
-        if good:
-            Console().print(table(good))
-    elif form != "jsonl":
-        print(FORMATS[form](done), end="")
-    for row in good:
-        for warning in row["warnings"]:
-            complain(f"{row['file']}: {warning}", "warning")
-    for row in done:
-        if "error" in row:
-            complain(row["error"])
-    if len(good) < len(done):
-        raise typer.Exit(1)
-    return good
+    with Interruption() as interruption:
+        told = _told(_until(interruption, rows), count, form, done)
+        if form == "table":
+            good = [row for row in told if "error" not in row]
+            if good:
+                show(table(good))
+        else:
+            write(FORMATS[form](told, columns))
+    if interruption.came:
+        raise KeyboardInterrupt
+    return done
+
+
+def _until(interruption, rows) -> Iterator[dict]:
+    """The rows that come before Ctrl-C."""
+    while not interruption.came:
+        try:
+            interruption.at_work = True
+            row = next(rows, None)
+            interruption.at_work = False
+        except KeyboardInterrupt:
+            return
+        if row is None:
+            return
+        yield row
+
+
+def _told(rows, count, form, done: list) -> Iterator[dict]:
+    """The rows, put into ``done``; warnings and errors are printed at once.
+
+    A bar shows how far they are, unless the results come on the same terminal.
+    """
+    screen = Console(stderr=True)
+    shown = screen.is_terminal and (form == "table" or not sys.stdout.isatty())
+    with Progress(console=screen, transient=True, disable=not shown, redirect_stdout=False) as bar:
+        for row in bar.track(rows, count, description="listening"):
+            done.append(row)
+            for warning in row.get("warnings", ()):
+                complain(f"{row['file']}: {warning}", "warning")
+            if "error" in row:
+                complain(row["error"] if row["file"] in row["error"] else f"{row['file']}: {row['error']}")
+            yield row
 
 
 def _predictions_table(rows) -> Table:
     table = Table()
     table.add_column("file", overflow="fold")
+    full, none = table_signs()
     if "score" in rows[0]:
         table.add_column("score", style="bold", justify="right", no_wrap=True)
         table.add_column("polarity", no_wrap=True)
         for row in rows:
-            table.add_row(Text(row["file"]), f"{row['score']:.2f}", row["polarity"] or "–")
+            table.add_row(Text(one_line(row["file"])), f"{row['score']:.2f}", row["polarity"] or none)
         return table
     table.add_column("emotion", style="bold", no_wrap=True)
     table.add_column("probability", no_wrap=True)
     table.add_column("then", style="dim")
     for row in rows:
         _, *others = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
-        bar = "█" * round(10 * row["probability"])
+        bar = full * round(10 * row["probability"])
         then = ", ".join(f"{label} {value:.0%}" for label, value in others[:2])
-        table.add_row(Text(row["file"]), row["label"] or "–", f"{row['probability']:4.0%} {bar}", then)
+        label = Text(one_line(row["label"] or none))
+        table.add_row(Text(one_line(row["file"])), label, f"{row['probability']:4.0%} {bar}", Text(one_line(then)))
     return table
 
 
@@ -124,15 +154,16 @@ def _checks_table(rows) -> Table:
     table.add_column("file", overflow="fold")
     for name in ("seconds", "rate Hz", "level dBFS", "clipped", "silence", "bandwidth Hz", "distance"):
         table.add_column(name, justify="right")
+    _, none = table_signs()
     for row in rows:
         table.add_row(
-            Text(row["file"]),
+            Text(one_line(row["file"])),
             f"{row['seconds']:.1f}",
             f"{row['sample_rate']}",
             f"{row['level']:.0f}",
             f"{row['clipping']:.1%}",
             f"{row['silence']:.0%}",
             f"{row['bandwidth']:.0f}",
-            "–" if row["distance"] is None else f"{row['distance']:.1f}",
+            none if row["distance"] is None else f"{row['distance']:.1f}",
         )
     return table

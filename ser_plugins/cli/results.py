@@ -7,6 +7,7 @@ from rich.console import Console
 from typer import Argument, Option
 
 from ser_plugins.cli import app
+from ser_plugins.cli.output import show
 from ser_plugins.errors import SerError
 
 
@@ -26,7 +27,7 @@ def report(
     if unseal and (opened := open_sealed(run_folder)):
         Console().print(f"opened {len(opened)} folds, noted in {run_folder / LOG}", highlight=False)
 
-    Console().print(terminal_table(write_report(run_folder)))
+    show(terminal_table(write_report(run_folder)))
 
 
 @app.command()
@@ -38,7 +39,7 @@ def ensemble(run_folder: Annotated[Path, Argument(help="results/<corpus>/<system
     from ser_plugins.evaluation.ensemble import ensemble_seeds
     from ser_plugins.evaluation.report import terminal_table, write_report
 
-    Console().print(terminal_table(write_report(ensemble_seeds(run_folder))))
+    show(terminal_table(write_report(ensemble_seeds(run_folder))))
 
 
 @app.command()
@@ -56,7 +57,7 @@ def compare(
     from ser_plugins.evaluation.comparable import run_names
     from ser_plugins.evaluation.comparison import compare_many, compare_runs
     from ser_plugins.evaluation.comparison_tables import comparison_markdown, comparison_terminal
-    from ser_plugins.files import write_json, write_text
+    from ser_plugins.files import refuse_unwritable, write_json, write_text
 
     if len(run_folders) < 2 or (out and out.suffix not in (".md", ".json")):
         raise SerError(
@@ -64,12 +65,14 @@ def compare(
             expected="at least two run folders, and a .md or .json to write to",
             remedy="ser compare --help",
         )
+    if out:
+        refuse_unwritable(out)
     allowed = [word.strip() for word in despite.split(",") if word.strip()]
     if len(run_folders) == 2:
         comparison = compare_runs(*run_folders, despite=allowed, unit=anova_unit)
     else:
         comparison = compare_many(run_names(run_folders), despite=allowed, reference=reference or None)
-    Console().print(comparison_terminal(comparison))
+    show(comparison_terminal(comparison))
     if out and out.suffix == ".md":
         write_text(out, comparison_markdown(comparison))
     elif out:
@@ -88,8 +91,10 @@ def leaks(
     Example: [cyan]ser leaks results/EmoDB/mfcc_svm/loso results/EmoDB/mfcc_svm/random[/cyan]
     """
     from ser_plugins.evaluation.leaks import leak_table
-    from ser_plugins.files import write_text
+    from ser_plugins.files import refuse_unwritable, write_text
 
+    if out:
+        refuse_unwritable(out)
     table = leak_table(run_folders)
     print(table, end="")
     if out:
@@ -106,8 +111,10 @@ def ablation(
     Example: [cyan]ser ablation results/EmoDB/ablation/inner.json[/cyan]
     """
     from ser_plugins.evaluation.ablation import ablation_table
-    from ser_plugins.files import write_text
+    from ser_plugins.files import refuse_unwritable, write_text
 
+    if out:
+        refuse_unwritable(out)
     table = ablation_table(file)
     print(table, end="")
     if out:

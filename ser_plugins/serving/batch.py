@@ -1,10 +1,10 @@
 """Many recordings through one model: a bad one is reported and does not stop the others."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ser_plugins.errors import SerError
-from ser_plugins.serving.check import check_recording
+from ser_plugins.serving.check import Check, check_recording
 
 
 def judge(model, files: dict[str, Path]) -> Iterator[dict]:
@@ -29,12 +29,12 @@ def judge(model, files: dict[str, Path]) -> Iterator[dict]:
     >>> sorted(row)
     ['error', 'file']
     """
-    for name, path in files.items():
-        try:
-            row = {"file": name, **model.predict_file(path)._asdict()}
-            yield row | {"warnings": [str(finding) for finding in check_recording(path, model).findings]}
-        except SerError as error:
-            yield {"file": name, "error": str(error)}
+
+    def judged(path):
+        outcome = model.predict_file(path)._asdict()
+        return outcome | {"warnings": [str(finding) for finding in check_recording(path, model).findings]}
+
+    yield from _each(files, judged)
 
 
 def inspect(files: dict[str, Path], model=None) -> Iterator[dict]:
@@ -51,9 +51,40 @@ def inspect(files: dict[str, Path], model=None) -> Iterator[dict]:
     >>> list(inspect({"a.wav": Path("no/a.wav")}))
     [{'file': 'a.wav', 'error': 'got: no file no/a.wav; expected: an audio file; remedy: check the path'}]
     """
+
+    def checked(path):
+        check = check_recording(path, model)
+        measurements = {name: value for name, value in check._asdict().items() if name != "findings"}
+        return measurements | {"warnings": [str(finding) for finding in check.findings]}
+
+    yield from _each(files, checked)
+
+
+def _each(files: dict[str, Path], work: Callable[[Path], dict]) -> Iterator[dict]:
     for name, path in files.items():
         try:
-            row = {"file": name, **check_recording(path, model)._asdict()}
-            yield row | {"warnings": [str(finding) for finding in row.pop("findings")]}
+            outcome = work(path)
         except SerError as error:
-            yield {"file": name, "error": str(error)}
+            outcome = {"error": str(error)}
+        except Exception as error:  # whatever a file does to a decoder, it does not cost the others their results
+            outcome = {"error": f"{name}: {type(error).__name__}: {error}"}
+        yield {"file": name, **outcome}
+
+
+def prediction_columns(model) -> list[str]:
+    """Columns of a table of what :func:`judge` yields.
+
+    Example
+    -------
+    >>> from ser_plugins.inference import open_model
+    >>> prediction_columns(open_model(device="cpu"))[:4]
+    ['file', 'label', 'probability', 'p_anger']
+    """
+    if hasattr(model, "labels"):
+        outcome = ["label", "probability", *(f"p_{label}" for label in model.labels)]
+    else:
+        outcome = ["score", "polarity"]
+    return ["file", *outcome, "warnings", "error"]
+
+
+CHECK_COLUMNS = ["file", *Check._fields[:-1], "warnings", "error"]  # of what :func:`inspect` yields

@@ -1,75 +1,83 @@
-"""Rows -> text that other programs read: CSV, JSON, JSON lines, audformat's CSV, Praat's TextGrid.
+r"""Rows -> text that other programs read: CSV, JSON, JSON lines, audformat's CSV, Praat's TextGrid.
 
 A row is a dictionary with ``file``, possibly ``start`` and ``end`` in s, and what was found. ``probabilities`` become
-columns ``p_<class>``, as in the ``predictions.csv`` of a training.
+columns ``p_<class>``, as in the ``predictions.csv`` of a training. Text comes as the rows come, so that a long work
+that is broken off leaves what it had done. It is always valid Unicode: a byte of a file name that is not UTF-8 is
+written as ``\udc80`` to ``\udcff``, which a reader of JSON turns into the name that ``os.fsencode`` takes.
 """
 
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 
-def as_json(rows: Iterable[dict]) -> str:
-    """One JSON array.
+def as_json(rows: Iterable[dict], columns: Sequence[str] = ()) -> Iterator[str]:
+    """One JSON array; ``columns`` are for the formats that have a header.
 
     Example
     -------
-    >>> json.loads(as_json([{"file": "a.wav", "label": "joy"}]))
-    [{'file': 'a.wav', 'label': 'joy'}]
+    >>> json.loads("".join(as_json([{"file": "a.wav", "label": "joy"}, {"file": "b.wav"}])))
+    [{'file': 'a.wav', 'label': 'joy'}, {'file': 'b.wav'}]
     """
-    return json.dumps(list(rows), indent=2, ensure_ascii=False) + "\n"
+    before = "[\n"
+    for row in rows:
+        text = _unicode(json.dumps([row], indent=2, ensure_ascii=False))
+        yield before + text[2:-2]  # without the brackets
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
 
 
-def as_jsonl(rows: Iterable[dict]) -> str:
-    """One JSON object per line.
+def as_jsonl(rows: Iterable[dict], columns: Sequence[str] = ()) -> Iterator[str]:
+    r"""One JSON object per line.
 
     Example
     -------
-    >>> print(as_jsonl([{"file": "a.wav"}, {"file": "b.wav"}]), end="")
+    >>> print(*as_jsonl([{"file": "a.wav"}, {"file": "b\udce4.wav"}]), sep="", end="")
     {"file": "a.wav"}
-    {"file": "b.wav"}
+    {"file": "b\udce4.wav"}
     """
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    for row in rows:
+        yield _unicode(json.dumps(row, ensure_ascii=False)) + "\n"
 
 
-def as_csv(rows: Iterable[dict]) -> str:
-    """A header and one line per row; what a row does not have is left empty.
+def as_csv(rows: Iterable[dict], columns: Sequence[str]) -> Iterator[str]:
+    """A header and one line per row, quoted as in RFC 4180; what a row does not have is left empty.
 
     Example
     -------
     >>> rows = [{"file": "a.wav", "probabilities": {"joy": 0.5}}, {"file": "b, c.wav", "error": "silent"}]
-    >>> print(as_csv(rows), end="")
+    >>> print(*as_csv(rows, ["file", "p_joy", "error"]), sep="", end="")
     file,p_joy,error
     a.wav,0.5,
     "b, c.wav",,silent
     """
-    flat = [_flat(row) for row in rows]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, dict.fromkeys(name for row in flat for name in row), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return text.getvalue()
+    yield _csv_line(columns)
+    for row in rows:
+        flat = _flat(row)
+        yield _csv_line([flat.get(column) for column in columns])
 
 
-def as_audformat(rows: Iterable[dict]) -> str:
+def as_audformat(rows: Iterable[dict], columns: Sequence[str]) -> Iterator[str]:
     """The CSV of an audformat table: index ``file``, or ``file``, ``start``, ``end`` of segments as time deltas.
 
     ``audformat.utils.read_csv`` reads it into an index and columns. Files that could not be judged are left out.
 
     Example
     -------
-    >>> print(as_audformat([{"file": "a.wav", "start": 0.5, "end": 2.0, "label": "joy"}]), end="")
+    >>> row = {"file": "a.wav", "start": 0.5, "end": 2.0, "label": "joy"}
+    >>> print(*as_audformat([row], list(row)), sep="", end="")
     file,start,end,label
     a.wav,0 days 00:00:00.500000,0 days 00:00:02,joy
     """
     import pandas as pd
 
-    table = pd.DataFrame([_flat(row) for row in rows if "error" not in row] or {"file": []})
-    table = table.drop(columns="warnings", errors="ignore")
-    for column in table.columns.intersection(["start", "end"]):
-        table[column] = pd.to_timedelta(table[column], unit="s")
-    return table.to_csv(index=False, lineterminator="\n")
+    def timed():
+        for row in rows:
+            if "error" not in row:
+                yield row | {name: pd.Timedelta(row[name], unit="s") for name in ("start", "end") if name in row}
+
+    yield from as_csv(timed(), [column for column in columns if column not in ("warnings", "error")])
 
 
 def as_textgrid(segments: Iterable, name: str = "emotion") -> str:
@@ -116,6 +124,17 @@ def _quoted(value):
     """Praat doubles quotes inside of text."""
     text = "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
     return '"' + text.replace('"', '""') + '"'
+
+
+def _csv_line(cells) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)  # by which csv knows that both have to be quoted
+    return _unicode(line.getvalue().removesuffix("\r\n")) + "\n"
+
+
+def _unicode(text: str) -> str:
+    """Lone surrogates, which stand for bytes that are not UTF-8, as backslash escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _flat(row):

@@ -1,5 +1,6 @@
 """What a user names on the command line -> audio files: files, folders, standard input."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -71,7 +72,7 @@ def recordings(names: Iterable, stdin=None) -> Iterator[dict[str, Path]]:
     with ExitStack() as stack:
         found = {}
         for name in dict.fromkeys(map(str, names)):
-            if Path(name).is_dir():
+            if os.path.isdir(name):  # unlike pathlib's, it takes names that no file can have
                 found |= {str(path): path for path in _below(Path(name))}
             else:
                 found[name] = stack.enter_context(recording(name, stdin))

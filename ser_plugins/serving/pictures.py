@@ -1,13 +1,34 @@
 """Pictures of a timeline and of an explanation: matplotlib figures without pyplot, in the style of the report's."""
 
+from pathlib import Path
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from ser_plugins.errors import SerError
 from ser_plugins.evaluation.figures import BLUE, ORANGE, STYLE
-from ser_plugins.files import atomic_path
+from ser_plugins.files import atomic_path, refuse_unwritable
 from ser_plugins.serving.explain import Explanation
 from ser_plugins.serving.timeline import Timeline
+
+PICTURES = (".png", ".pdf", ".svg")
+
+
+def refuse_picture(path) -> None:
+    """Raise :class:`SerError` for a path to which :func:`save_picture` cannot write; before the work, not after it.
+
+    Example
+    -------
+    >>> refuse_picture("picture.wav")
+    Traceback (most recent call last):
+    ser_plugins.errors.SerError: got: picture.wav; expected: the name of a picture (.png, .pdf, .svg); remedy: ...
+    """
+    if Path(path).suffix.lower() not in PICTURES:
+        raise SerError(
+            got=str(path), expected=f"the name of a picture ({', '.join(PICTURES)})", remedy="choose another name"
+        )
+    refuse_unwritable(path)
 
 
 def save_picture(figure: Figure, path) -> None:
