@@ -51,6 +51,8 @@ def main(model_path, *wav_paths):
     (outputs,) = session.run([about["output"]], {"waves": waves, "lengths": lengths})
 
     for path, output in zip(wav_paths, outputs, strict=True):
+        if not np.isfinite(output).all():
+            sys.exit(f"{path}: the model's output is not finite: write the model again")
         if about["output"] == "score":
             print(f"{path}: {output:.3f}")
         else:

@@ -10,6 +10,7 @@ import soundfile
 from ser_plugins.errors import AudioError, MissingPathError
 from ser_plugins.sound.complete import examine
 from ser_plugins.sound.layout import Layout, Stream
+from ser_plugins.sound.usable import Downmix
 
 AUDIO = (".wav", ".flac", ".ogg", ".mp3")  # what is looked for in folders; a file that is named may end in anything
 LENIENCE = 0.05  # s: a header that promises a few samples more than there are comes from careless software
@@ -36,7 +37,8 @@ def read_wave(path) -> tuple[np.ndarray, int]:
     Raises
     ------
     MissingPathError, AudioError
-        No such file; or unreadable, empty, damaged, cut short, or holding NaN or infinity.
+        No such file; or unreadable, empty, damaged or cut short; or with samples or channels that
+        :class:`ser_plugins.sound.usable.Downmix` refuses.
     """
     sample_rate, blocks = read_blocks(path, seconds=60.0)
     return np.concatenate(list(blocks)), sample_rate
@@ -58,7 +60,7 @@ def read_blocks(path, seconds=1.0) -> tuple[int, Iterator[np.ndarray]]:
         In Hz, as the file says.
     blocks : iterator of numpy.ndarray
         Each (samples,), as :func:`read_wave` has them. Where the file is damaged, the blocks before come first and then
-        an :class:`AudioError` that names the second.
+        an :class:`AudioError` that names the second. That channels cancel each other out is known in the end.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def read_blocks(path, seconds=1.0) -> tuple[int, Iterator[np.ndarray]]:
         raise MissingPathError(got=f"no file {path}", expected="an audio file", remedy="check the path")
     layout = _examined(path)
     file = _opened(path, layout.streams[0])
-    return file.samplerate, _finite(_blocks(file, path, layout, seconds), path, file.samplerate)
+    return file.samplerate, _blocks(file, path, layout, seconds)
 
 
 def _examined(path) -> Layout:
@@ -109,7 +111,7 @@ class _Borrowed:
 def _blocks(file, path, layout, seconds) -> Iterator[np.ndarray]:
     """Blocks of all the streams, one channel each; then an error, if that is not all there ought to be."""
     rate, done = file.samplerate, 0
-    size = max(1, round(seconds * rate))
+    size, downmix = max(1, round(seconds * rate)), Downmix(str(path), file.samplerate)
     for number, stream in enumerate(layout.streams):
         if number:
             file = _opened(path, stream)
@@ -130,7 +132,11 @@ def _blocks(file, path, layout, seconds) -> Iterator[np.ndarray]:
                 if len(block) == 0:
                     break
                 done += len(block)
-                yield block.mean(axis=1)
+                good = downmix.usable(block)
+                if 0 < good < len(block):
+                    yield downmix.average(block[:good])
+                    block = block[good:]
+                yield downmix.average(block)
             promised = before + max(stream.frames, _promised_frames(file, stream))
         if promised - done > LENIENCE * rate:
             raise _cut(path, done, rate, f"the {promised / rate:.3f} s that its header promises")
@@ -138,6 +144,7 @@ def _blocks(file, path, layout, seconds) -> Iterator[np.ndarray]:
         raise _cut(path, done, rate, f"more: {layout.damage}")
     if done == 0:
         raise AudioError(got=f"{path}: 0 samples", expected="at least one sample", remedy="leave the empty file out")
+    downmix.check()
 
 
 def _cut(path, done, rate, what):
@@ -146,24 +153,6 @@ def _cut(path, done, rate, what):
         expected=f"{what}: the file was cut short or damaged",
         remedy="copy the file again from where it came, or convert what is left: ffmpeg -i OLD NEW.wav",
     )
-
-
-def _finite(blocks, path, rate) -> Iterator[np.ndarray]:
-    """The blocks up to the first sample that is none."""
-    done = 0
-    for block in blocks:
-        finite = np.isfinite(block)
-        if not finite.all():
-            first = int(finite.argmin())
-            if first:
-                yield block[:first]
-            raise AudioError(
-                got=f"{path}: NaN or infinity in the samples, first at {(done + first) / rate:.3f} s",
-                expected="finite samples",
-                remedy="record or convert it again",
-            )
-        done += block.size
-        yield block
 
 
 def _promised_frames(file, stream) -> int:

@@ -14,8 +14,9 @@ from ser_plugins.classifier import ClassifierHead, RegressionHead
 from ser_plugins.errors import SerError
 from ser_plugins.scales import scale_named
 from ser_plugins.serving.loading import BOX, load_model
-from ser_plugins.serving.recordings import SILENCE, RecordingModel
+from ser_plugins.serving.recordings import RecordingModel
 from ser_plugins.serving.windows import SentimentWindow, Window
+from ser_plugins.sound.usable import SILENCE
 
 __all__ = [
     "BOX",

@@ -111,7 +111,7 @@ def test_a_bad_piece_is_refused_and_the_stream_goes_on(classifier):
     stream, plain = (classifier.stream(16000, window=0.5, hop=0.5) for _ in range(2))
     stream.feed(wave[:4000])
     plain.feed(wave[:4000])
-    with pytest.raises(AudioError, match="piece: NaN"):
+    with pytest.raises(AudioError, match="stream: NaN"):
         stream.feed(np.full(100, np.nan))
     assert stream.feed(wave[4000:]) == plain.feed(wave[4000:])
     assert stream.close() == plain.close() == []

@@ -3,14 +3,14 @@
 import numpy as np
 import torch
 
-from ser_plugins.errors import AudioError
+from ser_plugins.errors import AudioError, SerError
+from ser_plugins.sound.usable import Downmix
 
-SILENCE = 1e-3  # -60 dB of full scale: a recording that never departs further from its mean is called silent
 MAX_CHANNELS = 64  # beyond, the two axes are the wrong way round
 
 
 def one_channel(sound, name: str = "waveform") -> np.ndarray:
-    """Mix an array or tensor down.
+    """Mix an array or tensor of a whole recording down.
 
     Arguments
     ---------
@@ -27,13 +27,22 @@ def one_channel(sound, name: str = "waveform") -> np.ndarray:
     Raises
     ------
     AudioError
-        For anything else, and for NaN or infinity.
+        For anything else, for NaN, infinity and samples beyond the ceiling, and for channels that cancel each other
+        out.
 
     Example
     -------
     >>> one_channel(torch.tensor([[0.25, 0.5], [0.75, 0.5]])).tolist()
     [0.5, 0.5]
     """
+    downmix = Downmix(name)
+    wave = downmix.average(channels_last(sound, name))
+    downmix.check()
+    return wave
+
+
+def channels_last(sound, name: str) -> np.ndarray:
+    """An array or tensor as :func:`one_channel` takes it -> (samples, channels), a copy."""
     wave = sound.detach().cpu().numpy() if isinstance(sound, torch.Tensor) else sound
     good = isinstance(wave, np.ndarray) and np.issubdtype(wave.dtype, np.floating) and wave.ndim in (1, 2)
     if not good or (wave.ndim == 2 and not 1 <= len(wave) <= MAX_CHANNELS):
@@ -43,12 +52,8 @@ def one_channel(sound, name: str = "waveform") -> np.ndarray:
             expected="an array or tensor (samples,) or (channels, samples), floating point, full scale +-1",
             remedy="transpose (samples, channels); divide 16-bit integers by 32768",
         )
-    wave = (wave.mean(axis=0) if wave.ndim == 2 else wave).astype(np.float32)  # (samples,), a copy
-    if not np.isfinite(wave).all():
-        raise AudioError(
-            got=f"{name}: NaN or infinity in the samples", expected="finite samples", remedy="record it again"
-        )
-    return wave
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused as such
+        return np.atleast_2d(wave).T.astype(np.float32)
 
 
 def as_batch(wavs, wav_lens=None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -85,6 +90,18 @@ def as_batch(wavs, wav_lens=None) -> tuple[torch.Tensor, torch.Tensor]:
     return wavs, counts
 
 
-def peak(wave: torch.Tensor) -> float:
-    """The farthest that a recording departs from its mean; full scale is 1."""
-    return float((wave - wave.mean()).abs().max())
+def check_finite(outcome: torch.Tensor, what: str) -> None:
+    """Raise :class:`SerError` for a result with NaN or infinity: recordings are checked before, so it is the model.
+
+    Example
+    -------
+    >>> check_finite(torch.tensor([0.5, torch.nan]), "the output of the model")
+    Traceback (most recent call last):
+    ser_plugins.errors.SerError: got: the output of the model: NaN or infinity; expected: finite numbers; ...
+    """
+    if not bool(outcome.isfinite().all()):
+        raise SerError(
+            got=f"{what}: NaN or infinity",
+            expected="finite numbers",
+            remedy="its weights or statistics are damaged: fetch, export or train it again",
+        )

@@ -2,6 +2,8 @@
 
 import torch
 
+from ser_plugins.serving.arrays import check_finite
+
 
 def attention_map(model, wave: torch.Tensor, most: int = 128) -> dict:
     """Attention weights of one recording.
@@ -27,6 +29,7 @@ def attention_map(model, wave: torch.Tensor, most: int = 128) -> dict:
     if any(weights is None for weights in small):
         return {"weights": None, "duration": duration}
     mean = torch.stack(small).mean(dim=0)
+    check_finite(mean, "the attention of the model")
     return {"weights": [[round(value, 3) for value in row] for row in mean.tolist()], "duration": duration}
 
 

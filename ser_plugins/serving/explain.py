@@ -12,6 +12,7 @@ import torch
 
 from ser_plugins.errors import SerError
 from ser_plugins.files import atomic_path
+from ser_plugins.serving.arrays import check_finite
 from ser_plugins.serving.windows import open_recording
 
 LONGEST = 60  # s: attention is (heads, time, time), and training utterances are a few seconds long
@@ -98,6 +99,7 @@ def explain_file(model, path) -> Explanation:
     features = model.modules["compute_features"]
     frames = features(wave.to(model.device))
     gradient, weights = saliency(model.modules, frames)
+    check_finite(gradient, "the gradient of the model's output")
     attention = None if weights is None else weights[0].mean(dim=1).cpu().numpy()  # over the queries
     hop, count = features.hop / features.sample_rate, frames.shape[1]
     fewer = count if attention is None else attention.shape[1]

@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 
 from ser_plugins.errors import AudioError, SerError
-from ser_plugins.serving.arrays import SILENCE, as_batch, one_channel, peak
+from ser_plugins.serving.arrays import as_batch, check_finite, one_channel
 from ser_plugins.serving.loading import Model, load_model
 from ser_plugins.serving.stream import Stream
 from ser_plugins.serving.windows import batched, check_rate, cut_windows, open_recording, resampled
+from ser_plugins.sound.usable import SILENCE, check_length, check_recording, peak
 
 LONGEST = 600  # s of one recording: a whole one is held in memory, and none that a model was trained on is near that
 
@@ -138,7 +139,10 @@ class RecordingModel:
         Raises
         ------
         AudioError
-            For a wrong shape or type, lengths outside (0, 1], NaN, and recordings too short or silent.
+            For a wrong shape or type, lengths outside (0, 1], NaN, samples beyond the ceiling, and recordings too short
+            or silent.
+        SerError
+            For a model whose output is not finite.
         """
         wavs, counts = as_batch(wavs, wav_lens)
         for place, (wave, count) in enumerate(zip(wavs, counts.tolist(), strict=True)):
@@ -149,6 +153,7 @@ class RecordingModel:
             wavs = wavs.masked_fill(beyond, 0.0).to(self.device)
             lengths = lengths.to(self.device)
             outputs = torch.stack([_outputs(member, wavs, lengths) for member in self.members])
+        check_finite(outputs, "the output of the model")
         return self._result(outputs)  # of (members, batch, classes or 1)
 
     def classify_file(self, path):
@@ -218,8 +223,8 @@ class RecordingModel:
     def judge_cuts(self, cuts, name: str) -> Iterator:
         """Windows with their outcome, for a list of (first sample, wave) pairs of the recording ``name``."""
         for _, wave in cuts:
-            self._check_length(wave, name)
-        audible = [peak(wave) >= SILENCE for _, wave in cuts]
+            check_length(len(wave), self.min_samples, self.sample_rate, name)
+        audible = [peak(wave.numpy()) >= SILENCE for _, wave in cuts]
         found = iter(self._judge([wave for (_, wave), loud in zip(cuts, audible, strict=True) if loud]))
         for (start, wave), loud in zip(cuts, audible, strict=True):
             outcome = next(found) if loud else [None] * (len(self.window._fields) - 2)
@@ -259,30 +264,8 @@ class RecordingModel:
         self._check_recording(wave, name)
         return wave
 
-    def _check_length(self, wave: torch.Tensor, name: str) -> None:
-        if len(wave) < self.min_samples:
-            raise AudioError(
-                got=f"{name}: {len(wave) / self.sample_rate:.3f} s ({len(wave)} samples at {self.sample_rate} Hz)",
-                expected=f"at least {self.min_samples / self.sample_rate:.3f} s ({self.min_samples} samples)",
-                remedy="leave out or lengthen the recording",
-            )
-
     def _check_recording(self, wave: torch.Tensor, name: str) -> None:
-        self._check_length(wave, name)
-        if not bool(wave.isfinite().all()):
-            raise AudioError(
-                got=f"{name}: NaN or infinity in the samples",
-                expected="finite samples",
-                remedy="record or convert it again",
-            )
-        highest = peak(wave)
-        if highest < SILENCE:
-            level = f"{20 * math.log10(highest):.0f} dB of full scale" if highest > 0 else "digital silence"
-            raise AudioError(
-                got=f"{name}: silent (peak {level})",
-                expected=f"a peak of at least {20 * math.log10(SILENCE):.0f} dB, the mean taken off",
-                remedy="check the microphone and the file; classify recordings in which somebody speaks",
-            )
+        check_recording(wave.numpy(), self.sample_rate, name, self.min_samples)
 
 
 def _outputs(modules, wavs, lengths) -> torch.Tensor:

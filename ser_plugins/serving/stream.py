@@ -1,8 +1,9 @@
 """Sound that arrives piece by piece, judged as it comes."""
 
 from ser_plugins.errors import SerError
-from ser_plugins.serving.arrays import one_channel
+from ser_plugins.serving.arrays import channels_last
 from ser_plugins.serving.windows import Resampler, WindowCutter, check_rate
+from ser_plugins.sound.usable import Downmix
 
 
 class Stream:
@@ -45,6 +46,7 @@ class Stream:
         self.resampler = Resampler(sample_rate, model.sample_rate)
         self.cutter = WindowCutter(model.sample_rate, window, hop, model.min_samples)
         self.latency = window + self.resampler.delay
+        self.downmix = Downmix("stream", sample_rate)
         self.closed = False
 
     def feed(self, piece) -> list:
@@ -61,13 +63,20 @@ class Stream:
             For a piece that cannot be used, after which the stream goes on as if it had not come; or after the end.
         """
         self._refuse_closed()
-        wave = self.resampler.feed(one_channel(piece, "piece"))
-        return self._judge(self.cutter.feed(wave))
+        wave = self.downmix.average(channels_last(piece, "piece"))
+        return self._judge(self.cutter.feed(self.resampler.feed(wave)))
 
     def close(self) -> list:
-        """End the recording: what resampling has held back, and the shorter window at the end, if there is one."""
+        """End the recording: what resampling has held back, and the shorter window at the end, if there is one.
+
+        Raises
+        ------
+        AudioError, SerError
+            When the channels of all the pieces cancelled each other out; or for a second call.
+        """
         self._refuse_closed()
         self.closed = True
+        self.downmix.check()
         cuts = [*self.cutter.feed(self.resampler.close()), *self.cutter.close()]
         return self._judge(cut for cut in cuts if len(cut[1]) >= self.model.min_samples)
 
