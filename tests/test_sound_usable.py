@@ -18,7 +18,7 @@ from ser_plugins.inference import EmotionClassifier
 from ser_plugins.serving.attention_map import attention_map
 from ser_plugins.serving.check import check_recording as check_fitness
 from ser_plugins.serving.explain import explain_file
-from ser_plugins.serving.uploads import Upload, read_upload
+from ser_plugins.serving.uploads import Decoding, Upload
 from ser_plugins.sound.usable import CEILING
 from ser_plugins.training.data import load_waveform
 
@@ -73,7 +73,7 @@ def test_every_door_refuses_with_the_cause(kind, classifier, tmp_path):
         lambda: classifier.predict(np.array(axes), RATE),
         lambda: classifier.predict(torch.tensor(axes), RATE),
         lambda: classifier.predict([tone(1.0), axes], RATE),
-        lambda: read_upload(Upload(content), classifier, 60),
+        lambda: Decoding(Upload(content), classifier, 60).advance(60),
         lambda: load_waveform(path, RATE),
     ]
     if samples.ndim == 1:
