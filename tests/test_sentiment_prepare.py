@@ -338,7 +338,7 @@ def write_wavs(folder, stems):
     for stem in stems:
         path = folder / f"{stem}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, rng.uniform(-0.1, 0.1, 400), 16000)
+        soundfile.write(path, rng.uniform(-0.1, 0.1, 800), 16000)
 
 
 def deal(sizes):
