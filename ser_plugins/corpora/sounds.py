@@ -13,7 +13,7 @@ from ser_plugins.corpora.manifest import Sound, measure
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.files import read_json, write_json
 from ser_plugins.machine import cores
-from ser_plugins.sound.usable import check_recording
+from ser_plugins.sound.usable import check_usable
 
 MEASURED_BY = 3  # the rules that records are made by; those of other rules are made anew
 
@@ -79,7 +79,7 @@ def _examine(path) -> Sound:
     """Measure, and read as training will read: what would fail there is known before."""
     sound = measure(path)
     try:
-        check_recording(*read_wave(path), str(path))
+        check_usable(*read_wave(path), str(path))
     except AudioError as error:
         return dataclasses.replace(sound, problem=error.got.removeprefix(f"{path}: ").removeprefix(f"{path} "))
     return sound

@@ -11,7 +11,7 @@ from ser_plugins.serving.arrays import as_batch, check_finite, one_channel
 from ser_plugins.serving.loading import Model, load_model
 from ser_plugins.serving.stream import Stream
 from ser_plugins.serving.windows import batched, check_rate, cut_windows, open_recording, resampled
-from ser_plugins.sound.usable import SILENCE, check_length, check_recording, peak
+from ser_plugins.sound.usable import SILENCE, check_length, check_usable, peak
 
 LONGEST = 600  # s of one recording: a whole one is held in memory, and none that a model was trained on is near that
 
@@ -265,7 +265,7 @@ class RecordingModel:
         return wave
 
     def _check_recording(self, wave: torch.Tensor, name: str) -> None:
-        check_recording(wave.numpy(), self.sample_rate, name, self.min_samples)
+        check_usable(wave.numpy(), self.sample_rate, name, self.min_samples)
 
 
 def _outputs(modules, wavs, lengths) -> torch.Tensor:

@@ -109,7 +109,7 @@ def check_length(samples: int, least: int, sample_rate: int, name: str) -> None:
         )
 
 
-def check_recording(wave: np.ndarray, sample_rate: int, name: str, least: int | None = None) -> None:
+def check_usable(wave: np.ndarray, sample_rate: int, name: str, least: int | None = None) -> None:
     """Raise :class:`AudioError` for a recording that is too short, silent, or beyond the ceiling.
 
     Arguments
@@ -125,7 +125,7 @@ def check_recording(wave: np.ndarray, sample_rate: int, name: str, least: int | 
 
     Example
     -------
-    >>> check_recording(np.zeros(16000, np.float32), 16000, "a.wav")
+    >>> check_usable(np.zeros(16000, np.float32), 16000, "a.wav")
     Traceback (most recent call last):
     ser_plugins.errors.AudioError: got: a.wav: silent (peak digital silence); ...
     """

@@ -14,7 +14,7 @@ from ser_plugins.audio import read_wave
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.evaluation.tasks import tasks_of
-from ser_plugins.sound.usable import check_recording
+from ser_plugins.sound.usable import check_usable
 from ser_plugins.spectrogram import ZNorm
 from ser_plugins.training.recordings import check_recording, check_recordings, path_of
 
@@ -62,7 +62,7 @@ def load_waveform(path, sample_rate: int) -> torch.Tensor:
     What inference would refuse is refused here: see :mod:`ser_plugins.sound.usable`.
     """
     wave, rate = read_wave(path)
-    check_recording(wave, rate, str(path))
+    check_usable(wave, rate, str(path))
     if rate != sample_rate:
         raise AudioError(got=f"{path}: {rate} Hz", expected=f"{sample_rate} Hz", remedy="resample the corpus first")
     return torch.from_numpy(wave)
