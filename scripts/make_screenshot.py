@@ -30,9 +30,8 @@ def main():
     parser.add_argument("--wav", type=Path, help="by default a synthetic sentence")
     parser.add_argument("--output", type=Path, default=PICTURE)
     options = parser.parse_args()
-    app = create_app(
-        open_model(options.model), card=(options.model / "README.md").read_text(encoding="utf-8"), page=True
-    )
+    model = open_model(options.model)
+    app = create_app(model, card=model.card, page=True)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
     thread = threading.Thread(target=server.run, args=([listening],))

@@ -1,5 +1,6 @@
 """A run folder as training leaves it, with tiny random models instead of trained ones."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -125,3 +126,12 @@ def write_wav(path, wave=None, rate=16000, subtype="PCM_16"):
     """Write a wav; returns its path."""
     soundfile.write(path, tone() if wave is None else wave, rate, subtype=subtype)
     return path
+
+
+def resealed(model):
+    """``model.json`` with the hashes of what is there: whoever changes a file may change them too."""
+    path = model / "model.json"
+    card = json.loads(path.read_text())
+    card["files"] = {name: hashlib.sha256((model / name).read_bytes()).hexdigest() for name in card["files"]}
+    path.write_text(json.dumps(card))
+    return model

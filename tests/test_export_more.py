@@ -143,16 +143,45 @@ def test_a_changed_or_foreign_member_is_refused(ensemble, tmp_path):
             open_model(ensemble)
         path.write_bytes(content)
     outside = shutil.copytree(ensemble / first, tmp_path / "outside")
-    for name in ("../outside", ".", "..", str(outside)):
+    for name in ("../outside", ".", "..", str(outside), f"{first}/", f"./{first}", "", "a\0b", "a\nb"):
         rewrite(ensemble, members={name: sha256_of(outside / "model.json")})
-        with pytest.raises(SerError, match="expected: members inside the ensemble's folder"):
+        with pytest.raises(SerError, match=r"expected: .*members: folders with the SHA-256 of each"):
             open_model(ensemble)
     link(ensemble / "link", outside)
     rewrite(ensemble, members={"link": sha256_of(outside / "model.json")})
     with pytest.raises(SerError, match="expected: members inside"):
         open_model(ensemble)
-    rewrite(ensemble, members=dict.fromkeys(others, "0"))
+    rewrite(ensemble, members={others[0]: 64 * "0"})
     with pytest.raises(SerError, match="was changed or damaged"):
+        open_model(ensemble)
+
+
+def test_an_ensemble_of_ensembles_is_refused_however_deep(ensemble, tmp_path):
+    """The mean of means is another mean than the card's; and no member of a member may stand for all of it."""
+    inner = shutil.copytree(ensemble, tmp_path / "whole" / "inner")
+    listed = json.loads((ensemble / "model.json").read_text())["members"]
+    single = shutil.copytree(ensemble / next(iter(listed)), tmp_path / "whole" / "single")
+    shutil.copy(ensemble / "model.json", tmp_path / "whole")
+    shutil.copy(ensemble / "README.md", tmp_path / "whole")
+    for names in (["inner"], ["single", "inner"], ["inner", "single"]):
+        hashes = {name: sha256_of({"inner": inner, "single": single}[name] / "model.json") for name in names}
+        rewrite(tmp_path / "whole", members=hashes)
+        with pytest.raises(SerError, match=r"inner: an ensemble as a member; expected: single models"):
+            open_model(tmp_path / "whole")
+
+
+def test_a_member_counts_once(ensemble):
+    members = json.loads((ensemble / "model.json").read_text())["members"]
+    first = next(iter(members))
+    shutil.copytree(ensemble / first, ensemble / "again")
+    rewrite(ensemble, members={**members, "again": members[first]})
+    with pytest.raises(SerError, match="a member twice; expected: each member once"):
+        open_model(ensemble)
+
+
+def test_an_ensemble_whose_card_names_other_classes_is_refused(ensemble):
+    rewrite(ensemble, classes=CLASSES[::-1])
+    with pytest.raises(SerError, match=r"classes \['neutral', .*expected: those of its members: anger"):
         open_model(ensemble)
 
 
@@ -165,7 +194,7 @@ def test_members_with_other_labels_are_refused(ensemble):
     order = [card["classes"][place] for place in (3, 1, 2, 0, 4, 5, 6)]
     path = rewrite(ensemble / name, classes=order, files={**card["files"], labels.name: sha256_of(labels)})
     rewrite(ensemble, members={**members, name: sha256_of(path)})
-    with pytest.raises(SerError, match=r"2 kinds of outputs.*one order of labels"):
+    with pytest.raises(SerError, match=r"a member with other outputs.*one order of labels"):
         open_model(ensemble)
 
 

@@ -10,7 +10,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.inference import EmotionClassifier, open_model
 from ser_plugins.serving import hub
 from ser_plugins.serving.export import export_model
-from ser_plugins.serving.loading import read_readme
+from ser_plugins.serving.weights import MAX_WEIGHTS
 
 COMMIT = 40 * "a"
 NAME = f"hf:someone/emodb@{COMMIT}"
@@ -82,9 +82,9 @@ def test_what_was_fetched_goes_through_the_same_checks(repository, tmp_path):
 
 def test_a_repository_that_is_no_export_or_too_large_is_not_downloaded(repository, tmp_path):
     with open(repository.folder / "classifier.safetensors", "ab") as stream:
-        stream.truncate(2**30 + 1)
+        stream.truncate(MAX_WEIGHTS + 1)
     with pytest.raises(
-        SerError, match=r"classifier.safetensors has 1,073,741,825 bytes; expected: at most 1,073,741,824"
+        SerError, match=f"classifier.safetensors has {MAX_WEIGHTS + 1:,} bytes; expected: at most {MAX_WEIGHTS:,}"
     ):
         open_model(NAME)
     (repository.folder / "model.json").unlink()
@@ -124,17 +124,16 @@ def test_without_a_network_the_reason_comes_at_once(tmp_path, monkeypatch):
 
 def test_the_card_is_read_as_the_other_files_are(repository, exported, tmp_path):
     expected = (exported / "README.md").read_text(encoding="utf-8")
-    assert read_readme(NAME) == read_readme(exported) == expected != ""
+    assert open_model(NAME).card == open_model(exported).card == expected != ""
     folder = shutil.copytree(exported, tmp_path / "model")
     secret = tmp_path / "secret"
     secret.write_text("a secret")
     (folder / "README.md").unlink()
     (folder / "README.md").symlink_to(secret)
     with pytest.raises(SerError, match="files inside the model's folder"):
-        read_readme(folder)
+        open_model(folder)
     (folder / "README.md").unlink()
-    assert read_readme(folder) == ""
     for content, message in ((b"changed", "SHA-256"), (bytes(2**18 + 1), "at most 262,144 bytes")):
         (folder / "README.md").write_bytes(content)
         with pytest.raises(SerError, match=message):
-            read_readme(folder)
+            open_model(folder)

@@ -9,6 +9,7 @@ from fake_run import CLASSES, tone, write_run
 from typer.testing import CliRunner
 
 from ser_plugins.cli import app
+from ser_plugins.cli.models import _models_table
 from ser_plugins.inference import BOX, open_model
 from ser_plugins.serving.attention_map import attention_map
 from ser_plugins.serving.export import export_ensemble, export_model
@@ -70,7 +71,41 @@ def test_a_card_prints_neither_markup_nor_control_characters(models, tmp_path):
     assert "[red]a[2Jb" in listed(folder)[1]
     for key in ("metrics", "protocol_line"):
         (folder / "model.json").write_text(json.dumps({name: value for name, value in card.items() if name != key}))
-        assert f"without '{key}'" in listed(folder)[2]
+        assert f"model.json: no {key}" in listed(folder)[2]
+
+
+ODD = [None, [], {}, "", "\ud800", "text", -1, 0, 1.5, True, 2**70, 10**400, [[]], {"UAR": []}, [None], {"UAR": "1"}]
+
+
+def test_one_odd_card_ends_neither_the_list_nor_in_a_traceback(models, tmp_path):
+    """Every key of a card with every kind of value: the others are listed, and of this one it is said what is wrong."""
+    folder = shutil.copytree(models / "one", tmp_path / "odd")
+    card = json.loads((folder / "model.json").read_text())
+    for key in card:
+        for value in ODD:
+            (folder / "model.json").write_text(json.dumps({**card, key: value}))
+            box, odd = overview([folder])
+            assert "error" not in box
+            if "error" in odd:
+                assert odd["error"].startswith(f"got: {folder}")
+            else:
+                _models_table([odd])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[]", b"null", b"1", b'"x"', b"[" * 100_000, b'{"a":' * 50_000, b"\xff\xfe", b'{"format": NaN}',
+        b"9" * 5_000, b'{"files": 1, "files": 2}', b"\xef\xbb\xbf{}", '{"format": "x"}'.encode("utf-16"),
+    ],
+)  # fmt: skip
+def test_a_model_json_that_is_none_is_one_error(models, tmp_path, content):
+    folder = shutil.copytree(models / "one", tmp_path / "odd")
+    (folder / "model.json").write_bytes(content)
+    code, out, error = listed(folder)
+    assert (code, error.count("\n")) == (1, 1)
+    assert "box" in out
+    assert f"error: {folder}: got: {folder / 'model.json'}: " in error
 
 
 def test_the_attention_map_of_an_ensemble_is_the_mean_of_its_members(models):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import ROOT, TINY
-from fake_run import tone, write_fold, write_wav
+from fake_run import resealed, tone, write_fold, write_wav
 from speechbrain.inference.classifiers import EncoderClassifier
 from toy_sentiment import (
     HEAD,
@@ -288,18 +288,18 @@ def test_the_wrong_face_for_a_model_is_one_clear_error(model, tmp_path):
 def test_a_model_without_a_scale_or_with_another_one_is_refused(model, tmp_path):
     text = (model / "hyperparams.yaml").read_text()
     for path in model.iterdir():
-        if path.name != "model.json":
-            (tmp_path / path.name).write_bytes(path.read_bytes())
+        (tmp_path / path.name).write_bytes(path.read_bytes())
     for new, message in (
-        ("", "scale 'none'"),
-        ("scale: mosei\n", "scale 'mosei'"),
-        ("scale: [mosi]\n", "a number, a text"),
+        ("", "label_encoder: .*; expected: scale: mosi or scale: chsims"),
+        ("scale: mosei\n", "scale: mosei; expected: scale: mosi or scale: chsims"),
+        ("scale: [mosi]\n", r"scale: \[mosi\]; expected: scale: mosi or"),
+        ("scale: chsims\n", "model.json: scale mosi; expected: chsims, as in hyperparams.yaml"),
     ):
         (tmp_path / "hyperparams.yaml").write_text(text.replace("scale: mosi\n", new))
         with pytest.raises(SerError, match=message):
-            open_model(tmp_path)
+            open_model(resealed(tmp_path))
     (tmp_path / "hyperparams.yaml").write_text(text)
-    open_model(tmp_path)
+    open_model(resealed(tmp_path))
 
 
 def test_a_bounded_head_keeps_to_its_range_and_predictions_are_plain(tmp_path):

@@ -84,14 +84,14 @@ def _models_table(rows) -> Table:
             f"{scores[key].label} {scores[key].text(row['metrics'][key])} "
             f"({interval_text(row['intervals'][key], scores[key])})"
             for key in ("UAR", "WA", "MAE")
-            if key in scores
+            if row["metrics"] and key in scores
         ]
         cells = [
             row["model"],
             row["corpus"],
             row["system"],
             ", ".join(row["classes"] or [f"{row['target']} on the scale {row['scale']}"]),
-            "\n".join(measured),
+            "\n".join(measured) or "not measured",
             "\n".join([*row["cautions"], row["measured"]]),
             f"{row['bytes'] / 1e6:.1f}",
         ]

@@ -68,13 +68,12 @@ def _run(folder, host, port, limits, page=False):
             remedy='pip install "ser-plugins[serve]"',
         ) from None
     from ser_plugins.inference import open_model
-    from ser_plugins.serving.loading import read_readme
 
     limits = Limits(**limits)
     with listening(host, port) as sockets:
-        model, card = open_model(folder), read_readme(folder)
+        model = open_model(folder)
         hosts = LOOPBACK if host in LOOPBACK else None
-        service = create_app(model, card=card, limits=limits, hosts=hosts, page=page)
+        service = create_app(model, card=model.card, limits=limits, hosts=hosts, page=page)
         address = f"[{host}]" if ":" in host else host
         print(f"http://{address}:{port}/{'' if page else 'docs'}  (Ctrl-C stops)", flush=True)
         run_app(service, sockets, limits)

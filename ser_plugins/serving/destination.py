@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ser_plugins.errors import SerError
-from ser_plugins.files import read_json
-from ser_plugins.serving.loading import CARD_FILE
-
-FORMAT = "ser_plugins model"
+from ser_plugins.serving.facts import read_facts
+from ser_plugins.serving.loading import CARD_FILE, read_inside
 
 
 @contextmanager
@@ -47,23 +45,26 @@ def refuse_occupied(folder: Path, overwrite: bool) -> None:
         present = {path.name for path in folder.iterdir()}
         if not present:
             return
-        if CARD_FILE in present:
-            card = read_json(folder / CARD_FILE)
-            ours = (
-                isinstance(card, dict)
-                and card.get("format") == FORMAT
-                and present <= {*card["files"], *card.get("members", ()), CARD_FILE}
+        ours = present <= _written(folder)
+        if ours and overwrite:
+            return
+        if ours:
+            raise SerError(
+                got=f"{folder} holds an exported model",
+                expected="an empty or new folder",
+                remedy="choose another, or allow it to be replaced: --overwrite",
             )
-            if ours and overwrite:
-                return
-            if ours:
-                raise SerError(
-                    got=f"{folder} holds an exported model",
-                    expected="an empty or new folder",
-                    remedy="choose another, or allow it to be replaced: --overwrite",
-                )
     raise SerError(
         got=f"{folder} is not empty" if folder.is_dir() else f"{folder} is not a folder",
         expected="an empty or new folder, or with --overwrite an export and nothing beside it",
         remedy="choose another folder",
     )
+
+
+def _written(folder: Path) -> set:
+    """What an export has written into ``folder``, by its ``model.json``."""
+    try:
+        card = read_facts(read_inside(folder, CARD_FILE), folder / CARD_FILE)
+    except SerError:
+        return set()
+    return {*card["files"], *card.get("members", ()), CARD_FILE}

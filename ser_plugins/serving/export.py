@@ -8,31 +8,16 @@ the card says what was measured. The folder is built beside its target, loaded o
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-import yaml
-
-from ser_plugins.classifier import MultiTaskHead
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.tasks import tasks_of
-from ser_plugins.files import sha256_of, write_json, write_text
-from ser_plugins.inference import open_model
-from ser_plugins.serving.card import model_card
+from ser_plugins.files import sha256_of
 from ser_plugins.serving.choice import Chosen, choose
-from ser_plugins.serving.constructors import (
-    LABEL_ENCODER,
-    MODULES,
-    PRETRAINER,
-    WITH_WEIGHTS,
-    compose,
-    construct,
-    constructor,
-    pairs,
-    scalar,
-    tag_of,
-)
-from ser_plugins.serving.destination import FORMAT, built_aside, refuse_occupied
-from ser_plugins.serving.loading import CARD_FILE, LABEL_FILE, YAML_FILE
-from ser_plugins.serving.weights import as_safetensors
+from ser_plugins.serving.description import WITH_WEIGHTS
+from ser_plugins.serving.destination import built_aside, refuse_occupied
+from ser_plugins.serving.facts import FORMAT
+from ser_plugins.serving.loading import CARD_FILE, YAML_FILE
+from ser_plugins.serving.training_yaml import described
+from ser_plugins.serving.writing import checkpoint_weights, seal, write_model
 
 
 def export_model(source, folder, overwrite=False, *, half=False, measured_by=None) -> dict:
@@ -109,16 +94,8 @@ def export_ensemble(source, folder, overwrite=False, *, half=False, measured_by=
         facts["parameters"] = sum(member["parameters"] for member in members)
         facts["this_model"] = {**facts["this_model"], "fold": None, "seed": None, "epoch": None, "metrics": None}
         facts["members"] = {name: sha256_of(built / name / CARD_FILE) for name in names}
-        _seal(built, facts)
+        seal(built, facts)
     return facts
-
-
-def _seal(folder: Path, facts: dict) -> None:
-    """Write card and hashes; the folder is then complete, and loads."""
-    write_text(folder / "README.md", model_card(facts))
-    facts["files"] = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    write_json(folder / CARD_FILE, facts)
-    open_model(folder, device="cpu")
 
 
 def _facts(chosen: Chosen, half: bool) -> dict:
@@ -166,7 +143,7 @@ def _facts(chosen: Chosen, half: bool) -> dict:
 
 
 def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
-    """Fill ``folder``; ``facts`` gets what the built model says of itself, and the hashes of the files."""
+    """Fill ``folder`` with the tested weights."""
     if chosen.results["checkpoint"] is None:
         raise SerError(
             got=f"{chosen.folder}: a classical system", expected="a network", remedy="export a network of the recipe"
@@ -177,39 +154,16 @@ def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
             expected="a model that needs one recording only",
             remedy="train with another --normalisation",
         )
-    checkpoint = chosen.folder / chosen.results["checkpoint"]
+    checkpoint, states = chosen.folder / chosen.results["checkpoint"], {}
     for name in WITH_WEIGHTS:
         weights = checkpoint / f"{name}.ckpt"
         if not weights.is_file():
             raise MissingPathError(
                 got=f"no file {weights}", expected="the tested checkpoint", remedy="train the fold again"
             )
-        state = _tested_weights(weights)
-        if name == "classifier":
-            state = _cooled(_own_head(state, facts["target"]), chosen.temperature)
-        if facts["precision"] == "float16" and name != "mean_var_norm":  # 800 numbers, on which all else rests
-            state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-        (folder / f"{name}.safetensors").write_bytes(as_safetensors(state))
-    write_text(folder / YAML_FILE, _inference_yaml(chosen.folder / YAML_FILE, facts))
-    lines = [f"{label!r} => {index}\n" for index, label in enumerate(facts["classes"] or [facts["target"]])]
-    write_text(folder / LABEL_FILE, "".join(lines) + "================\n'starting_index' => 0\n")
-    model = open_model(folder, device="cpu")  # before anything is promised
-    facts["sample_rate"] = model.sample_rate
-    facts["min_samples"] = model.min_samples
-    facts["min_seconds"] = model.min_samples / model.sample_rate
-    _seal(folder, facts)
-
-
-def _tested_weights(path: Path) -> dict:
-    """A state dict of the training's own checkpoint."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if isinstance(state, dict) and all(isinstance(value, torch.Tensor) for value in state.values()):
-            return state
-        reason = f"a {type(state).__name__} with other things than tensors"
-    except Exception as error:  # torch raises nearly anything for a damaged file
-        reason = type(error).__name__
-    raise SerError(got=f"{path}: {reason}", expected="a state dict of tensors", remedy="train the fold again")
+        states[name] = checkpoint_weights(weights)
+    states["classifier"] = _cooled(_own_head(states["classifier"], facts["target"]), chosen.temperature)
+    write_model(folder, described(chosen.folder / YAML_FILE, facts["target"], facts["scale"]), states, facts)
 
 
 def _cooled(state: dict, temperature: float) -> dict:
@@ -221,40 +175,3 @@ def _own_head(state: dict, target: str) -> dict:
     """Of the weights of a multi-task head, those of the corpus' own target: the model that is exported has that one."""
     prefix = f"heads.{target}."
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)} or state
-
-
-def _inference_yaml(path: Path, facts: dict) -> str:
-    """The constructors of a fold's resolved YAML, arguments literal, and what plain SpeechBrain needs beside them."""
-    if not path.is_file():
-        raise MissingPathError(got=f"no file {path}", expected="the fold's YAML", remedy="train the fold again")
-    nodes, built = compose(path.read_bytes(), path), {}
-    if str(nodes["classifier"].tag) == tag_of(MultiTaskHead):
-        nodes["classifier"] = pairs(pairs(nodes["classifier"], path)["heads"], path)[facts["target"]]
-    lines = ["# Written by `ser export`. Constructors only; the weights lie beside this file.", ""]
-    for name in MODULES:
-        kind, argument_nodes = constructor(nodes, name, path)
-        arguments = {}
-        for key, node in argument_nodes.items():
-            # SpeechBrain has resolved `!ref <embedding_model.output_size>` to `!apply:getattr [*module, output_size]`.
-            owner = _owner(node, nodes)
-            arguments[key] = scalar(node, path) if owner is None else getattr(built[owner], node.value[1].value)
-        built[name] = construct(kind, name, arguments, path)
-        lines.append(f"{name}: {tag_of(kind)}")
-        lines += (
-            ["    " + line for line in yaml.safe_dump(arguments, sort_keys=False).splitlines()] if arguments else []
-        )
-        lines.append("")
-    lines += ["modules:", *(f"    {name}: !ref <{name}>" for name in MODULES), ""]
-    lines += [f"scale: {facts['scale']}", ""] if facts["scale"] else []
-    lines += [f"label_encoder: !new:{LABEL_ENCODER}", ""]
-    # No paths: SpeechBrain then looks for the files where this file came from, so the folder may be moved.
-    lines += [f"pretrainer: !new:{PRETRAINER}", "    loadables:"]
-    lines += [f"        {name}: !ref <{name}>" for name in (*WITH_WEIGHTS, "label_encoder")]
-    return "\n".join(lines) + "\n"
-
-
-def _owner(node, nodes):
-    """The module whose attribute an argument is, if it is one."""
-    if str(node.tag) != "!apply:getattr":
-        return None
-    return next((name for name in MODULES if nodes.get(name) is node.value[0]), None)

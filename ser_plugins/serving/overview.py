@@ -1,10 +1,13 @@
 """Which models are there, and what was measured of each: its card's words, once the folder has passed safe loading."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ser_plugins.errors import SerError
-from ser_plugins.serving.loading import BOX, CARD_FILE, YAML_FILE, load_model
+from ser_plugins.evaluation.tasks import tasks_of
+from ser_plugins.serving.facts import read_facts
+from ser_plugins.serving.loading import BOX, CARD_FILE, YAML_FILE, load_model, read_inside
 
 KEYS = ("corpus", "system", "task", "target", "classes", "scale", "metrics", "intervals", "protocol_line")
 CAUTIONS = ("synthetic", "leaking", "transductive", "partial")
@@ -29,30 +32,57 @@ def overview(folders: Iterable = ()) -> Iterator[dict]:
     """
     yield _row("box", BOX)
     for folder in map(Path, folders):
-        found = [folder] if _is_model(folder) or not folder.is_dir() else sorted(filter(_is_model, folder.iterdir()))
-        for path in found or [folder]:  # a folder without models says what it lacks
+        for path in _models_in(folder) or [folder]:  # a folder without models says what it lacks
             yield _row(str(path), path)
 
 
+def _models_in(folder: Path) -> list:
+    if _is_model(folder) or not os.path.isdir(folder):
+        return [folder]
+    try:
+        return sorted(filter(_is_model, folder.iterdir()))
+    except OSError:
+        return []
+
+
 def _is_model(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (CARD_FILE, YAML_FILE))
+    return any(os.path.lexists(folder / name) for name in (CARD_FILE, YAML_FILE))
 
 
 def _row(name: str, folder: Path) -> dict:
     try:
         card = load_model(folder).card
+        if missing := [key for key in (*KEYS, *CAUTIONS, "whole_protocol") if key not in card]:
+            raise _incomplete(folder, f"no {', '.join(missing)}")
+        scores = tasks_of(card)[card["target"]].scores if card["metrics"] else {}
+        if missing := [key for key in scores for part in ("metrics", "intervals") if key not in (card[part] or {})]:
+            raise _incomplete(folder, f"no metrics or intervals of {', '.join(dict.fromkeys(missing))}")
         return {
             "model": name,
             **{key: card[key] for key in KEYS},
             "measured": _measured(card),
             "cautions": [word.upper() for word in CAUTIONS if card[word]],
-            "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+            "bytes": _size(folder, card),
         }
     except SerError as error:
         return {"model": name, "error": str(error)}
-    except (KeyError, TypeError, AttributeError) as error:
-        missing = SerError(got=f"{folder / CARD_FILE} without {error}", expected="a card", remedy="export it again")
-        return {"model": name, "error": str(missing)}
+
+
+def _incomplete(folder, got):
+    return SerError(
+        got=f"{folder / CARD_FILE}: {got}",
+        expected="a card as ser export writes it",
+        remedy="use the model all the same, or export it again",
+    )
+
+
+def _size(folder: Path, card: dict) -> int:
+    members = sum(_size(folder / name, _card(folder / name)) for name in card.get("members", ()))
+    return sum(os.stat(folder / name).st_size for name in (*card["files"], CARD_FILE)) + members
+
+
+def _card(folder: Path) -> dict:
+    return read_facts(read_inside(folder, CARD_FILE), folder / CARD_FILE)
 
 
 def _measured(card: dict) -> str:

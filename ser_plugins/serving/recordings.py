@@ -38,7 +38,11 @@ class RecordingModel:
         Of the waveforms that the model takes, in Hz.
     min_samples : int
         Fewest samples that can be judged: one analysis window, or the frames that the front end needs.
+    card : str
+        The model card in markdown, of a loaded model; its hash was checked as that of every other file.
     """
+
+    card = ""
 
     def __init__(self, modules, device="cpu", others=()):
         self.members = [member.eval().requires_grad_(False).to(device) for member in (modules, *others)]
@@ -84,7 +88,9 @@ class RecordingModel:
     def of(cls, model: Model, device=None, **options):
         """Take a loaded model."""
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(model.modules, cls._meaning(model), device, others=model.others, **options)
+        face = cls(model.modules, cls._meaning(model), device, others=model.others, **options)
+        face.card = model.text
+        return face
 
     def predict(self, sounds, sample_rate=None, *, batch_size=8):
         """Judge files, or sound in memory, which is resampled and mixed down as files are.

@@ -1,10 +1,17 @@
 """Weights as safetensors: names, shapes and numbers, and nothing that could run."""
 
+import json
+import struct
+
 import torch
 from safetensors.torch import load, save
 from torch import nn
 
 from ser_plugins.errors import SerError
+from ser_plugins.serving.bounds import MAX_VALUES
+from ser_plugins.spectrogram import ZNorm
+
+MAX_WEIGHTS = 4 * MAX_VALUES + 2**20  # bytes of a file
 
 
 def as_safetensors(state: dict) -> bytes:
@@ -12,59 +19,96 @@ def as_safetensors(state: dict) -> bytes:
 
     Example
     -------
-    >>> content = as_safetensors({"bias": torch.ones(2)})
-    >>> read_weights(content, "head.safetensors")
-    {'bias': tensor([1., 1.])}
+    >>> module = nn.Linear(1, 2)
+    >>> content = as_safetensors({"weight": torch.ones(2, 1), "bias": torch.ones(2)})
+    >>> read_weights(content, "head.safetensors", module)["bias"], len(content) <= largest_file(module)
+    (tensor([1., 1.]), True)
     """
     # Cloned: weights of one recurrent layer may be views of one storage, which the format has no word for.
     return save({name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()})
 
 
-def read_weights(content: bytes, path) -> dict:
-    """The state dict in the content of a file; sizes that the header claims are held against what is there.
+def largest_file(module: nn.Module) -> int:
+    """Bytes that a file with a module's values has at most."""
+    places = module.state_dict()
+    # The header has a name, a shape and two offsets for each.
+    header = sum(256 + len(name) for name in places)
+    return 1024 + header + sum(value.numel() * value.element_size() for value in places.values())
+
+
+def read_weights(content: bytes, path, module: nn.Module) -> dict:
+    """The state dict in the content of a file, once its header is known to fit the module.
 
     Raises
     ------
     SerError
-        For anything else than safetensors: a pickle, a damaged file.
+        For anything else than safetensors, such as a pickle or a damaged file; for other tensors than the module's; for
+        values that are not finite.
 
     Example
     -------
-    >>> read_weights(b"nonsense", "head.safetensors")  # doctest: +ELLIPSIS
+    >>> read_weights(b"nonsense", "head.safetensors", nn.Linear(1, 2))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ser_plugins.errors.SerError: got: head.safetensors: ...; expected: weights in safetensors and nothing else; ...
     """
+    _refuse_misfits(_header(content, path), module.state_dict(), path)
     try:
-        return load(content)
+        state = load(content)
     except Exception as error:  # the reader's own class, and nearly anything of torch for types it lacks
+        raise _no_weights(path, str(error).strip() or type(error).__name__) from None
+    if odd := [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]:
         raise SerError(
-            got=f"{path}: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}",
-            expected="weights in safetensors and nothing else",
-            remedy="copy the file again from where it came; do not load models from sources you do not trust",
-        ) from None
+            got=f"{path}: {odd[0]} has values that are not finite",
+            expected="finite weights",
+            remedy="train the model again, or export an earlier checkpoint",
+        )
+    return state
 
 
-def fill(module: nn.Module, state: dict, path) -> None:
-    """Give a module from :func:`construct` its values, once names and shapes are known to fit."""
-    places = module.state_dict()
-    wanted = {name: tuple(value.shape) for name, value in places.items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    wrong = [
-        f"{name} {found.get(name, 'missing')} instead of {wanted.get(name, 'none')}"
-        for name in [*wanted, *(found.keys() - wanted.keys())]
-        if found.get(name) != wanted.get(name)
-    ]
-    wrong += [
-        f"{name} {_kind(state[name])} instead of {_kind(place)}"
-        for name, place in places.items()
-        if name in state and state[name].dtype != place.dtype and not _halved(state[name], place)
-    ]
+def _header(content, path) -> dict:
+    """Type and shape of each tensor by name, as the file's header has them."""
+    try:
+        (length,) = struct.unpack("<Q", content[:8])
+        if length > len(content) - 8:
+            raise ValueError(f"a header of {length:,} bytes")
+        header = json.loads(content[8 : 8 + length].decode("utf-8"))
+        header.pop("__metadata__", None)
+        return {name: (str(entry["dtype"]), tuple(entry["shape"])) for name, entry in header.items()}
+    except (ValueError, RecursionError, MemoryError, struct.error, AttributeError, KeyError, TypeError) as error:
+        raise _no_weights(path, str(error) or type(error).__name__) from None
+
+
+def _no_weights(path, reason):
+    return SerError(
+        got=f"{path}: {reason.splitlines()[0][:200]}",
+        expected="weights in safetensors and nothing else",
+        remedy="copy the file again from where it came; do not load models from sources you do not trust",
+    )
+
+
+_TYPES = {torch.float32: ("F32", "F16"), torch.int64: ("I64",)}  # the second where weights are kept in half precision
+
+
+def _refuse_misfits(found: dict, places: dict, path) -> None:
+    wrong = []
+    for name in [*places, *(found.keys() - places.keys())]:
+        kind, shape = found.get(name, (None, "missing"))
+        wanted = tuple(places[name].shape) if name in places else "none"
+        if shape != wanted:
+            wrong.append(f"{str(name)[:60]} {str(shape)[:60]} instead of {wanted}")
+        elif kind not in _TYPES[places[name].dtype]:
+            wrong.append(f"{name} {kind[:20]} instead of {_TYPES[places[name].dtype][0]}")
     if wrong:
         raise SerError(
             got=f"{path}: {'; '.join(wrong[:3])}" + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
-            expected=f"the {len(wanted)} tensors of the module that the YAML describes",
+            expected=f"the {len(places)} tensors of the module that the YAML describes",
             remedy="keep weights and YAML of one export together, or export the model again",
         )
+
+
+def fill(module: nn.Module, state: dict, path) -> None:
+    """Give a module from :func:`construct` its values, as :func:`read_weights` has them."""
+    places = module.state_dict()
     # Assigned, not copied into to_empty(), which imports sympy: four fifths of the time that loading takes. The layout
     # is the module's own: convolutions want their channels last, and a file has no say in that.
     values = {
@@ -72,11 +116,9 @@ def fill(module: nn.Module, state: dict, path) -> None:
         for name, place in places.items()
     }
     module.load_state_dict(values, assign=True)
-
-
-def _kind(value: torch.Tensor) -> str:
-    return str(value.dtype).removeprefix("torch.")
-
-
-def _halved(value: torch.Tensor, place: torch.Tensor) -> bool:
-    return value.dtype == torch.float16 and place.is_floating_point()
+    if isinstance(module, ZNorm) and module.mode != "utterance" and module.count == 0:
+        raise SerError(
+            got=f"{path}: a z-norm without statistics",
+            expected="those of a training set",
+            remedy="fit it before exporting: ZNorm.fit",
+        )
