@@ -63,9 +63,7 @@ class EmotionBrain(AsynchronousBrain):
             frames, counts = self.modules.augmentation(frames, counts)
         frames = self.modules.mean_var_norm(frames, counts)
         outputs = self.modules.classifier(self.modules.embedding_model(frames, counts))
-        return (
-            {name: _flat(output) for name, output in outputs.items()} if isinstance(outputs, dict) else _flat(outputs)
-        )
+        return {name: flat(output) for name, output in outputs.items()} if isinstance(outputs, dict) else flat(outputs)
 
     def compute_objectives(self, predictions, batch, stage):
         """Mean loss; every stage but training also keeps its predictions."""
@@ -150,7 +148,7 @@ class EmotionBrain(AsynchronousBrain):
         return self.hparams.tasks[target].metrics([row["true"] for row in rows], [row["predicted"] for row in rows])
 
 
-def _flat(output):
+def flat(output):
     """(batch, 1, classes) -> (batch, classes), and (batch, 1, 1) -> (batch,); single precision."""
     return output.squeeze(1).squeeze(-1).float()
 

@@ -179,7 +179,6 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
 
 def _with_network(hparams, protocol, run_options, brain_class, tested):
     """Train and test as SpeechBrain does; the Brain, and what results.json says of it."""
-    _check_heads(hparams["modules"]["classifier"], hparams["tasks"])
     brain = brain_class(hparams["modules"], hparams["opt_class"], hparams, run_options, hparams["checkpointer"])
 
     def dataset(part):
@@ -260,16 +259,6 @@ def _with_estimator(hparams, protocol, run_options, brain_class, tested):
     trained.train_and_test()
     nothing = {"history": [], "epochs": 0, "selected_epoch": None, "checkpoint": None}
     return trained, {**nothing, "parameters": trained.parameters, "wall_time_s": trained.seconds, "device": "cpu"}
-
-
-def _check_heads(classifier, tasks):
-    heads = getattr(classifier, "heads", [next(iter(tasks))])  # a single head is for the corpus' own target
-    if set(heads) != set(tasks):
-        raise SerError(
-            got=f"a classifier for {', '.join(heads)}",
-            expected=f"a head for each of {', '.join(tasks)}",
-            remedy="let `auxiliary` and the heads of the MultiTaskHead in the YAML name the same targets",
-        )
 
 
 def _fit(brain, hparams, dataset):

@@ -16,13 +16,15 @@ from ser_plugins.corpora.protocols import ALL, INNER
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.report import terminal_table, write_report
 from ser_plugins.evaluation.sealing import is_sealed
+from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.machine import cores
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.choice import add_launcher_options, choose_launcher
 from ser_plugins.training.crossval import run_jobs
 from ser_plugins.training.fold import check_run, run_fold
 from ser_plugins.training.launchers import Job
-from ser_plugins.training.settings import check_keys, fingerprint, read_value, resolve, texts_as_written
+from ser_plugins.training.preflight import SEED_LIMIT, bins_of, check_keys, rehearse
+from ser_plugins.training.settings import check_names, fingerprint, read_value, resolve, texts_as_written
 
 
 def run_recipe(arguments, *, prepare, script, brain_class=EmotionBrain) -> None:
@@ -109,14 +111,17 @@ def parse_options(yaml_files, options) -> tuple:
         An option that is neither a key of any of the YAMLs nor one of SpeechBrain's; a value of another kind.
     """
     keys = {key: value for path in reversed(yaml_files) for key, value in resolve(path, texts_as_written(path)).items()}
-    run_arguments, overrides = [], {}
+    run_arguments, typed = [], {}
     for key, texts in _groups(options):
         if key in RunOptions():
             run_arguments += [f"--{key}", *texts]
         else:
-            check_keys([key], keys, " or ".join(path.name for path in yaml_files[:3]))
-            overrides[key] = read_value(key, " ".join(texts) if texts else None, keys[key])
-    _, run_options, _ = sb.parse_arguments([str(yaml_files[0]), *run_arguments])
+            typed[key] = " ".join(texts) if texts else None
+    check_names(typed, keys, " or ".join(path.name for path in yaml_files[:3]))
+    overrides = {key: read_value(key, text, keys[key]) for key, text in typed.items()}
+    _, run_options, surplus = sb.parse_arguments([str(yaml_files[0]), *run_arguments])
+    if surplus:
+        raise SerError(got=surplus, expected="a flag without a value", remedy="correct the options")
     if run_options["debug"]:
         raise SerError(
             got="--debug, which leaves recordings out",
@@ -157,6 +162,8 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
         See :func:`run_recipe`.
     """
     overrides = {**texts_as_written(yaml_file), **overrides}
+    check_keys(yaml_file, overrides)
+    overrides = bins_of(yaml_file, overrides)
     hparams = resolve(yaml_file, overrides)
     protocol = _prepare_on_main(prepare, hparams)
     protocol = {**protocol, "sealed": own.sealed or is_sealed(hparams["run_folder"])}  # once sealed, all of it is
@@ -164,9 +171,11 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
         overrides = {**overrides, "n_classes": len(protocol["classes"])}
         hparams["n_classes"] = len(protocol["classes"])
     _check_classes(hparams.get("n_classes"), protocol, yaml_file)
+    if brain_class.compute_forward is EmotionBrain.compute_forward:  # else only its author knows what goes where
+        rehearse(yaml_file, overrides, tasks_of(protocol, hparams.get("auxiliary")))
     check_run(Path(hparams["run_folder"]), fingerprint(hparams, protocol, run_options))
     jobs = []
-    for seed in _numbers(own.seeds) if own.seeds else [hparams["seed"]]:
+    for seed in _seeds(own.seeds) if own.seeds is not None else [hparams["seed"]]:
         for fold in _choose("fold", own.folds or str(hparams["fold"]), protocol["folds"]):
             job_overrides = {**overrides, "seed": seed, "fold": fold}
             job_hparams = resolve(yaml_file, job_overrides)
@@ -261,10 +270,15 @@ def _choose(what, wanted: str, available: list) -> list:
     return names
 
 
-def _numbers(text) -> list:
-    if not all(part.isdecimal() for part in text.split(",")):
-        raise SerError(got=f"--seeds {text}", expected="numbers such as 1,2,3", remedy="correct the option")
-    return list(dict.fromkeys(int(part) for part in text.split(",")))
+def _seeds(text) -> list:
+    seeds = [int(part) for part in text.split(",") if part.isdecimal()]
+    if len(seeds) < len(text.split(",")) or max(seeds) >= SEED_LIMIT:
+        raise SerError(
+            got=f"--seeds {text}",
+            expected=f"whole numbers from 0 to {SEED_LIMIT - 1}, such as 1,2,3",
+            remedy="correct the option",
+        )
+    return list(dict.fromkeys(seeds))
 
 
 def _workers(asked, jobs, run_options) -> int:

@@ -73,7 +73,7 @@ def read_value(key: str, text: str | None, own):
         ) from None
     if isinstance(own, bool) and not isinstance(value, bool):
         raise SerError(got=f"--{key} {text}", expected="True or False", remedy="correct the option")
-    if _is_number(own) and not _is_number(value):
+    if is_number(own) and not is_number(value):
         raise SerError(
             got=f"--{key} {'without a value' if text is None else text}",
             expected=f"a number, such as {own}",
@@ -89,7 +89,8 @@ def _path(text: str) -> str:
     return f"./{text}" if re.fullmatch(r"[\d\s./*%]*([/%]\s*0|\*\*)[\d\s./*%]*", text) else text
 
 
-def _is_number(value) -> bool:
+def is_number(value) -> bool:
+    """Whether a value of a YAML is a finite number, and no truth value."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -126,7 +127,7 @@ def resolve(yaml_file, overrides: dict) -> dict:
     """
     text = Path(yaml_file).read_text(encoding="utf-8")
     try:
-        check_keys(overrides, [key.value for key, _ in yaml.compose(text).value], yaml_file)
+        check_names(overrides, [key.value for key, _ in yaml.compose(text).value], yaml_file)
         resolved = yaml.compose(resolve_references(io.StringIO(text), quoted(overrides)).getvalue())
         return {key.value: _plain(value) for key, value in resolved.value}
     except (yaml.YAMLError, YAMLError, AttributeError, TypeError, LookupError, ArithmeticError, ValueError) as error:
@@ -137,7 +138,7 @@ def resolve(yaml_file, overrides: dict) -> dict:
         ) from None
 
 
-def check_keys(overrides, keys, yaml_file) -> None:
+def check_names(overrides, keys, yaml_file) -> None:
     """Raise :class:`SerError`, with what is most alike, for an override that is none of the keys."""
     for key in overrides:
         if key not in keys:

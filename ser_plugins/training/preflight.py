@@ -1,0 +1,231 @@
+"""Before the first training: everything that a YAML names is built and goes through one step, so that errors come once.
+
+A key that is missing, misspelt or of another kind, and modules that do not fit together, would otherwise end every
+training of a run, one after the other, after the corpus was prepared.
+"""
+
+import difflib
+import inspect
+import io
+import pydoc
+from pathlib import Path
+
+import torch
+from hyperpyyaml import load_hyperpyyaml, resolve_references
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from sklearn.base import BaseEstimator
+
+from ser_plugins.errors import SerError
+from ser_plugins.training.brain import flat
+from ser_plugins.training.settings import is_number, quoted, resolve
+
+_WHERE = (
+    "system", "fold", "run_folder", "output_folder", "manifest_folder", "train_annotation", "valid_annotation",
+    "test_annotation", "normalisation", "select",
+)  # fmt: skip
+_BUILT = ("compute_features", "mean_var_norm", "classifier", "modules", "opt_class", "epoch_counter", "loss")
+_MODULES = ("compute_features", "mean_var_norm", "embedding_model", "classifier")
+_NOT_YET = ("__set_seed", "train_logger", "checkpointer")  # these act when they are built: each training builds its own
+_SECONDS = 1.0  # of noise that goes through the modules
+SEED_LIMIT = 2**32  # numpy's
+
+
+def check_keys(yaml_file: Path, overrides: dict) -> None:
+    """Raise :class:`SerError` for a key that training needs and the YAML lacks, or whose value is of another kind.
+
+    Arguments
+    ---------
+    yaml_file : Path
+        A recipe's hyper-parameters.
+    overrides : dict
+        Values for its keys.
+    """
+    hparams = resolve(yaml_file, overrides)
+    classical = "estimator" in hparams
+    names = ("compute_functionals",) if classical else (*_BUILT, *_NOT_YET[1:], "save_folder")
+    for key in (*_WHERE, *names, "seed"):
+        if hparams.get(key) is None:
+            raise _wrong(yaml_file, key, hparams, "a value: training needs it")
+    if not _is_whole(hparams["seed"]) or not 0 <= hparams["seed"] < SEED_LIMIT:
+        raise _wrong(yaml_file, "seed", hparams, f"a whole number from 0 to {SEED_LIMIT - 1}")
+    if classical:
+        return
+    for key, least in (("number_of_epochs", 1), ("batch_size", 1), ("num_workers", 0)):
+        if not _is_whole(hparams.get(key)) or hparams[key] < least:
+            raise _wrong(yaml_file, key, hparams, f"a whole number, {least} or more")
+    if not isinstance(hparams.get("cache_features"), bool):
+        raise _wrong(yaml_file, "cache_features", hparams, "True or False")
+    modules = hparams["modules"] if isinstance(hparams["modules"], dict) else {}
+    if lacking := [name for name in _MODULES if name not in modules]:
+        raise _wrong(yaml_file, "modules", hparams, f"{', '.join(_MODULES)}; it has no {', '.join(lacking)}")
+
+
+def _is_whole(value) -> bool:
+    return is_number(value) and isinstance(value, int)
+
+
+def _wrong(yaml_file, key, hparams, expected):
+    if hparams.get(key) is None:
+        close = difflib.get_close_matches(key, hparams, 1)
+        got = f"{yaml_file}: no {key}" + (f", but {close[0]}" if close and close[0] != key else "")
+    elif isinstance(hparams[key], dict):
+        got = f"{yaml_file}: {key}"
+    else:
+        got = f"{yaml_file}: {key}: {hparams[key]!r}"
+    return SerError(got=got, expected=expected, remedy=f"correct {key} there, or give --{key}")
+
+
+def bins_of(yaml_file: Path, overrides: dict) -> dict:
+    """The overrides, and ``n_bins`` where the front end has other bins than the YAML says.
+
+    Raises
+    ------
+    SerError
+        When an override says something else.
+    """
+    hparams = resolve(yaml_file, overrides)
+    if not is_number(hparams.get("n_bins")) or "compute_features" not in hparams:
+        return overrides
+    bins = _build(yaml_file, overrides, ["compute_features"])["compute_features"].bins
+    if bins == hparams["n_bins"]:
+        return overrides
+    if "n_bins" in overrides:
+        raise SerError(
+            got=f"--n_bins {hparams['n_bins']}",
+            expected=f"{bins}, which compute_features has",
+            remedy="leave --n_bins out: it follows from the keys of the features",
+        )
+    return {**overrides, "n_bins": bins}
+
+
+def rehearse(yaml_file: Path, overrides: dict, tasks: dict) -> None:
+    """Build all that a YAML names, and let noise go through it: forward, loss, backward and one step.
+
+    Arguments
+    ---------
+    yaml_file : Path
+        A recipe's hyper-parameters.
+    overrides : dict
+        Values for its keys.
+    tasks : dict
+        What :func:`ser_plugins.evaluation.tasks.tasks_of` gives.
+
+    Raises
+    ------
+    SerError
+        Names the key, and what was wrong with it.
+    """
+    plain = resolve(yaml_file, overrides)
+    for key in _NOT_YET[1:]:
+        if key in plain:
+            _stage(yaml_file, key, plain, lambda key=key: _bind(plain[key]))
+    with torch.random.fork_rng(devices=[]):
+        hparams = _build(yaml_file, overrides, [key for key in plain if key not in _NOT_YET])
+        if "estimator" in hparams:
+            _stage(yaml_file, "estimator", plain, lambda: _validate(hparams["estimator"]))
+        else:
+            _one_step(yaml_file, plain, hparams, tasks)
+
+
+def _one_step(yaml_file, plain, hparams, tasks):
+    def stage(key, function):
+        return _stage(yaml_file, key, plain, function)
+
+    modules = stage("modules", lambda: torch.nn.ModuleDict(hparams["modules"]).train())
+    features, norm = modules["compute_features"], modules["mean_var_norm"]
+    waves, lengths = torch.randn(2, round(_SECONDS * features.sample_rate)), torch.tensor([1.0, 0.5])
+    frames = stage("compute_features", lambda: features(waves, lengths))
+    counts = stage("compute_features", lambda: features.frame_counts(lengths, waves.shape[1]))
+    if "augmentation" in modules:
+        frames, counts = stage("augmentation", lambda: modules["augmentation"](frames, counts))
+    frames = stage("mean_var_norm", lambda: norm.fit([(frames.detach(), counts)])(frames, counts))
+    embedding = stage("embedding_model", lambda: modules["embedding_model"](frames, counts))
+    outputs = stage("classifier", lambda: modules["classifier"](embedding))
+    check_heads(modules["classifier"], tasks)
+    targets = {
+        name: torch.zeros(2, dtype=torch.float if task.kind == "regression" else torch.long)
+        for name, task in tasks.items()
+    }
+    if isinstance(outputs, dict):
+        outputs = {name: flat(output) for name, output in outputs.items()}
+    else:
+        outputs, (targets,) = flat(outputs), targets.values()
+    loss = stage("loss", lambda: hparams["loss"](outputs, targets))
+    trained = [parameter for parameter in modules.parameters() if parameter.requires_grad]
+    optimizer = stage("opt_class", lambda: hparams["opt_class"](trained))
+    stage("loss", loss.backward)
+    stage("opt_class", optimizer.step)
+    if schedule := hparams.get("lr_schedule"):
+        stage("lr_schedule", lambda: float(schedule(0.5)))
+
+
+def check_heads(classifier, tasks) -> None:
+    """Raise :class:`SerError` unless a classifier has a head for each task."""
+    heads = getattr(classifier, "heads", [next(iter(tasks))])  # a single head is for the corpus' own target
+    if set(heads) != set(tasks):
+        raise SerError(
+            got=f"a classifier for {', '.join(heads)}",
+            expected=f"a head for each of {', '.join(tasks)}",
+            remedy="let `auxiliary` and the heads of the MultiTaskHead in the YAML name the same targets",
+        )
+
+
+def _build(yaml_file, overrides, keys) -> dict:
+    """Build some keys of a YAML; the error names the first that cannot be built."""
+    text = Path(yaml_file).read_text(encoding="utf-8")
+    document = YAML().load(resolve_references(text, quoted(overrides)))
+    try:
+        return _load(document, keys)
+    except Exception:
+        plain = resolve(yaml_file, overrides)
+        for key in keys:
+            _stage(yaml_file, key, plain, lambda key=key: _load(document, [key]))
+        raise
+
+
+def _load(document, keys) -> dict:
+    part, stream = CommentedMap((key, document[key]) for key in keys), io.StringIO()
+    YAML().dump(part, stream)
+    return load_hyperpyyaml(stream.getvalue())
+
+
+def _bind(node):
+    """Raise ``TypeError`` when a constructor does not take its arguments, ``ImportError`` when there is none."""
+    ((tag, arguments),) = node.items()
+    name = tag.partition(":")[2]
+    if (constructor := pydoc.locate(name)) is None:
+        raise ImportError(f"there is no {name}")
+    inspect.signature(constructor).bind(**arguments if isinstance(arguments, dict) else {})
+
+
+def _validate(estimator):
+    """What scikit-learn checks when it fits, of an estimator and of those inside it."""
+    for part in [estimator, *estimator.get_params(deep=True).values()]:
+        if isinstance(part, BaseEstimator) and hasattr(part, "_validate_params"):
+            part._validate_params()
+
+
+def _stage(yaml_file, key, plain, function):
+    try:
+        return function()
+    except SerError as error:
+        raise SerError(got=f"{yaml_file}, {key}: {error.got}", expected=error.expected, remedy=error.remedy) from None
+    except Exception as error:
+        reason = ": ".join(str(part) for part in error.args).splitlines() or [""]
+        raise SerError(
+            got=f"{yaml_file}, {key}{_texts(plain.get(key))}: {type(error).__name__}: {reason[0]}",
+            expected="arguments that it takes, and modules that fit together",
+            remedy=f"correct {key}, or the keys that it refers to",
+        ) from None
+
+
+def _texts(node) -> str:
+    """The arguments of a constructor that are text: one of them may stand where a number should."""
+    arguments = next(iter(node.values())) if isinstance(node, dict) and len(node) == 1 else None
+    texts = (
+        [f"{key}: {value}" for key, value in (arguments or {}).items() if isinstance(value, str)]
+        if isinstance(arguments, dict)
+        else []
+    )
+    return f" ({', '.join(texts)})" if texts else ""
