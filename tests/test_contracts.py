@@ -253,7 +253,7 @@ def test_types_and_the_model_in_the_box_are_package_data():
 
 def test_files_stay_small():
     for path in [*PACKAGE.rglob("*.py"), *(ROOT / "recipes").rglob("*.py")]:
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
 def test_no_file_of_ours_holds_a_path_of_a_home_or_an_index():
