@@ -4,6 +4,8 @@ Every complaint about *input* (a path, a file, an option, a YAML key) is a :clas
 can print one clear line instead of a traceback. Broken invariants of our own stay plain ``assert`` or Python errors.
 """
 
+from ser_plugins.plain import visible
+
 
 class SerError(ValueError):
     """Bad input, said in three parts.
@@ -25,7 +27,7 @@ class SerError(ValueError):
 
     def __init__(self, *, got: str, expected: str, remedy: str):
         self.got, self.expected, self.remedy = got, expected, remedy
-        super().__init__(f"got: {got}; expected: {expected}; remedy: {remedy}")
+        super().__init__(visible(f"got: {got}; expected: {expected}; remedy: {remedy}", lines=True))
 
     def __reduce__(self):
         # Keyword-only arguments do not survive Exception's own pickling, and errors cross process borders here.

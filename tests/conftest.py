@@ -70,6 +70,22 @@ def write_stereo(target, source) -> Path:
     return target
 
 
+def assert_close(one, other, where="", *, tolerance=1e-6) -> None:
+    """Assert that two JSON values are the same but for the last digits of numbers: processors differ in those."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_close(one[key], other[key], f"{where}.{key}", tolerance=tolerance)
+    elif isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        assert len(one) == len(other), where
+        for place, pair in enumerate(zip(one, other, strict=True)):
+            assert_close(*pair, f"{where}[{place}]", tolerance=tolerance)
+    elif isinstance(one, float) or isinstance(other, float):
+        assert one == pytest.approx(other, rel=tolerance, abs=tolerance), where
+    else:
+        assert one == other, where
+
+
 def link(path, target) -> None:
     """Make a symbolic link, or skip the test: on Windows it is a right that not everyone has."""
     try:

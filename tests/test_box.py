@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, assert_close
 from fake_run import tone, write_wav
 
 from ser_plugins.evaluation.folds import read_run
@@ -28,9 +28,9 @@ def test_the_box_is_small():
 def test_the_cards_numbers_are_those_of_the_committed_results(card):
     measured = json.loads(json.dumps(aggregate(read_run(MEASURED))))
     for key in ("intervals", "baselines", "calibration", "protocol_line", "protocol_hash"):
-        assert card[key] == measured[key], key
-    assert card["metrics"] == {key: measured["metrics"][key] for key in card["metrics"]}
-    assert card["temperature"] == measured["calibration"]["temperature"]
+        assert_close(card[key], measured[key], key, tolerance=1e-4)  # an optimiser finds the temperature
+    assert_close(card["metrics"], {key: measured["metrics"][key] for key in card["metrics"]}, "metrics")
+    assert card["temperature"] == pytest.approx(measured["calibration"]["temperature"], rel=1e-4)
     text = (BOX / "README.md").read_text()
     for key in ("WA", "UAR", "macro_F1"):
         low, high = measured["intervals"][key]

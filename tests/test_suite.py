@@ -18,8 +18,9 @@ from ser_plugins.cli import app
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation import paper
 from ser_plugins.evaluation.heads_figure import heads_figure
-from ser_plugins.evaluation.sheets import Sheet, escaped
+from ser_plugins.evaluation.sheets import Sheet
 from ser_plugins.evaluation.suite import find_runs, write_suite
+from ser_plugins.plain import latex
 
 PAPERS = {"lr": 1e-4, "batch_size": 32, "dropout": 0.2, "attention_dropout": 0.2, "number_of_epochs": 80, "heads": 8}
 SYSTEMS = {"bigru_mha": {}, "bigru": {"heads": 0}, "bigru_mha_4": {"heads": 4}, "cnn": {"heads": 0, "lr": 0.001,
@@ -211,7 +212,7 @@ def test_latex_is_well_formed(suite):
 
 
 def test_what_latex_treats_specially_is_escaped():
-    assert escaped(r"a\b~c^d") == r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d"
+    assert latex(r"a\b~c^d") == r"a\textbackslash{}b\textasciitilde{}c\textasciicircum{}d"
     sheet = Sheet("t", "100 %.", ["a|b", "c_d"], [["x|y", "–"]], ["**bold** `a_b`"])
     assert r"\textbf{bold} \texttt{a\_b}" in sheet.latex()
     assert sheet.csv() == "a|b,c_d\nx|y,\n"

@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from ser_plugins.cli import app, complain
 from ser_plugins.errors import SerError
+from ser_plugins.plain import visible
 
 
 @app.command()
@@ -31,7 +32,7 @@ def audit(
 
     fields = disjoint.split(",") if disjoint else None
     try:
-        print(audit_files(train, valid, test, disjoint=fields, data_root=data_root).line)
+        print(visible(audit_files(train, valid, test, disjoint=fields, data_root=data_root).line))
     except LeakageError as error:
         complain(error)
         raise typer.Exit(1) from None

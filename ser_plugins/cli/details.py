@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from typer import Argument, Option
 
 from ser_plugins.cli import app
 from ser_plugins.cli.output import one_line, show, table_signs, write
 from ser_plugins.cli.recordings import Model
 from ser_plugins.files import refuse_unwritable
+from ser_plugins.plain import console, terminal, visible
 
 File = Annotated[str, Argument(help="An audio file (wav, flac, ogg, mp3; any rate, any channels), or -.")]
 
@@ -45,7 +44,7 @@ def timeline(
     if picture:
         refuse_picture(picture)
     classifier = open_model(model)
-    with recording(file) as path, Console(stderr=True).status("listening"):
+    with recording(file) as path, console(stderr=True).status("listening"):
         speech = speech_spans(path) if vad else None
         followed = follow(classifier, path, window=window, hop=hop, smooth=smooth, speech=speech)
     if picture:
@@ -62,7 +61,7 @@ def timeline(
 def _segments_table(segments) -> Table:
     table, (_, none) = Table(*segments[0]._fields), table_signs()
     for start, end, label, value in segments:
-        label = Text(one_line(label or none))
+        label = terminal(one_line(label or none))
         table.add_row(f"{start:.2f}", f"{end:.2f}", label, none if value is None else f"{value:.2f}")
     return table
 
@@ -90,4 +89,4 @@ def explain(
         explanation = explain_file(open_model(model), path)
     save_picture(explanation_figure(explanation, f"{one_line(Path(file).name)}: {explanation.answer}"), f"{out}.png")
     explanation.save(f"{out}.npz")
-    print(f"{explanation.answer}: {out}.png, {out}.npz")
+    print(visible(f"{explanation.answer}: {out}.png, {out}.npz"))

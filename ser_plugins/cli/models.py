@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from rich.table import Table
-from rich.text import Text
 from typer import Argument, Exit, Option
 
 from ser_plugins.cli import app, complain
 from ser_plugins.cli.output import show, write
+from ser_plugins.plain import terminal, visible
 
 
 @app.command()
@@ -35,15 +35,15 @@ def export(
     facts = write(source, folder, overwrite, half=half, measured_by=measured_by)
     chosen = facts["this_model"]
     if ensemble:
-        print(f"{folder}: the mean of {len(facts['members'])} models")
+        print(visible(f"{folder}: the mean of {len(facts['members'])} models"))
     else:
-        print(f"{folder}: fold {chosen['fold']}, seed {chosen['seed']} ({chosen['chosen']})")
+        print(visible(f"{folder}: fold {chosen['fold']}, seed {chosen['seed']} ({chosen['chosen']})"))
     if onnx:
         from ser_plugins.serving.onnx import export_onnx
 
         export_onnx(folder, onnx)
-        print(f"{onnx}: the same model, for onnxruntime")
-    print(f"try it: ser classify FILE --model {folder}")
+        print(visible(f"{onnx}: the same model, for onnxruntime"))
+    print(visible(f"try it: ser classify FILE --model {folder}"))
 
 
 @app.command("models")
@@ -95,6 +95,5 @@ def _models_table(rows) -> Table:
             "\n".join([*row["cautions"], row["measured"]]),
             f"{row['bytes'] / 1e6:.1f}",
         ]
-        # A card is a stranger's text: no control characters to the terminal, and no markup.
-        table.add_row(*(Text("".join(c for c in cell if c.isprintable() or c == "\n")) for cell in cells))
+        table.add_row(*map(terminal, cells))
     return table

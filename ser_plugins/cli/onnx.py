@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from ser_plugins.cli import app
+from ser_plugins.plain import visible
 
 
 @app.command()
@@ -31,4 +32,5 @@ def onnx(
     facts = export_onnx(model, file, int8=int8)
     print(f"{file}: {file.stat().st_size / 2**20:.2f} MiB")
     print(f"in: waves (batch, samples) at {facts['sample_rate']} Hz, lengths (batch,) in samples")
-    print(f"out: {facts['output']}" + (f" of {', '.join(facts['labels'])}" if facts["labels"] else ""))
+    labels = f" of {', '.join(facts['labels'])}" if facts["labels"] else ""
+    print(visible(f"out: {facts['output']}{labels}"))

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from rich.console import Console
 
 from ser_plugins.errors import SerError
+from ser_plugins.plain import visible
 
 
 def prepare_streams() -> None:
@@ -43,7 +44,7 @@ def write(pieces: Iterable[str]) -> None:
 def show(table) -> None:
     """Print what people read: a table of rich. Raises as :func:`write`."""
     try:
-        _Screen().print(table)
+        _Screen(markup=False, emoji=False, highlight=False).print(table)
     except OSError as error:
         raise output_error(error) from None
 
@@ -117,7 +118,7 @@ def one_line(text: str) -> str:
     >>> print(one_line("caf\udce9\n\x1b[2J.wav"))
     caf\udce9\n\x1b[2J.wav
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return visible(text)
 
 
 def table_signs() -> tuple[str, str]:

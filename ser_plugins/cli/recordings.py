@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from rich.text import Text
 from typer import Argument, Option
 
 from ser_plugins.cli import app, complain
 from ser_plugins.cli.output import Interruption, one_line, show, table_signs, write
+from ser_plugins.plain import console, terminal
 
 Files = Annotated[
     list[str],
@@ -115,7 +114,7 @@ def _told(rows, count, form, done: list) -> Iterator[dict]:
 
     A bar shows how far they are, unless the results come on the same terminal.
     """
-    screen = Console(stderr=True)
+    screen = console(stderr=True)
     shown = screen.is_terminal and (form == "table" or not sys.stdout.isatty())
     with Progress(console=screen, transient=True, disable=not shown, redirect_stdout=False) as bar:
         for row in bar.track(rows, count, description="listening"):
@@ -135,7 +134,7 @@ def _predictions_table(rows) -> Table:
         table.add_column("score", style="bold", justify="right", no_wrap=True)
         table.add_column("polarity", no_wrap=True)
         for row in rows:
-            table.add_row(Text(one_line(row["file"])), f"{row['score']:.2f}", row["polarity"] or none)
+            table.add_row(terminal(one_line(row["file"])), f"{row['score']:.2f}", row["polarity"] or none)
         return table
     table.add_column("emotion", style="bold", no_wrap=True)
     table.add_column("probability", no_wrap=True)
@@ -144,8 +143,10 @@ def _predictions_table(rows) -> Table:
         _, *others = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
         bar = full * round(10 * row["probability"])
         then = ", ".join(f"{label} {value:.0%}" for label, value in others[:2])
-        label = Text(one_line(row["label"] or none))
-        table.add_row(Text(one_line(row["file"])), label, f"{row['probability']:4.0%} {bar}", Text(one_line(then)))
+        label = terminal(one_line(row["label"] or none))
+        table.add_row(
+            terminal(one_line(row["file"])), label, f"{row['probability']:4.0%} {bar}", terminal(one_line(then))
+        )
     return table
 
 
@@ -157,7 +158,7 @@ def _checks_table(rows) -> Table:
     _, none = table_signs()
     for row in rows:
         table.add_row(
-            Text(one_line(row["file"])),
+            terminal(one_line(row["file"])),
             f"{row['seconds']:.1f}",
             f"{row['sample_rate']}",
             f"{row['level']:.0f}",

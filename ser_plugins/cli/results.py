@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-from rich.console import Console
 from typer import Argument, Option
 
 from ser_plugins.cli import app
 from ser_plugins.cli.output import show
 from ser_plugins.errors import SerError
+from ser_plugins.plain import visible
 
 
 @app.command()
@@ -25,7 +25,7 @@ def report(
     from ser_plugins.evaluation.sealing import unseal as open_sealed
 
     if unseal and (opened := open_sealed(run_folder)):
-        Console().print(f"opened {len(opened)} folds, noted in {run_folder / LOG}", highlight=False)
+        print(visible(f"opened {len(opened)} folds, noted in {run_folder / LOG}"))
 
     show(terminal_table(write_report(run_folder)))
 

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ser_plugins.audio import AUDIO
@@ -19,6 +18,7 @@ from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, sha256_of, write_json, write_text
 from ser_plugins.machine import cores
+from ser_plugins.plain import console
 
 REPORT = "conversion_report.csv"
 
@@ -91,8 +91,8 @@ def cache_audio(sources: dict, folder, workers: int | None = None) -> Conversion
     waiting = [name for name, note in notes.items() if note is None]
     if any(Path(sources[name]).suffix.lower() not in AUDIO for name in waiting):
         find_ffmpeg()  # said once, and before anything is begun
-    console = Console(stderr=True)
-    with ThreadPoolExecutor(workers or cores()) as pool, _progress(console, waiting) as progress:
+    screen = console(stderr=True)
+    with ThreadPoolExecutor(workers or cores()) as pool, _progress(screen, waiting) as progress:
         task = progress.add_task("audio to 16 kHz mono", total=len(waiting))
         jobs = {pool.submit(_make, Path(sources[name]), folder / name): name for name in waiting}
         try:
@@ -110,7 +110,7 @@ def cache_audio(sources: dict, folder, workers: int | None = None) -> Conversion
     outcome = Conversion(failed, complaints, len(waiting) - len(failed), folder / REPORT)
     _write_report(outcome, sources)
     if complaints:
-        console.print(f"ffmpeg complained about {len(complaints)} sources that it decoded: {outcome.report}")
+        screen.print(f"ffmpeg complained about {len(complaints)} sources that it decoded: {outcome.report}")
     return outcome
 
 
@@ -150,7 +150,7 @@ def _note_of(wav: Path) -> Path:
     return wav.with_name(f"{wav.name}.json")
 
 
-def _progress(console, waiting) -> Progress:
+def _progress(screen, waiting) -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     return Progress(*columns, console=console, disable=not waiting)
 

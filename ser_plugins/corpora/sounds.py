@@ -5,7 +5,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 
 from ser_plugins.audio import read_wave
@@ -13,6 +12,7 @@ from ser_plugins.corpora.manifest import Sound, measure
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.files import read_json, write_json
 from ser_plugins.machine import cores
+from ser_plugins.plain import console
 from ser_plugins.sound.usable import check_usable
 
 MEASURED_BY = 3  # the rules that records are made by; those of other rules are made anew
@@ -61,8 +61,8 @@ def measure_remembered(folder, names, memory: Path) -> dict:
         quiet = len(new) < 500
         with ThreadPoolExecutor(cores()) as pool:
             done = zip(new, pool.map(_examine, [paths[name] for name in new]), strict=True)
-            console = Console(stderr=True)
-            for name, sound in track(done, "reading recordings", len(new), console=console, disable=quiet):
+            screen = console(stderr=True)
+            for name, sound in track(done, "reading recordings", len(new), console=screen, disable=quiet):
                 records[str(paths[name])] = {"stamp": stamps[name], "rules": MEASURED_BY, **dataclasses.asdict(sound)}
     if records != known:
         write_json(memory, records)

@@ -15,6 +15,7 @@ from ser_plugins.evaluation.comparison_tables import difference_text
 from ser_plugins.evaluation.tables import markdown_table
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.files import read_json
+from ser_plugins.plain import code
 
 _ROW = ["fold", "seed", "id", "unit", "true"]  # what a row is; after it a column per configuration
 
@@ -70,13 +71,13 @@ def ablation_table(file) -> str:
             for key, score in scores.items()
         ]
         values = [score.text(found[name][key]) for key, score in scores.items()]
-        rows.append([f"`{name}`", *values, *(["–"] * len(scores) if name == first else differences)])
+        rows.append([code(name), *values, *(["–"] * len(scores) if name == first else differences)])
     labels = [score.label for score in scores.values()]
     seeds, pairs, units = (table[column].nunique() for column in ("seed", "fold", "unit"))
     note = (
         f"Inner validation: {pairs} pairs of {units} speakers held out in turn, each utterance predicted "
         f"{'twice' if pairs == units else 'once or twice'}; {seeds} seed{'s' * (seeds > 1)}. For comparing, never a "
-        f"result. Differences are from `{first}`; in brackets 95 %, paired bootstrap over speakers."
+        f"result. Differences are from {code(first)}; in brackets 95 %, paired bootstrap over speakers."
     )
     return (
         "\n\n".join([markdown_table(["", *labels, *(f"{label}: difference" for label in labels)], rows), note]) + "\n"

@@ -3,6 +3,7 @@
 from ser_plugins.evaluation import paper
 from ser_plugins.evaluation.sheets import NONE
 from ser_plugins.evaluation.tables import cautions, explained
+from ser_plugins.plain import code, markdown
 
 NOT_RUN = "not run"
 _SHORT = {
@@ -35,7 +36,7 @@ def deviations(corpus: str, summaries: dict) -> list[str]:
                 mine = ", ".join(f"{_SHORT[key]} {ours[key]:g}" for key in keys)
                 found.setdefault((mine, ", ".join(f"{theirs[key]:g}" for key in keys)), []).append(name)
     return [
-        f"**Not the settings of Table 2**: ours {mine}; the paper's {others} ({', '.join(names)})."
+        f"**Not the settings of Table 2**: ours {mine}; the paper's {others} ({markdown(', '.join(names))})."
         for (mine, others), names in found.items()
     ]
 
@@ -99,7 +100,7 @@ def protocols(summaries: dict) -> list[str]:
         notes += [note for note in explained(summary["protocol"]) if note not in notes]
     all_of_them = len(found) == 1
     return notes + [
-        f"Protocol `{number}`{'' if all_of_them else ' of ' + ', '.join(names)}: {line}."
+        f"Protocol {code(number)}{'' if all_of_them else ' of ' + markdown(', '.join(names))}: {markdown(line)}."
         for (number, line), names in found.items()
     ]
 

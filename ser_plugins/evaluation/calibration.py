@@ -111,8 +111,8 @@ def reliability(confidence, correct, bins: int = BINS) -> list[dict]:
 
     Example
     -------
-    >>> reliability([0.6, 0.9, 1.0], [True, False, True], bins=2)
-    [{'low': 0.5, 'high': 1.0, 'n': 3, 'confidence': 0.8333333333333334, 'accuracy': 0.6666666666666666}]
+    >>> reliability([0.625, 0.75, 1.0, 0.625], [True, False, True, True], bins=2)
+    [{'low': 0.5, 'high': 1.0, 'n': 4, 'confidence': 0.75, 'accuracy': 0.75}]
     """
     confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
     place = np.clip(np.ceil(confidence * bins) - 1, 0, bins - 1).astype(int)

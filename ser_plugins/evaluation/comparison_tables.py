@@ -1,44 +1,36 @@
 """A comparison as people read it: markdown, and rich tables for the terminal. Nothing is computed here."""
 
 from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from ser_plugins.evaluation.scores import NOTES, SCORES, percent
 from ser_plugins.evaluation.tables import cautions, explained, interval_text, markdown_table
+from ser_plugins.plain import Markup, bold, code, markdown, terminal, terminal_table, unmarked
 
 
 def comparison_markdown(comparison: dict) -> str:
     """What ``compare_runs`` or ``compare_many`` has found, as markdown."""
-    parts = [f"## {_title(comparison)}", f"**{comparison['conclusion']}**"]
+    parts = [f"## {markdown(_title(comparison))}", bold(comparison["conclusion"])]
     parts += [f"> {text}" for text in explained(comparison["protocol"])]
     for part in _body(comparison):
         if isinstance(part, str):
             parts.append(part)
         else:
             caption, header, rows = part
-            parts += [f"**{caption}**", markdown_table(header, rows)]
+            parts += [bold(caption), markdown_table(header, rows)]
     return "\n\n".join(parts) + "\n"
 
 
 def comparison_terminal(comparison: dict) -> Group:
     """The same as one renderable, for ``Console().print``."""
     alarm = "bold red" if cautions(comparison["protocol"]) else "bold"
-    parts = [Text(_title(comparison), style=alarm)]
-    parts += [Text(text.replace("**", ""), style="bold red") for text in explained(comparison["protocol"])]
+    parts = [terminal(_title(comparison), alarm)]
+    parts += [terminal(unmarked(text), "bold red") for text in explained(comparison["protocol"])]
     for part in _body(comparison):
         if isinstance(part, str):
-            parts.append(Text(part.replace("`", "").replace("**", ""), style="dim"))
-            continue
-        caption, header, rows = part
-        table = Table(title=escape(caption), title_justify="left", title_style="bold")
-        for place, name in enumerate(header):
-            table.add_column(escape(name), justify="right" if place else "left")
-        for row in rows:
-            table.add_row(*(escape(str(cell)) for cell in row))
-        parts.append(table)
-    return Group(*parts, Text(comparison["conclusion"], style="bold"))
+            parts.append(terminal(unmarked(part), "dim"))
+        else:
+            parts.append(terminal_table(*part))
+    return Group(*parts, terminal(comparison["conclusion"], "bold"))
 
 
 def _title(comparison):
@@ -161,12 +153,12 @@ def _anova(comparison) -> list[str]:
 
 def _provenance(comparison) -> list[str]:
     first, *others = comparison["runs"]
-    lines = [f"Protocol `{first['protocol_hash']}`: {first['protocol_line']}"]
+    lines = [f"Protocol {code(first['protocol_hash'])}: {markdown(first['protocol_line'])}"]
     for other in others:
         if other["protocol_hash"] != first["protocol_hash"]:
             differing = " and ".join(key for key, of in comparison["differing"].items() if other["name"] in of)
-            line = f"`{other['protocol_hash']}`: {other['protocol_line']}"
-            lines.append(f"**Despite other {differing}** of {other['name']}, {line}")
+            line = f"{code(other['protocol_hash'])}: {markdown(other['protocol_line'])}"
+            lines.append(f"**Despite other {differing}** of {markdown(other['name'])}, {line}")
     return lines
 
 
@@ -186,7 +178,7 @@ def _with_sd(score, mean, sd):
     return score.text(mean, 2) if sd is None else f"{score.text(mean, 2)} ± {score.text(sd, 2)}"
 
 
-def difference_text(difference: float, bounds, score) -> str:
+def difference_text(difference: float, bounds, score) -> Markup:
     """A difference and its interval, all of them signed.
 
     Example
@@ -196,7 +188,8 @@ def difference_text(difference: float, bounds, score) -> str:
     ('**−2.0** (−5.0 – +1.0)', '**+2.0** (–)')
     """
     signed = ["+" * (value > 0) + score.text(value) for value in (difference, *(bounds or ()))]
-    return f"**{signed[0]}** ({f'{signed[1]} – {signed[2]}' if bounds else '–'})".replace("-", "−")
+    span = f"{signed[1]} – {signed[2]}" if bounds else "–"
+    return Markup(f"**{signed[0]}** ({span})".replace("-", "−"))
 
 
 def _signed(score, difference, digits=2):

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ser_plugins.evaluation.scores import SCORES, Score
 from ser_plugins.files import atomic_path
+from ser_plugins.plain import figure_text, figure_title
 
 BLUE, SKY, ORANGE = "#0072B2", "#56B4E9", "#D55E00"
 STYLE = {
@@ -20,6 +21,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.titlesize": 10,
     "legend.frameon": False,
+    "text.parse_math": False,  # a name with dollars is a name
     "pdf.fonttype": 42,  # editable text, as publishers ask
 }
 
@@ -60,11 +62,12 @@ def confusion_figure(confusion, classes, note: str = "") -> Figure:
             colour = "white" if share[row, column] > 0.5 else "black" if count else "#bbbbbb"
             axes.text(column, row, str(count), ha="center", va="center", color=colour)
         ticks = range(len(classes))
-        axes.set_xticks(ticks, classes, rotation=40, ha="right", rotation_mode="anchor")
-        axes.set_yticks(ticks, classes)
+        names = [figure_text(name) for name in classes]
+        axes.set_xticks(ticks, names, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_yticks(ticks, names)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set(xlabel="predicted", ylabel="true", title=note)
+        axes.set(xlabel="predicted", ylabel="true", title=figure_title(note))
         bar = figure.colorbar(image, ax=axes, shrink=0.85, aspect=25, label="share of the true class")
         bar.outline.set_visible(False)
     return figure
@@ -102,8 +105,8 @@ def unit_figure(units, pooled, note: str = "", name: str = "speaker") -> Figure:
         line = axes.axhline(
             100 * pooled, color="black", linestyle="--", linewidth=1, label=f"pooled WA {100 * pooled:.1f}"
         )
-        axes.set_xticks(places, [f"{row['unit']}\n{row['n']}" for row in units], fontsize=8.5)
-        axes.set(ylim=(0, 100), ylabel="%", xlabel=f"{name}, utterances", title=note)
+        axes.set_xticks(places, [f"{figure_text(row['unit'])}\n{row['n']}" for row in units], fontsize=8.5)
+        axes.set(ylim=(0, 100), ylabel="%", xlabel=f"{name}, utterances", title=figure_title(note))
         figure.legend(handles=[bars, dots, line], loc="outside lower center", ncols=3)
     return figure
 
@@ -134,7 +137,7 @@ def curves_figure(histories, note: str = "", key: str = "UAR", score: Score = SC
     panels = [panel for panel in panels if any(_curves(histories, key) for key, _, _ in panel[2])]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(0.8 + 3.7 * max(1, len(panels)), 3.2), layout="constrained")
-        figure.suptitle(note, fontsize=10)
+        figure.suptitle(figure_title(note), fontsize=10)
         for place, (label, scale, kinds) in enumerate(panels, 1):
             axes = figure.add_subplot(1, len(panels), place)
             for key, name, colour in kinds:
@@ -174,7 +177,7 @@ def calibration_figure(found: dict, note: str = "") -> Figure:
     kinds = [(name, found[key], colour, mark) for name, key, colour, mark in kinds if found[key]]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 3.4), layout="constrained")
-        figure.suptitle(note, fontsize=10)
+        figure.suptitle(figure_title(note), fontsize=10)
         diagram, curve = figure.subplots(1, 2)
         for name, scores, colour, mark in kinds:
             style = {"color": colour, "marker": mark, "markersize": 4}
@@ -213,7 +216,7 @@ def scatter_figure(true, predicted, note: str = "", name: str = "") -> Figure:
         axes = figure.add_subplot()
         _dots(axes, true, predicted)
         axes.axline((0, 0), slope=1, color="black", linestyle="--", linewidth=1)
-        axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", title=note)
+        axes.set(xlabel=f"true {figure_text(name)}", ylabel=f"predicted {figure_text(name)}", title=figure_title(note))
     return figure
 
 
@@ -240,13 +243,13 @@ def residual_figure(true, predicted, note: str = "", name: str = "") -> Figure:
     residuals = np.asarray(predicted, float) - np.asarray(true, float)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6, 3.2), layout="constrained")
-        figure.suptitle(note, fontsize=10)
+        figure.suptitle(figure_title(note), fontsize=10)
         cloud, counts = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
         _dots(cloud, true, residuals)
         counts.hist(residuals, bins=25, orientation="horizontal", color=SKY)
         for axes in (cloud, counts):
             axes.axhline(0, color="black", linestyle="--", linewidth=1)
-        cloud.set(xlabel=f"true {name}", ylabel="predicted - true")
+        cloud.set(xlabel=f"true {figure_text(name)}", ylabel="predicted - true")
         counts.set(xlabel="utterances")
     return figure
 

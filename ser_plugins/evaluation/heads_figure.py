@@ -6,6 +6,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ser_plugins.evaluation.figures import BLUE, ORANGE, STYLE
+from ser_plugins.plain import figure_title
 
 
 def heads_figure(paper: dict[int, float], ours: dict[int, dict], note: str = "") -> Figure:
@@ -49,7 +50,7 @@ def heads_figure(paper: dict[int, float], ours: dict[int, dict], note: str = "")
                 label=f"ours, {score}",
             )
         axes.set_xticks(range(len(numbers)), [str(heads) if heads else "none" for heads in numbers])
-        axes.set(xlabel="attention heads", ylabel="%", title=note)
+        axes.set(xlabel="attention heads", ylabel="%", title=figure_title(note))
         figure.legend(loc="outside lower center", ncols=3)
     return figure
 

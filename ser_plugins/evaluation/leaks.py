@@ -12,6 +12,7 @@ from ser_plugins.evaluation.comparable import Run, difference_intervals, read_on
 from ser_plugins.evaluation.comparison_tables import difference_text
 from ser_plugins.evaluation.folds import read_run
 from ser_plugins.evaluation.tables import cautions, explained, interval_text, markdown_table
+from ser_plugins.plain import Markup, bold, code, markdown
 
 # Of the settings, what says how a system is tested; the z-norm's mode is that of `normalisation`.
 _TESTED = ("system", "protocol", "unit", "split", "normalisation", "mean_var_norm")
@@ -52,8 +53,8 @@ def leak_table(run_folders: Sequence) -> str:
         protocol, counts = run.summary["protocol"], [fold.results["counts"]["train"] for fold in read_run(folder)]
         rows.append(
             [
-                f"`{run.summary['system']}`",
-                " ".join([protocol["protocol"], *(f"**{word}**" for word in cautions(protocol))]),
+                code(run.summary["system"]),
+                Markup(" ".join([markdown(protocol["protocol"]), *map(bold, cautions(protocol))])),
                 f"{sum(counts) / len(counts):.0f}",
                 *(_with_interval(score, run.summary, name) for name, score in scores.items()),
                 *(_difference(score, run, reference, name) for name, score in scores.items()),

@@ -98,8 +98,8 @@ def macro_f1(reference: Sequence[str], estimate: Sequence[str], classes: Sequenc
 
     Example
     -------
-    >>> macro_f1(["fear", "joy"], ["fear", "fear"], ["fear", "joy"])
-    0.3333333333333333
+    >>> round(macro_f1(["fear", "joy"], ["fear", "fear"], ["fear", "joy"]), 4)
+    0.3333
     """
     validate(reference, estimate, classes)
     present = _present(reference, classes)

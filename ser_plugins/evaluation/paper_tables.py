@@ -17,6 +17,7 @@ from ser_plugins.evaluation.scores import SCORES, percent
 from ser_plugins.evaluation.sheets import NONE, Sheet
 from ser_plugins.evaluation.system_tables import classes_sheet, cost_sheet, in_order, systems_sheet, units_sheet
 from ser_plugins.evaluation.tables import interval_text
+from ser_plugins.plain import Markup, markdown
 
 _SETTINGS = {
     "lr": "learning rate",
@@ -68,7 +69,8 @@ def _counts(corpus, some):
     theirs = str(paper.PER_EMOTION) if known else NONE
     rows = [[name, theirs, str(row["support"])] for name, row in counts.items()]
     rows.append(["all", str(paper.PER_EMOTION * len(counts)) if known else NONE, str(some["utterances"])])
-    scarce = [f"{row['support']} of {name}" for name, row in counts.items() if row["support"] < paper.PER_EMOTION]
+    few = {name: row["support"] for name, row in counts.items() if row["support"] < paper.PER_EMOTION}
+    scarce = [f"{count} of {markdown(name)}" for name, count in few.items()]
     notes = [f"The paper says {paper.PER_EMOTION} of every emotion; here are {' and '.join(scarce)}."]
     return Sheet(
         "table_1",
@@ -109,7 +111,7 @@ def _heads(corpus, summaries):
             both = [[value_text(scores[key], summary, key), interval_text(summary["intervals"][key], scores[key])]
                     for key in ("WA", "UAR")]  # fmt: skip
             cells = [*both[0], *both[1], seeds_text(summary)]
-        marked = cell + " *" * (name == paper.MAIN and cell != NONE)
+        marked = Markup(f"{cell} *") if name == paper.MAIN and cell != NONE else cell
         rows.append([f"head num = {heads}" if heads else "Bi-GRU", marked, *cells])
     chosen = _of(summaries, *names)
     return Sheet(

@@ -4,6 +4,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ser_plugins.evaluation.figures import BLUE, STYLE
+from ser_plugins.plain import figure_text, figure_title
 
 
 def not_different(ranks: dict[str, float], cd: float) -> list[list[str]]:
@@ -50,7 +51,7 @@ def critical_difference_figure(ranks: dict[str, float], cd: float, note: str = "
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 1.1 + 0.5 * (depth + 1)), layout="constrained")
         axes = figure.add_subplot()
-        axes.set(xlim=(best - 0.15, worst + 0.15), ylim=(depth + 0.3, -1.1), title=note)
+        axes.set(xlim=(best - 0.15, worst + 0.15), ylim=(depth + 0.3, -1.1), title=figure_title(note))
         axes.xaxis.tick_top()
         axes.spines["bottom"].set_visible(False)
         axes.spines["left"].set_visible(False)
@@ -64,7 +65,8 @@ def critical_difference_figure(ranks: dict[str, float], cd: float, note: str = "
             height = first_name + 0.42 * (place if on_left else len(names) - 1 - place)
             end = best - 0.1 if on_left else worst + 0.1
             axes.plot([rank, rank, end], [0, height, height], color="black", linewidth=0.8)
-            text = f"{name}  {rank:.2f}" if on_left else f"{rank:.2f}  {name}"
+            shown = figure_text(name)
+            text = f"{shown}  {rank:.2f}" if on_left else f"{rank:.2f}  {shown}"
             axes.text(
                 end + (-gap if on_left else gap),
                 height,

@@ -110,8 +110,8 @@ def regression_metrics(reference: Sequence[float], estimate: Sequence[float], sc
 
     Example
     -------
-    >>> regression_metrics([-1.0, 0.0, 2.0], [-0.5, 0.5, 1.0], "plain")["MAE"]
-    0.6666666666666666
+    >>> round(regression_metrics([-1.0, 0.0, 2.0], [-0.5, 0.5, 1.0], "plain")["MAE"], 4)
+    0.6667
     """
     scale_named(scale)
     validate(reference, estimate)

@@ -5,10 +5,9 @@ that hold k out are looked at, and of those only the score on the *other* speake
 on k nor a score on k has a say in what is chosen for k.
 """
 
-from rich.table import Table
-
 from ser_plugins.evaluation.tables import markdown_table
 from ser_plugins.evaluation.tasks import mean
+from ser_plugins.plain import bold, terminal_table
 
 RULE = "best mean score over the inner speakers and seeds; at a tie the configuration listed first"
 
@@ -80,7 +79,7 @@ def selection_markdown(selection: dict, task) -> str:
     inner, chosen = selection["inner"], selection["chosen"]
     score, rows = task.scores[task.select], []
     for name, of in inner.items():
-        cells = [f"**{score.text(of[k])}**" if chosen[k] == name else score.text(of[k]) for k in chosen]
+        cells = [bold(score.text(of[k])) if chosen[k] == name else score.text(of[k]) for k in chosen]
         rows.append([name, *cells, score.text(mean(list(of.values())))])
     seeds = ", ".join(map(str, selection["seeds"]))
     return "\n\n".join([
@@ -90,13 +89,11 @@ def selection_markdown(selection: dict, task) -> str:
     ])  # fmt: skip
 
 
-def selection_table(selection: dict, task) -> Table:
+def selection_table(selection: dict, task):
     """The mean inner score of every configuration and for whom it was chosen, for ``Console().print``."""
-    score, chosen = task.scores[task.select], selection["chosen"]
-    table = Table(title=f"inner {score.label}{' (%)' if score.percent else ''}", title_justify="left")
-    for name in ("configuration", "mean", "chosen for"):
-        table.add_column(name, justify="right" if name == "mean" else "left")
+    score, chosen, rows = task.scores[task.select], selection["chosen"], []
     for name, of in selection["inner"].items():
         speakers = ", ".join(speaker for speaker, configuration in chosen.items() if configuration == name)
-        table.add_row(name, score.text(mean(list(of.values()))), speakers)
-    return table
+        rows.append([name, score.text(mean(list(of.values()))), speakers])
+    unit = " (%)" if score.percent else ""
+    return terminal_table(f"inner {score.label}{unit}", ["configuration", "mean", "chosen for"], rows)

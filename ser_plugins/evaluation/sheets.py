@@ -1,13 +1,13 @@
 """A table with its notes, written as markdown, CSV and LaTeX (booktabs). Cells are texts; nothing is computed here."""
 
 import csv
-import re
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
 from ser_plugins.evaluation.tables import markdown_table
 from ser_plugins.files import write_text
+from ser_plugins.plain import bold, code, csv_cell, latex, unmarked, visible
 
 NONE = "–"
 
@@ -27,7 +27,7 @@ class Sheet:
     rows : list of list of str
         One cell per column; a dash where there is nothing.
     notes : list of str
-        What it must not be shown without, in markdown (backticks and bold only).
+        What it must not be shown without, in markdown (backticks and bold only; see ``ser_plugins.plain``).
 
     Example
     -------
@@ -48,25 +48,25 @@ class Sheet:
 
     def markdown(self) -> str:
         """Title, table and notes."""
-        rows = [[cell.replace("|", r"\|") for cell in row] for row in self.rows]
         notes = ["\n".join(f"- {note}" for note in self.notes)] if self.notes else []
-        return "\n\n".join([f"**{self.title}**", markdown_table(self.header, rows), *notes])
+        return "\n\n".join([bold(self.title), markdown_table(self.header, self.rows), *notes])
 
     def csv(self) -> str:
         """Header and rows; a dash becomes an empty cell."""
         stream = StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([self.header, *(["" if cell == NONE else cell for cell in row] for row in self.rows)])
+        for row in (self.header, *self.rows):
+            writer.writerow("" if cell == NONE else csv_cell(cell) for cell in row)
         return stream.getvalue()
 
     def latex(self, command: str = "") -> str:
         r"""Write a floating table for ``\usepackage{booktabs}``: notes below it, the command in a comment."""
-        lines = [" & ".join(map(escaped, row)) + r" \\" for row in (self.header, *self.rows)]
+        lines = [" & ".join(map(latex, row)) + r" \\" for row in (self.header, *self.rows)]
         return "\n".join([
-            *([f"% {command}"] if command else []),
+            *([f"% {visible(command)}"] if command else []),
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{escaped(self.title)}}}\label{{tab:{self.name.replace('_', '-')}}}",
+            rf"\caption{{{latex(self.title)}}}\label{{tab:{self.name.replace('_', '-')}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}",
             r"\toprule",
             lines[0],
@@ -81,7 +81,7 @@ class Sheet:
 
     def write(self, folder, command: str = "") -> list[Path]:
         """Write ``<name>.md``, ``<name>.csv`` and ``<name>.tex`` into a folder."""
-        made_by = f"\n\nWritten by `{command}`." * bool(command)
+        made_by = f"\n\nWritten by {code(command)}." if command else ""
         texts = {".md": f"{self.markdown()}{made_by}\n", ".csv": self.csv(), ".tex": self.latex(command)}
         texts = {Path(folder) / f"{self.name}{suffix}": text for suffix, text in texts.items()}
         for path, text in texts.items():
@@ -89,25 +89,11 @@ class Sheet:
         return list(texts)
 
 
-_SPECIAL = {
-    **{mark: f"\\{mark}" for mark in "&%$#_{}"},
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "–": "--", "±": r"$\pm$", "−": "$-$", "·": r"$\cdot$", "…": r"\dots{}", "<": r"$<$", ">": r"$>$", "²": "$^2$",
-}  # fmt: skip
-
-
-def escaped(text: str) -> str:
-    r"""Text for LaTeX.
-
-    Example
-    -------
-    >>> print(escaped("bigru_mha: 50 % ± 3 – 4"))
-    bigru\_mha: 50 \% $\pm$ 3 -- 4
-    """
-    return text.translate(str.maketrans(_SPECIAL))
-
-
 def _marked_up(note):
     """A note with its backticks and bold as LaTeX commands."""
-    text = re.sub(r"`(.*?)`", r"\\texttt{\1}", escaped(note))
-    return re.sub(r"\*\*(.*?)\*\*", r"\\textbf{\1}", text)
+    return unmarked(
+        note,
+        code=lambda inside: rf"\texttt{{{latex(inside)}}}",
+        bold=lambda inside: rf"\textbf{{{inside}}}",
+        plain=latex,
+    )

@@ -1,12 +1,11 @@
 """An aggregate as people read it: markdown for a README, rich tables for the terminal. Nothing is computed here."""
 
 from rich.console import Group
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from ser_plugins.evaluation.folds import tasks_in
 from ser_plugins.evaluation.scores import percent
+from ser_plugins.plain import bold, code, markdown, terminal
+from ser_plugins.plain import terminal_table as rich_table
 
 
 def title(summary: dict) -> str:
@@ -44,7 +43,7 @@ def explained(protocol: dict) -> list[str]:
     unit = protocol.get("unit_field", "speaker")
     return [
         *(f"**{word}**: {_MEANING[word].format(unit=unit)}" for word in cautions(protocol)),
-        *protocol.get("statements", ()),
+        *map(markdown, protocol.get("statements", ())),
     ]
 
 
@@ -52,7 +51,7 @@ def results_markdown(summary: dict) -> str:
     """The whole report as markdown, made to be pasted into a recipe's README as it is."""
     (_, task), *others = tasks_in(summary).items()
     parts = [
-        f"## {title(summary)}",
+        f"## {markdown(title(summary))}",
         *(f"> {text}" for text in explained(summary["protocol"])),
         *_headline_markdown(task, summary, summary),
         *_classes_markdown(task, summary),
@@ -62,10 +61,10 @@ def results_markdown(summary: dict) -> str:
     ]
     for target, other in others:
         part = summary["auxiliary"][target]
-        parts += [f"**Auxiliary target {target}** ({part['utterances']} rated utterances)"]
+        parts += [f"**Auxiliary target {markdown(target)}** ({part['utterances']} rated utterances)"]
         parts += _headline_markdown(other, part, summary)
     parts += [
-        f"**Protocol** `{summary['protocol_hash']}`: {summary['protocol_line']}",
+        f"**Protocol** {code(summary['protocol_hash'])}: {markdown(summary['protocol_line'])}",
         "\n".join(f"- {name}: {text}" for name, text in _provenance(summary)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -73,9 +72,8 @@ def results_markdown(summary: dict) -> str:
 
 def _headline_markdown(task, part, summary) -> list[str]:
     (first, *pooled), *others = headline_rows(task, part, summary)
-    bold = [f"**{first}**", *(f"**{text}**" for text in pooled)]
     return [
-        markdown_table(headline_columns(task), [bold, *others]),
+        markdown_table(headline_columns(task), [[bold(first), *map(bold, pooled)], *others]),
         f"{task.note} {_intervals_note(task, part, summary)}",
     ]
 
@@ -84,7 +82,7 @@ def _classes_markdown(task, summary) -> list[str]:
     if task.kind != "classification":
         return []
     rows = [[name, *_class_cells(row)] for name, row in summary["metrics"]["per_class"].items()]
-    return ["**Per class** (%)", markdown_table(["class", "recall", "precision", "F1", "utterances"], rows)]
+    return ["**Per class** (%)", markdown_table(_CLASS_COLUMNS, rows)]
 
 
 def _units_markdown(task, summary) -> list[str]:
@@ -102,9 +100,9 @@ def _confusion_markdown(task, summary) -> list[str]:
     if task.kind != "classification":
         return []
     seeds = len(summary["seeds"])
-    matrix = [[f"**{name}**", *row] for name, row in zip(task.classes, summary["metrics"]["confusion"], strict=True)]
+    matrix = [[bold(name), *row] for name, row in zip(task.classes, summary["metrics"]["confusion"], strict=True)]
     for place, row in enumerate(matrix, 1):
-        row[place] = f"**{row[place]}**"
+        row[place] = bold(row[place])
     summed = f"; counts summed over {seeds} seeds" if seeds > 1 else ""
     return [
         f"**Confusion matrix** (rows true, columns predicted{summed})",
@@ -142,22 +140,15 @@ def terminal_table(summary: dict) -> Group:
     for target, task in tasks.items():
         part = summary["auxiliary"].get(target, summary)
         text = title(summary) if part is summary else f"{target}, {part['utterances']} rated utterances"
-        parts.append(Table(title=escape(text), title_style=style, title_justify="left"))
         columns, *rows = _fitting(headline_columns(task), *headline_rows(task, part, summary))
-        for place, name in enumerate(columns):
-            parts[-1].add_column(name, justify="right" if place else "left")
-        for row in rows:
-            parts[-1].add_row(*row, style="bold" if row[0].startswith(("pooled", "test set")) else "")
+        styles = ["bold" if row[0].startswith(("pooled", "test set")) else "" for row in rows]
+        parts.append(rich_table(text, columns, rows, style=style, styles=styles))
     if "per_class" in summary["metrics"]:
-        classes = Table("class", title="per class (%)", title_justify="left", title_style="")
-        for name in ("recall", "precision", "F1", "utterances"):
-            classes.add_column(name, justify="right")
-        for name, row in summary["metrics"]["per_class"].items():
-            classes.add_row(name, *_class_cells(row))
-        parts.append(classes)
-    parts += [Text(statement, style="bold red") for statement in protocol["statements"]]
+        rows = [[name, *_class_cells(row)] for name, row in summary["metrics"]["per_class"].items()]
+        parts.append(rich_table("per class (%)", _CLASS_COLUMNS, rows, style=""))
+    parts += [terminal(statement, "bold red") for statement in protocol["statements"]]
     line = f"{summary['protocol_hash']}  {summary['protocol_line']}"
-    return Group(*parts, Text(line, style=style if cautions(protocol) else "dim"))
+    return Group(*parts, terminal(line, style if cautions(protocol) else "dim"))
 
 
 def _fitting(*rows):
@@ -230,20 +221,21 @@ def interval_text(bounds, score) -> str:
 
 def _provenance(summary: dict) -> list[tuple[str, str]]:
     """Where the numbers come from, as (name, text) pairs."""
-    command = [("command", f"`{summary['command']}`")] if summary["command"] else []
+    command = [("command", code(summary["command"]))] if summary["command"] else []
     return [
         *command,
-        ("audit", summary["audit"].removeprefix("audit ")),
+        ("audit", markdown(summary["audit"].removeprefix("audit "))),
         ("model", f"{summary['parameters']:,} parameters; settings `{summary['settings_sha256'][:8]}`"),
         (
             "wall time",
             f"{duration(summary['wall_time_s'])} over all folds, longest {duration(summary['longest_fold_s'])}",
         ),
-        ("machine", f"{summary['machine']} ({summary['device']})"),
+        ("machine", markdown(f"{summary['machine']} ({summary['device']})")),
         ("versions", ", ".join(f"{name} {number}" for name, number in summary["versions"].items())),
     ]
 
 
+_CLASS_COLUMNS = ["class", "recall", "precision", "F1", "utterances"]
 _KEY = {"LEAKING": "leaks", "TRANSDUCTIVE": "transductive", "PARTIAL": "partial"}
 _MEANING = {
     "LEAKING": "test {unit}s are also in training; the numbers show the leak and are no measure of the system.",
@@ -285,6 +277,15 @@ def duration(seconds: float) -> str:
 
 
 def markdown_table(header, rows) -> str:
-    """A table with the first column on the left and numbers on the right."""
-    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    r"""A table with the first column on the left and numbers on the right; a cell is text, or a ``Markup``.
+
+    Example
+    -------
+    >>> print(markdown_table(["class", "recall"], [["a|b", bold(50)]]))
+    | class | recall |
+    | --- | --: |
+    | a\|b | **50** |
+    """
+    lines = [[markdown(cell).replace("|", r"\|") for cell in line] for line in (header, *rows)]
+    lines.insert(1, ["---", *["--:"] * (len(header) - 1)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -3,6 +3,7 @@
 from ser_plugins.evaluation.scores import percent
 from ser_plugins.evaluation.tables import baseline_rows, headline_columns, interval_text, markdown_table
 from ser_plugins.evaluation.tasks import tasks_of
+from ser_plugins.plain import code, markdown
 
 _SYNTHETIC = (
     "**SYNTHETIC**: trained and tested on sounds made by code, not on speech. It shows that the software works and "
@@ -26,9 +27,9 @@ def model_card(facts: dict) -> str:
     mine, task = facts["this_model"], tasks_of(facts)[facts["target"]]
     kinds = {"synthetic": _SYNTHETIC, "leaking": _LEAKING, "transductive": _TRANSDUCTIVE, "partial": _PARTIAL}
     parts = [
-        f"# {facts['system']}: {_what(facts)} from a recording ({facts['corpus']})",
+        f"# {markdown(facts['system'])}: {_what(facts)} from a recording ({markdown(facts['corpus'])})",
         *(f"> {text}" for key, text in kinds.items() if facts[key]),
-        *(f"> {statement}" for statement in facts["statements"]),
+        *(f"> {markdown(statement)}" for statement in facts["statements"]),
         f"Takes one utterance ({facts['sample_rate']} Hz, mono, at least {facts['min_seconds']:.3g} s) and gives "
         f"{_gives(facts, task)}. {facts['parameters']:,} parameters, kept in {facts['precision']}.",
         "## Trained on",
@@ -39,8 +40,8 @@ def model_card(facts: dict) -> str:
         _this_model(facts, mine, task),
         *_per_class(facts),
         *_calibration(facts),
-        f"Protocol{_hash(facts)}: {facts['protocol_line']}",
-        f"Audit of the split: {facts['audit']}",
+        f"Protocol{_hash(facts)}: {markdown(facts['protocol_line'])}",
+        f"Audit of the split: {markdown(facts['audit'])}",
         "## Limits",
         _limits(facts),
         "## How to load",
@@ -57,20 +58,21 @@ def _what(facts):
 
 def _gives(facts, task):
     if facts["classes"]:
-        return f"the probabilities of: {', '.join(facts['classes'])}"
+        return f"the probabilities of: {markdown(', '.join(facts['classes']))}"
     return task.describe(facts["target"])
 
 
 def _trained(facts, mine):
+    corpus = markdown(facts["corpus"])
     if members := facts.get("members"):
-        return f"{facts['corpus']}. {len(members)} models, whose outputs are averaged: {', '.join(members)}."
+        return f"{corpus}. {len(members)} models, whose outputs are averaged: {markdown(', '.join(members))}."
     how = f"seed {mine['seed']}, epoch {mine['epoch']}"
-    count = f"{facts['corpus']}: {mine['train_utterances']} utterances"
+    count = f"{corpus}: {mine['train_utterances']} utterances"
     if mine["metrics"] is None:
         return f"{count}, all that there are ({how}). Nothing was held out."
     return (
-        f"{count}, everything that fold `{mine['fold']}` trains on ({how}). The fold's {mine['test_utterances']} test "
-        f"utterances were held out. This model was chosen so: {mine['chosen']}."
+        f"{count}, everything that fold {code(mine['fold'])} trains on ({how}). The fold's {mine['test_utterances']} "
+        f"test utterances were held out. This model was chosen so: {mine['chosen']}."
     )
 
 
@@ -131,12 +133,12 @@ def _table(facts, task):
 def _per_class(facts):
     if not facts["per_class"]:
         return []
-    recalls = (f"{name} {percent(row['recall'])}" for name, row in facts["per_class"].items())
+    recalls = (f"{markdown(name)} {percent(row['recall'])}" for name, row in facts["per_class"].items())
     return ["Recall per class (%): " + ", ".join(recalls) + "."]
 
 
 def _hash(facts):
-    return f" `{facts['protocol_hash']}`" if facts["protocol_hash"] else ""
+    return f" {code(facts['protocol_hash'])}" if facts["protocol_hash"] else ""
 
 
 def _versions(versions):
@@ -144,7 +146,7 @@ def _versions(versions):
 
 
 def _limits(facts):
-    known = _SPEECH.get(facts["corpus"], f"recordings such as those of {facts['corpus']}")
+    known = _SPEECH.get(facts["corpus"], f"recordings such as those of {markdown(facts['corpus'])}")
     speech = "sounds made by code" if facts["synthetic"] else known
     always = (
         f"chooses one of its classes, unless told to abstain. {_TRUST[bool(facts['calibration'])]}"

@@ -11,6 +11,8 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from ser_plugins.plain import csv_cell
+
 
 def as_json(rows: Iterable[dict], columns: Sequence[str] = ()) -> Iterator[str]:
     """One JSON array; ``columns`` are for the formats that have a header.
@@ -52,10 +54,7 @@ def as_csv(rows: Iterable[dict], columns: Sequence[str]) -> Iterator[str]:
     a.wav,0.5,
     "b, c.wav",,silent
     """
-    yield _csv_line(columns)
-    for row in rows:
-        flat = _flat(row)
-        yield _csv_line([flat.get(column) for column in columns])
+    yield from _csv(rows, columns, csv_cell)  # a name such as "=1+1.wav" is no formula of a spreadsheet
 
 
 def as_audformat(rows: Iterable[dict], columns: Sequence[str]) -> Iterator[str]:
@@ -77,7 +76,7 @@ def as_audformat(rows: Iterable[dict], columns: Sequence[str]) -> Iterator[str]:
             if "error" not in row:
                 yield row | {name: pd.Timedelta(row[name], unit="s") for name in ("start", "end") if name in row}
 
-    yield from as_csv(timed(), [column for column in columns if column not in ("warnings", "error")])
+    yield from _csv(timed(), [column for column in columns if column not in ("warnings", "error")], str)
 
 
 def as_textgrid(segments: Iterable, name: str = "emotion") -> str:
@@ -124,6 +123,14 @@ def _quoted(value):
     """Praat doubles quotes inside of text."""
     text = "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
     return '"' + text.replace('"', '""') + '"'
+
+
+def _csv(rows, columns, shown) -> Iterator[str]:
+    yield _csv_line(columns)
+    for row in rows:
+        flat = _flat(row)
+        cells = [flat.get(column) for column in columns]
+        yield _csv_line([shown(cell) if isinstance(cell, str) else cell for cell in cells])
 
 
 def _csv_line(cells) -> str:

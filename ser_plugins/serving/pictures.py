@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.figures import BLUE, ORANGE, STYLE
 from ser_plugins.files import atomic_path, refuse_unwritable
+from ser_plugins.plain import figure_text, figure_title
 from ser_plugins.serving.explain import Explanation
 from ser_plugins.serving.timeline import Timeline
 
@@ -75,15 +76,17 @@ def timeline_figure(timeline: Timeline, title: str = "") -> Figure:
             if classes:  # else all is silent
                 image = axes.pcolormesh(edges, np.arange(len(classes) + 1), table, cmap="Blues", vmin=0, vmax=1)
                 figure.colorbar(image, ax=axes, label="probability", pad=0.01)
-            axes.set_yticks(np.arange(len(classes)) + 0.5, classes)
+            axes.set_yticks(np.arange(len(classes)) + 0.5, [figure_text(name) for name in classes])
             axes.invert_yaxis()
         for segment in timeline.segments:
             axes.axvline(segment.start, color="black", linewidth=0.5)
             if segment[2] is not None and segment.end - segment.start > 0.06 * (edges[-1] - edges[0]):
                 middle = (segment.start + segment.end) / 2
-                axes.text(middle, 1.02, segment[2], transform=axes.get_xaxis_transform(), ha="center", fontsize=8)
+                axes.text(
+                    middle, 1.02, figure_text(segment[2]), transform=axes.get_xaxis_transform(), ha="center", fontsize=8
+                )
         axes.set(xlabel="time (s)", xlim=(edges[0], edges[-1]))
-        figure.suptitle(title, fontsize=10)
+        figure.suptitle(figure_title(title), fontsize=10)
     return figure
 
 
@@ -128,5 +131,5 @@ def explanation_figure(explanation: Explanation, title: str = "") -> Figure:
             attention.plot(explanation.attention_times, heads.mean(axis=0), color=ORANGE, linewidth=2, label="mean")
             attention.set(ylabel="weight", ylim=(0, None))
             attention.legend(loc="upper right")
-        figure.suptitle(title or explanation.answer, fontsize=10)
+        figure.suptitle(figure_title(title or explanation.answer), fontsize=10)
     return figure

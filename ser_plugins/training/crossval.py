@@ -5,6 +5,7 @@ import contextlib
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ser_plugins import plain
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.tables import brief
 from ser_plugins.training.launchers import LOG
@@ -25,7 +26,7 @@ def run_jobs(jobs, launcher, console: Console | None = None) -> None:
     SerError
         After the last job, naming the failed ones, their errors and logs.
     """
-    board = _Board(jobs, console or Console(stderr=True))
+    board = _Board(jobs, console or plain.console(stderr=True))
     with board.progress:
         failures = _round(jobs, launcher, board)
         # A wrong setting stays wrong; anything else (memory, a disk, a machine) may be over.
@@ -65,7 +66,7 @@ class _Board:
         self.task = self.progress.add_task("training", total=sum(job.epochs for job in jobs))
 
     def say(self, text, **style):
-        self.progress.console.print(text, markup=False, highlight=False, **style)
+        self.progress.console.print(plain.terminal(text), **style)
 
     def ended(self, job, results, error):
         if error is not None:

@@ -13,8 +13,6 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from ser_plugins.corpora.protocols import INNER
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.ablation import side_by_side
@@ -30,6 +28,7 @@ from ser_plugins.evaluation.selection import (
     selection_table,
 )
 from ser_plugins.files import read_json, write_json, write_text
+from ser_plugins.plain import console
 from ser_plugins.training.experiments import parts_of, read_configurations
 from ser_plugins.training.recipe import Plan, add_run_options, find_yaml, parse_options, plan_system, run_plans
 from ser_plugins.training.reproduce import once, overrides_by_file
@@ -87,21 +86,20 @@ def _nested(arguments, prepare, script):
         _refuse_opened(planner.folder, settings)
     run_plans(list(inner.values()), own, planner.run_options)
     selection, task, predictions = _select(configurations, inner, settings["seeds"])
-    Console().print(selection_table(selection, task))
+    console().print(selection_table(selection, task))
     if own.folds:
         _write_selection(planner.folder / "inner", selection, task, predictions)
-        Console().print(
+        console().print(
             "Inner validation only, as --folds asks for: nothing was tested. What each entry is worth against the "
-            f"first: ser ablation {planner.folder / 'inner.json'}",
-            highlight=False,
+            f"first: ser ablation {planner.folder / 'inner.json'}"
         )
         return
     run = _test(planner, selection["chosen"], settings)
     _write_selection(planner.folder / "selection", selection, task, predictions)
     if run.why_no_report:
-        Console().print(f"{name}: {run.why_no_report}", highlight=False)
+        console().print(f"{name}: {run.why_no_report}")
     else:
-        Console().print(terminal_table(write_report(run.run_folder)))
+        console().print(terminal_table(write_report(run.run_folder)))
 
 
 class _Planner:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import speechbrain as sb
 import torch
-from rich.console import Console
 from speechbrain.utils.run_opts import RunOptions
 
 from ser_plugins.corpora.protocols import ALL, INNER
@@ -18,6 +17,7 @@ from ser_plugins.evaluation.report import terminal_table, write_report
 from ser_plugins.evaluation.sealing import is_sealed
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.machine import cores
+from ser_plugins.plain import console
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.choice import add_launcher_options, choose_launcher
 from ser_plugins.training.crossval import run_jobs
@@ -188,14 +188,13 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
 
 def run_plans(plans, own, run_options) -> None:
     """Run the jobs of all plans, in the order given, with the launcher that the options ask for."""
-    console = Console(stderr=True, quiet=not sb.utils.distributed.if_main_process())
+    screen = console(stderr=True, quiet=not sb.utils.distributed.if_main_process())
     jobs, protocol = [job for plan in plans for job in plan.jobs], plans[0].protocol
-    console.print(
+    screen.print(
         f"{protocol['corpus']}, {protocol['protocol']}: {len(jobs)} trainings of "
-        f"{', '.join(plan.system for plan in plans)} into {os.path.commonpath([plan.run_folder for plan in plans])}",
-        highlight=False,
+        f"{', '.join(plan.system for plan in plans)} into {os.path.commonpath([plan.run_folder for plan in plans])}"
     )
-    run_jobs(jobs, choose_launcher(own, _workers(own.jobs, len(jobs), run_options)), console)
+    run_jobs(jobs, choose_launcher(own, _workers(own.jobs, len(jobs), run_options)), screen)
 
 
 def _parser(script):
@@ -296,7 +295,7 @@ def _workers(asked, jobs, run_options) -> int:
 def report(plan) -> None:
     """Write and print the report of a run, or say why there is none yet."""
     if plan.why_no_report:
-        Console().print(f"{plan.system}: {plan.why_no_report}", highlight=False)
+        console().print(f"{plan.system}: {plan.why_no_report}")
     else:
-        Console().print(terminal_table(write_report(plan.run_folder)))
-        Console().print(f"Tables and figures: {plan.run_folder}")
+        console().print(terminal_table(write_report(plan.run_folder)))
+        console().print(f"Tables and figures: {plan.run_folder}")

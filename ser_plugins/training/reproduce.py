@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import speechbrain as sb
-from rich.console import Console
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.report import write_report
 from ser_plugins.evaluation.suite import write_suite
+from ser_plugins.plain import console
 from ser_plugins.training.recipe import add_run_options, find_yaml, parse_options, plan_system, run_plans
 from ser_plugins.training.settings import resolve
 
@@ -122,10 +122,10 @@ def _seconds(plan) -> float:
 
 
 def _report(plans, command):
-    console, runs = Console(), {}
+    screen, runs = console(), {}
     for plan in plans:
         if plan.why_no_report:
-            console.print(f"{plan.system}: {plan.why_no_report}", highlight=False)
+            screen.print(f"{plan.system}: {plan.why_no_report}")
         else:
             write_report(plan.run_folder)
             runs[plan.system] = plan.run_folder
@@ -133,4 +133,4 @@ def _report(plans, command):
         run_folder = plans[0].run_folder  # <results_folder>/<system>/<protocol>
         folder = run_folder.parents[1] / "suite" / run_folder.name
         write_suite(runs, folder, command=command)
-        console.print(f"Reports of {', '.join(runs)}; the paper's tables and figures: {folder}")
+        screen.print(f"Reports of {', '.join(runs)}; the paper's tables and figures: {folder}")
