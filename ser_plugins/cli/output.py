@@ -123,4 +123,4 @@ def one_line(text: str) -> str:
 
 def table_signs() -> tuple[str, str]:
     """What a bar is made of, and what stands for nothing, in a table on this terminal."""
-    return ("#", "-") if Console().options.ascii_only else ("█", "–")
+    return ("#", "-") if _Screen().options.ascii_only else ("█", "–")

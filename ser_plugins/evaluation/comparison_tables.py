@@ -21,7 +21,7 @@ def comparison_markdown(comparison: dict) -> str:
 
 
 def comparison_terminal(comparison: dict) -> Group:
-    """The same as one renderable, for ``Console().print``."""
+    """The same as one renderable, for :func:`ser_plugins.plain.console`."""
     alarm = "bold red" if cautions(comparison["protocol"]) else "bold"
     parts = [terminal(_title(comparison), alarm)]
     parts += [terminal(unmarked(text), "bold red") for text in explained(comparison["protocol"])]

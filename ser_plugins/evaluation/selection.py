@@ -90,7 +90,7 @@ def selection_markdown(selection: dict, task) -> str:
 
 
 def selection_table(selection: dict, task):
-    """The mean inner score of every configuration and for whom it was chosen, for ``Console().print``."""
+    """The mean inner score of every configuration and for whom it was chosen, for :func:`ser_plugins.plain.console`."""
     score, chosen, rows = task.scores[task.select], selection["chosen"], []
     for name, of in selection["inner"].items():
         speakers = ", ".join(speaker for speaker, configuration in chosen.items() if configuration == name)

@@ -133,7 +133,7 @@ def _calibration_markdown(summary) -> list[str]:
 
 
 def terminal_table(summary: dict) -> Group:
-    """The headlines, the classes and the protocol line as one renderable, for ``Console().print``."""
+    """The headlines, the classes and the protocol line as one renderable, for :func:`ser_plugins.plain.console`."""
     protocol, tasks = summary["protocol"], tasks_in(summary)
     style = "bold red" if cautions(protocol) else "bold"
     parts = []
