@@ -8,8 +8,8 @@ from starlette.requests import ClientDisconnect
 from ser_plugins.serving.uploads import Limits, Refusal, Upload
 
 DRAINED = 4  # times the largest body: what is read and dropped of a larger one
-PACE = 2.0  # s: how often it is looked whether a body still comes
-PACE_BYTES = 16 * 2**10  # in that time: a quarter of what 16-bit speech at 16 kHz takes
+PACE = 1.5  # s: how often it is looked whether a body still comes
+PACE_BYTES = 12 * 2**10  # in that time: a quarter of what 16-bit speech at 16 kHz takes
 PROTECTED = 1.0  # s: no upload gives way to others before
 
 
