@@ -92,7 +92,8 @@ def wav2vec2():
 
 def write_model(folder) -> Path:
     """Write a folder that ``EmotionClassifier.from_hparams`` loads: bigru_mha with random weights."""
-    from ser_plugins.files import write_text
+    from ser_plugins.files import sha256_of, write_json, write_text
+    from ser_plugins.serving.facts import FORMAT
     from ser_plugins.serving.weights import as_safetensors
 
     rooms = ("spectrogram.LogPowerSpectrogram", "spectrogram.ZNorm", "classifier.UtteranceEncoder")
@@ -108,4 +109,6 @@ def write_model(folder) -> Path:
         (folder / f"{name}.safetensors").write_bytes(as_safetensors(modules[name].state_dict()))
     labels = "".join(f"'class {index}' => {index}\n" for index in range(CLASSES))
     write_text(folder / "label_encoder.ckpt", labels + "================\n'starting_index' => 0\n")
+    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    write_json(folder / "model.json", {"format": FORMAT, "schema": 1, "files": hashes})
     return folder

@@ -24,6 +24,7 @@ from harness import Report, parser, percentile_95, significant, table, target
 from models import write_model
 
 from ser_plugins.errors import SerError
+from ser_plugins.machine import resident_memory
 
 HOST, RATE = "127.0.0.1", 16000
 CLIENTS = 4  # others that ask, one request after the other
@@ -284,13 +285,10 @@ def start(folder, log):
     raise SerError(got="a service that does not start", expected="one", remedy="ser serve says why")
 
 
-def memory(pid) -> float | None:
-    """Resident memory of a process in MiB, or None where the system does not tell (all but Linux)."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return None
-    return significant(next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024)
+def memory(process) -> float | None:
+    """Resident memory in MiB."""
+    size = resident_memory(process)
+    return None if size is None else significant(size)
 
 
 class Watch:
@@ -315,8 +313,8 @@ class Watch:
 def abuse_table(rows) -> dict:
     """What happened to abusers, others and memory."""
     note = (
-        f"Others: {CLIENTS} clients that send 2 s to /classify again and again, and every fifth time ask /health. Abusers "
-        "begin again when they are refused. Memory is resident; 3 s after the abuse."
+        f"Others: {CLIENTS} clients that send 2 s to /classify again and again, and every fifth time ask /health. "
+        "Abusers begin again when they are refused. Memory is resident; 3 s after the abuse."
     )
     return table("service_abuse", "Four starvations, and too many long recordings", rows, note)
 

@@ -1,5 +1,6 @@
 """What this machine has, asked in ways that every system knows: Linux, macOS, Windows, a container."""
 
+import ctypes
 import math
 import os
 import platform
@@ -82,6 +83,15 @@ def peak_memory() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
+def resident_memory(process: int) -> float | None:
+    """Return the resident memory of another process in MiB, or None where the system does not tell (all but Linux)."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+    except (OSError, StopIteration):
+        return None
+
+
 def memory_size() -> int | None:
     """Return the size of the machine's memory in bytes, or None where the system does not tell (Windows)."""
     try:
@@ -98,6 +108,14 @@ def open_files() -> int | None:
         return None
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if most == resource.RLIM_INFINITY else most
+
+
+def return_memory() -> bool:
+    """Hand memory that was freed back to the system; False where the C library cannot be told to (all but glibc's)."""
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError, TypeError):
+        return False
 
 
 def load_average() -> list | None:

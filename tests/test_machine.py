@@ -140,7 +140,9 @@ def test_what_a_system_does_not_tell_is_none(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
     for name in ("sysconf", "getloadavg", "sched_setaffinity"):
         monkeypatch.delattr(os, name, raising=False)
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda _: object())
     assert machine.open_files() is None
+    assert machine.return_memory() is False
     assert machine.peak_memory() is None
     assert machine.memory_size() is None
     assert machine.load_average() is None

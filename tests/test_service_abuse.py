@@ -279,6 +279,17 @@ def test_what_takes_long_to_decode_is_refused(model, channels, rate, seconds, ex
         decoding.advance(60.0)
 
 
+def test_what_a_header_tells_is_refused_before_it_is_decoded(model):
+    upload = audio(1, 16_000, 4.0)
+    decoding = Decoding(upload, model, 2.0)
+    with pytest.raises(AudioError, match="longer than 2 s"):
+        decoding.refuse_by_header()
+    assert decoding.blocks is None
+    Decoding(upload, model, 3.5).refuse_by_header()  # perhaps the header is wrong
+    with pytest.raises(AudioError, match=r"longer than 3\.5 s"):
+        Decoding(upload, model, 3.5).advance(60.0)
+
+
 def test_decoders_that_are_stuck_do_not_hold_up_others(model, monkeypatch):
     release, advance = threading.Event(), Decoding.advance
 
@@ -336,6 +347,16 @@ def test_the_slowest_body_gives_way(model, monkeypatch, limits):
         until(lambda: service.ask("/health").json["held"] == 145_000)
         assert service.ask("/classify", wav(1.0)).status == 200
         assert is_said(said(slow[0]), 503)
+
+
+def test_bytes_are_dropped_at_once():
+    async def receive():
+        arrival = bodies.Arrival(asyncio.get_running_loop())
+        arrival.upload.write(bytes(1000))
+        bodies.Bodies(Limits()).release(arrival)
+        return arrival.upload.getbuffer().nbytes
+
+    assert asyncio.run(receive()) == 0
 
 
 def test_nothing_is_held_after_good_and_bad_requests(model):

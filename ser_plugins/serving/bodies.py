@@ -60,12 +60,15 @@ class Bodies:
         finally:
             arrival.timer.cancel()
             self.arriving.discard(arrival)
+            arrival.task = arrival.refusal = None  # else an error holds on to its own traceback
         return arrival
 
     def release(self, arrival: "Arrival") -> None:
-        """Count its bytes no longer."""
+        """Drop its bytes, whoever may still hold on to it."""
         self.held -= arrival.held
         arrival.held = 0
+        arrival.upload.seek(0)
+        arrival.upload.truncate()
 
     def displace(self, newcomer=None) -> bool:
         """Refuse the slowest body that is being received, for another; whether there is one."""

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from ser_plugins.errors import SerError
+from ser_plugins.machine import return_memory
 from ser_plugins.serving.attention_map import attention_map
 from ser_plugins.serving.batching import Batcher
 from ser_plugins.serving.bodies import Bodies
@@ -23,6 +24,7 @@ STEP_SECONDS = 24.0  # of audio, at most, that are judged between two batches
 STEP = 0.02  # s that a recording is decoded before others have their turn
 LARGE_BYTES = 2**20  # of a body: a file is opened in one step, however long that takes
 LARGE_SECONDS = 30.0  # of audio to judge: beyond, requests are worked on two at a time
+TIDY_SECONDS = 2.0  # from the end of a request until memory is handed back
 
 
 class Service:
@@ -37,10 +39,13 @@ class Service:
         self.bodies = Bodies(limits)
         self.quick, self.slow = Lane("decode", 2), Lane("decode-large", 1)
         self.turns = Turns(2, max(1, limits.queue // 2))
+        self.tidying = None
         self.batcher = Batcher(model._judge, limits.batch, len, BATCH_SECONDS * model.sample_rate)
 
     def close(self):
         """Begin nothing more."""
+        if self.tidying is not None:
+            self.tidying.cancel()
         self.quick.close()
         self.slow.close()
         self.batcher.thread.shutdown(wait=False)
@@ -57,6 +62,7 @@ class Service:
             finally:
                 task.close()
                 self.bodies.release(arrival)
+                self._tidy_later()
 
     async def classify(self, task) -> dict:
         """What :meth:`RecordingModel.predict_file` gives, the duration in s, and warnings."""
@@ -86,6 +92,14 @@ class Service:
         wave = await task.decoded()
         await task.refuse_or_wait(len(wave) / self.model.sample_rate)
         return await self.batcher.run(attention_map, self.model, wave)
+
+    def _tidy_later(self):
+        def tidy():
+            self.tidying = None
+            self.slow.threads.submit(return_memory)
+
+        if self.tidying is None:
+            self.tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, tidy)
 
     @contextmanager
     def _place(self):
@@ -120,6 +134,7 @@ class Service:
         finally:
             working.cancel()
             leaving.cancel()
+            del working, leaving  # else an error holds on to its own traceback, and that to the recording
 
 
 class Task:
@@ -130,9 +145,10 @@ class Task:
 
     async def decoded(self):
         """The wave; after the first step, the rest in turn with other large requests."""
-        if self.upload.getbuffer().nbytes > LARGE_BYTES:
-            await self.take_turn()
         decoding = Decoding(self.upload, self.service.model, self.service.limits.audio)
+        if self.upload.getbuffer().nbytes > LARGE_BYTES:
+            await self.lane.run(decoding.refuse_by_header)
+            await self.take_turn()
         wave = await self.lane.run(decoding.advance, STEP)
         while wave is None:
             await self.take_turn()

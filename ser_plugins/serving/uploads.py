@@ -14,6 +14,8 @@ from ser_plugins.serving.windows import open_recording
 MAX_VALUES_PER_SECOND = 8 * 192_000  # channels times Hz: what is decoded at once is a second of that
 MEAN_VALUES_PER_SECOND = 2 * 192_000  # of the longest recording that is allowed: what is decoded of one in all
 MAX_TAPS = 4_000_000  # of the filter that resamples: ten times what any rate in common use needs
+UNKNOWN_FRAMES = 2**62  # libsndfile says so where a header does not tell the length
+LENIENCE = 1.5  # of the length that a header tells: in some formats it is an estimate
 
 
 class Limits(NamedTuple):
@@ -100,24 +102,27 @@ class Decoding:
         """
         end = time.monotonic() + seconds
         if self.blocks is None:
-            self.blocks = self._open()
+            self.refuse_by_header()
+            self.blocks = open_recording(self.upload, self.model.sample_rate)
         for block in self.blocks:
             self.parts.append(block)
             self.samples += len(block)
-            self._refuse_more()
+            self._refuse_beyond(self.samples / self.model.sample_rate)
             if time.monotonic() > end:
                 return None
         wave = torch.cat([torch.zeros(0), *self.parts])
         self.model._check_recording(wave, str(self.upload))
         return wave
 
-    def _open(self):
+    def refuse_by_header(self) -> None:
+        """Raise :class:`AudioError` for what need not be decoded to be known as too much."""
         self.upload.seek(0)
         try:
             header = soundfile.info(self.upload)
-            channels, rate = header.channels, header.samplerate
         except (soundfile.LibsndfileError, RuntimeError):
-            channels, rate = 1, self.model.sample_rate  # what libsndfile does not know is refused or converted below
+            self.values_per_second = self.model.sample_rate
+            return  # what libsndfile does not know is refused or converted when it is opened
+        channels, rate = header.channels, header.samplerate
         self.values_per_second = channels * rate
         if self.values_per_second > MAX_VALUES_PER_SECOND:
             raise AudioError(
@@ -131,10 +136,10 @@ class Decoding:
                 expected=f"a usual sample rate ({self.model.sample_rate}, 8000, 22050, 44100, 48000 Hz ...)",
                 remedy=f"convert it first: ffmpeg -i OLD -ar {self.model.sample_rate} converted.wav",
             )
-        return open_recording(self.upload, self.model.sample_rate)
+        if header.frames < UNKNOWN_FRAMES:
+            self._refuse_beyond(header.frames / rate / LENIENCE)
 
-    def _refuse_more(self):
-        seconds = self.samples / self.model.sample_rate
+    def _refuse_beyond(self, seconds):
         if seconds > self.seconds:
             raise AudioError(
                 got=f"{self.upload}: longer than {self.seconds:g} s",
