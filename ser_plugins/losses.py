@@ -2,6 +2,9 @@
 
 For emotions they take log-probabilities (batch, classes) and class indices (batch,), for sentiment two times (batch,).
 There ``torch.nn.L1Loss`` (the paper's), ``torch.nn.MSELoss`` and ``torch.nn.HuberLoss`` serve as they are.
+
+What SpeechBrain's recipes hand to a loss is taken as well: outputs of a head (batch, 1, classes), labels of a
+``CategoricalEncoder`` (batch, 1), and relative lengths as ``length``, which say nothing of an utterance as a whole.
 """
 
 import torch
@@ -9,6 +12,32 @@ import torch.nn.functional as F
 from torch import nn
 
 from ser_plugins.errors import SerError
+
+
+def utterance_outputs(outputs: torch.Tensor) -> torch.Tensor:
+    """What a head gives for whole utterances, without the axis of time: (batch, classes), or (batch,) of one number.
+
+    Example
+    -------
+    >>> utterance_outputs(torch.zeros(4, 1, 7)).shape, utterance_outputs(torch.zeros(4, 1, 1)).shape
+    (torch.Size([4, 7]), torch.Size([4]))
+    """
+    if outputs.dim() == 3 and outputs.shape[1] == 1:
+        outputs = outputs.squeeze(1)
+    return outputs.squeeze(1) if outputs.dim() == 2 and outputs.shape[1] == 1 else outputs
+
+
+def _of_classes(log_probs, targets):
+    """Log-probabilities (batch, classes) and class indices (batch,), checked."""
+    outputs = log_probs.squeeze(1) if log_probs.dim() == 3 and log_probs.shape[1] == 1 else log_probs
+    indices = utterance_outputs(targets)
+    if outputs.dim() != 2 or indices.shape != outputs.shape[:1] or indices.is_floating_point():
+        raise SerError(
+            got=f"outputs {tuple(log_probs.shape)} and targets {tuple(targets.shape)} of {targets.dtype}",
+            expected="log-probabilities (batch, classes) or (batch, 1, classes), whole numbers (batch,) or (batch, 1)",
+            remedy="pool over time first, and give one class index per utterance",
+        )
+    return outputs, indices
 
 
 class CrossEntropy(nn.Module):
@@ -32,8 +61,9 @@ class CrossEntropy(nn.Module):
         self.label_smoothing = label_smoothing
         self.class_weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float)
 
-    def forward(self, log_probs, targets):
+    def forward(self, log_probs, targets, length=None):
         """Mean loss of log_probs (batch, classes) against targets (batch,)."""
+        log_probs, targets = _of_classes(log_probs, targets)
         weight = None if self.class_weights is None else self.class_weights.to(log_probs.device)
         # log_softmax leaves log-probabilities as they are, so torch's own function serves.
         return F.cross_entropy(log_probs, targets, weight=weight, label_smoothing=self.label_smoothing)
@@ -50,8 +80,9 @@ class L1OnProbabilities(nn.Module):
     0.25
     """
 
-    def forward(self, log_probs, targets):
+    def forward(self, log_probs, targets, length=None):
         """Mean loss of log_probs (batch, classes) against targets (batch,)."""
+        log_probs, targets = _of_classes(log_probs, targets)
         return F.l1_loss(log_probs.exp(), F.one_hot(targets, log_probs.shape[-1]).to(log_probs.dtype))
 
 
@@ -68,8 +99,9 @@ class Focal(nn.Module):
         super().__init__()
         self.gamma = gamma
 
-    def forward(self, log_probs, targets):
+    def forward(self, log_probs, targets, length=None):
         """Mean loss of log_probs (batch, classes) against targets (batch,)."""
+        log_probs, targets = _of_classes(log_probs, targets)
         log_p = log_probs.gather(1, targets[:, None]).squeeze(1)
         return (-((1 - log_p.exp()) ** self.gamma) * log_p).mean()
 
@@ -86,8 +118,15 @@ class Concordance(nn.Module):
     0.4286
     """
 
-    def forward(self, predictions, targets):
+    def forward(self, predictions, targets, length=None):
         """1 - CCC of predictions (batch,) against targets (batch,)."""
+        predictions, targets = utterance_outputs(predictions), utterance_outputs(targets)
+        if predictions.dim() != 1 or predictions.shape != targets.shape:
+            raise SerError(
+                got=f"outputs {tuple(predictions.shape)} and targets {tuple(targets.shape)}",
+                expected="numbers (batch,), (batch, 1) or (batch, 1, 1), as many of both",
+                remedy="pool over time first, and give one number per utterance",
+            )
         x, y = predictions - predictions.mean(), targets - targets.mean()
         spread = (x**2).mean() + (y**2).mean() + (predictions.mean() - targets.mean()) ** 2
         return 1 - 2 * (x * y).mean() / spread.clamp(min=1e-8)
@@ -122,7 +161,7 @@ class MultiTask(nn.Module):
                 got=f"a weight of {', '.join(unknown)}", expected=f"of {', '.join(losses)}", remedy="mend the YAML"
             )
 
-    def forward(self, outputs, targets):
+    def forward(self, outputs, targets, length=None):
         """Weighted sum over the names; outputs and targets are dictionaries of what each loss takes."""
         return sum(
             self.weights.get(name, 1.0) * _mean_of_known(loss, outputs[name], targets[name])
@@ -131,6 +170,7 @@ class MultiTask(nn.Module):
 
 
 def _mean_of_known(loss, outputs, targets):
+    outputs, targets = utterance_outputs(outputs), utterance_outputs(targets)
     known = targets.isfinite()
     # With no target known, 0, but attached to the outputs: distributed training waits for every gradient.
     return loss(outputs[known], targets[known]) if known.any() else 0.0 * outputs.sum()

@@ -165,6 +165,11 @@ class ZNorm(nn.Module):
     floor : float
         Smallest deviation divided by, so that a constant bin gives 0.
 
+    Attributes
+    ----------
+    fitted : bool
+        Whether there are statistics, by :meth:`fit` or from a checkpoint; without, there is nothing to normalise with.
+
     Example
     -------
     >>> norm = ZNorm(bins=4).fit([(torch.randn(2, 50, 4) * 3 + 1, torch.tensor([50, 20]))])
@@ -184,10 +189,16 @@ class ZNorm(nn.Module):
         self.register_buffer("mean", torch.zeros(bins))
         self.register_buffer("std", torch.ones(bins))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))  # frames seen by fit
+        self.fitted = mode == "utterance"
+        self.register_load_state_dict_post_hook(_look_at_count)
 
     @torch.no_grad()
     def fit(self, batches):
         """Take the statistics of an iterable of (frames, lengths), in one pass.
+
+        In a SpeechBrain recipe, before ``brain.fit``, with a loader of the training set::
+
+            norm.fit((compute_features(*batch.sig), batch.sig.lengths) for batch in loader)
 
         Partial means and squared deviations are merged in float64 (Chan, Golub & LeVeque 1983), so the outcome does not
         depend on how the frames are cut into batches.
@@ -214,22 +225,29 @@ class ZNorm(nn.Module):
         self.mean.copy_(mean)
         self.std.copy_((deviation / count).sqrt())
         self.count.fill_(count // len(self.mean) if self.mode == "scalar" else count)
+        self.fitted = True
         return self
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Normalise frames (batch, time, bins); lengths (batch,) are relative or integer counts."""
+        if not self.fitted:
+            raise SerError(
+                got="a z-norm without statistics",
+                expected="those of the training set",
+                remedy="call ZNorm.fit before training, or load a checkpoint; or choose the mode `utterance`",
+            )
         counts = frame_counts(lengths, frames)
         mask = frame_mask(counts, frames.shape[1])[..., None]  # (batch, time, 1)
-        if self.mode != "utterance" and not frames.is_cuda and self.count == 0:  # no host sync on a GPU
-            raise SerError(
-                got="a z-norm without statistics", expected="a fitted one", remedy="call fit() or load a checkpoint"
-            )
         mean = _utterance_mean(frames, mask, counts) if self.mode.startswith("utterance") else self.mean
         std = self.std
         if self.mode == "utterance":
             std = (((frames - mean) * mask).square().sum(1, keepdim=True) / counts[:, None, None]).sqrt()
         normed = (frames - mean).div_(std.clamp(min=self.floor)).mul_(mask)
         return remember_wave(normed, getattr(frames, "wave_grid", None))
+
+
+def _look_at_count(norm, incompatible_keys):
+    norm.fitted = norm.mode == "utterance" or bool(norm.count > 0)
 
 
 def _utterance_mean(frames, mask, counts):

@@ -159,6 +159,23 @@ def test_znorm_leaves_padding_at_zero_and_survives_a_constant_bin(mode):
             torch.testing.assert_close(row[:count].mean(0), torch.zeros(7), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("mode", [mode for mode in ZNorm.MODES if mode != "utterance"])
+def test_an_unfitted_znorm_is_an_error_on_every_device(mode):
+    """Found without reading a number of the device: the meta device has none."""
+    frames, device = torch.randn(2, 9, 7), torch.device("meta")
+    norm = ZNorm(7, mode)
+    with pytest.raises(SerError, match="a z-norm without statistics"):
+        norm(frames)
+    with pytest.raises(SerError, match="a z-norm without statistics"):
+        norm.to(device)(frames.to(device))
+    fitted = ZNorm(7, mode).fit([(frames, None)])
+    assert fitted.to(device)(frames.to(device)).shape == frames.shape
+    again = ZNorm(7, mode)
+    again.load_state_dict(ZNorm(7, mode).state_dict())  # of one that never was fitted
+    with pytest.raises(SerError, match="a z-norm without statistics"):
+        again(frames)
+
+
 def test_znorm_carries_its_statistics_in_state_dict_and_refuses_to_run_without():
     fitted = ZNorm(7).fit([(torch.randn(2, 9, 7), None)])
     fresh = ZNorm(7)
@@ -413,6 +430,39 @@ def test_losses_equal_their_formulas():
     torch.testing.assert_close(L1OnProbabilities()(log_probs, targets), (2 * (1 - p) / 3).mean())
     torch.testing.assert_close(Focal(gamma=2)(log_probs, targets), (-((1 - p) ** 2) * p.log()).mean())
     torch.testing.assert_close(Focal(gamma=0)(log_probs, targets), CrossEntropy()(log_probs, targets))
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(0.1, [1.0, 2.0, 3.0]), L1OnProbabilities(), Focal()])
+def test_losses_take_what_speechbrain_hands_on(loss):
+    log_probs, targets = torch.randn(5, 3).log_softmax(-1), torch.tensor([0, 1, 2, 1, 0])
+    expected, lengths = loss(log_probs, targets), torch.linspace(0.2, 1, 5)
+    for outputs in (log_probs, log_probs[:, None]):
+        for labels in (targets, targets[:, None]):
+            assert torch.equal(loss(outputs, labels, length=lengths), expected)
+            assert torch.equal(loss(outputs, labels, lengths), expected)
+    for outputs, labels in (
+        (log_probs[:, None].expand(5, 2, 3), targets),  # not pooled over time
+        (log_probs, targets[:4]),
+        (log_probs, targets[:, None].expand(5, 2)),
+        (log_probs, targets.float()),
+    ):
+        with pytest.raises(SerError, match=r"expected: log-probabilities \(batch, classes\)"):
+            loss(outputs, labels)
+
+
+def test_losses_of_numbers_take_what_speechbrain_hands_on():
+    outputs, targets = torch.randn(5), torch.randn(5)
+    parts = {"emotion": CrossEntropy(), "valence": torch.nn.L1Loss()}
+    log_probs, classes = torch.randn(5, 3).log_softmax(-1), torch.tensor([0, 1, 2, 1, 0])
+    expected = Concordance()(outputs, targets)
+    both = MultiTask(parts)({"emotion": log_probs, "valence": outputs}, {"emotion": classes, "valence": targets})
+    for shape in ((5,), (5, 1), (5, 1, 1)):
+        assert torch.equal(Concordance()(outputs.view(shape), targets[:, None], torch.ones(5)), expected)
+        given = {"emotion": log_probs[:, None], "valence": outputs.view(shape)}
+        labels = {"emotion": classes[:, None], "valence": targets[:, None]}
+        assert torch.equal(MultiTask(parts)(given, labels, length=torch.ones(5)), both)
+    with pytest.raises(SerError, match="as many of both"):
+        Concordance()(outputs, targets[:4])
 
 
 def test_losses_permute_with_the_classes():

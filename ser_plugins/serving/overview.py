@@ -32,18 +32,17 @@ def overview(folders: Iterable = ()) -> Iterator[dict]:
     """
     yield _row("box", BOX)
     for folder in map(Path, folders):
-        for path in models_in(folder):
+        for path in _models_in(folder) or [folder]:  # a folder without models says what it lacks
             yield _row(str(path), path)
 
 
-def models_in(folder: Path) -> list:
-    """A model, or the models one level down; a folder without any stands for itself, and says what it lacks."""
+def _models_in(folder: Path) -> list:
     if _is_model(folder) or not os.path.isdir(folder):
         return [folder]
     try:
-        return sorted(filter(_is_model, folder.iterdir())) or [folder]
+        return sorted(filter(_is_model, folder.iterdir()))
     except OSError:
-        return [folder]
+        return []
 
 
 def _is_model(folder: Path) -> bool:

@@ -8,6 +8,7 @@ import torch
 from speechbrain import Stage
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 
+from ser_plugins.losses import utterance_outputs
 from ser_plugins.training.asynchronous import AsynchronousBrain
 from ser_plugins.training.data import label_items
 
@@ -63,7 +64,9 @@ class EmotionBrain(AsynchronousBrain):
             frames, counts = self.modules.augmentation(frames, counts)
         frames = self.modules.mean_var_norm(frames, counts)
         outputs = self.modules.classifier(self.modules.embedding_model(frames, counts))
-        return {name: flat(output) for name, output in outputs.items()} if isinstance(outputs, dict) else flat(outputs)
+        if isinstance(outputs, dict):
+            return {name: utterance_outputs(output).float() for name, output in outputs.items()}
+        return utterance_outputs(outputs).float()
 
     def compute_objectives(self, predictions, batch, stage):
         """Mean loss; every stage but training also keeps its predictions."""
@@ -146,11 +149,6 @@ class EmotionBrain(AsynchronousBrain):
         target = target or next(iter(self.hparams.tasks))
         rows = self.predictions[target].values()
         return self.hparams.tasks[target].metrics([row["true"] for row in rows], [row["predicted"] for row in rows])
-
-
-def flat(output):
-    """(batch, 1, classes) -> (batch, classes), and (batch, 1, 1) -> (batch,); single precision."""
-    return output.squeeze(1).squeeze(-1).float()
 
 
 def _target(label, device):

@@ -17,7 +17,7 @@ from ruamel.yaml.comments import CommentedMap
 from sklearn.base import BaseEstimator
 
 from ser_plugins.errors import SerError
-from ser_plugins.training.brain import flat
+from ser_plugins.losses import utterance_outputs
 from ser_plugins.training.settings import is_number, quoted, resolve
 
 _WHERE = (
@@ -148,9 +148,9 @@ def _one_step(yaml_file, plain, hparams, tasks):
         for name, task in tasks.items()
     }
     if isinstance(outputs, dict):
-        outputs = {name: flat(output) for name, output in outputs.items()}
+        outputs = {name: utterance_outputs(output) for name, output in outputs.items()}
     else:
-        outputs, (targets,) = flat(outputs), targets.values()
+        outputs, (targets,) = utterance_outputs(outputs), targets.values()
     loss = stage("loss", lambda: hparams["loss"](outputs, targets))
     trained = [parameter for parameter in modules.parameters() if parameter.requires_grad]
     optimizer = stage("opt_class", lambda: hparams["opt_class"](trained))
