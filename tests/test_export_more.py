@@ -100,6 +100,25 @@ def test_numbers_of_other_settings_do_not_speak_for_it(trained, run, tmp_path):
         export_model(trained / "all", tmp_path / "model", measured_by=run)
     with pytest.raises(SerError, match="a fold with a test set of its own"):
         export_model(run, tmp_path / "model", measured_by=run)
+    measured = shutil.copytree(trained / "loso", tmp_path / "loso")
+    path = next(measured.glob("seed_*/*/results.json"))
+    results = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**results, "metrics": {**results["metrics"], "WA": 1.25}}), encoding="utf-8")
+    with pytest.raises(SerError, match=r"WA 1.25 in results.json; expected: .* what predictions.csv"):
+        export_model(trained / "all", tmp_path / "model", measured_by=measured)
+
+
+@pytest.mark.parametrize("source", ["", "seed_1234/spk03", "seed_1234/spk08"])
+def test_scores_that_the_predictions_do_not_give_never_reach_a_card(tmp_path, source):
+    """Of the fold that is exported, and of every other that speaks for it."""
+    run = write_run(tmp_path / "loso")
+    path = run / "seed_1234" / "spk03" / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8"))
+    results["metrics"]["UAR"] = 0.99
+    path.write_text(json.dumps(results), encoding="utf-8")
+    with pytest.raises(SerError, match=r"fold spk03: UAR 0.99 in results.json; expected: 0\.\d+, what predictions.csv"):
+        export_model(run / source, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 # Ensembles
