@@ -1,18 +1,17 @@
-"""Audio files -> finite, non-empty blocks of one channel of float32 (soundfile underneath; no torch here)."""
+"""Audio files -> finite, non-empty blocks of one channel of float32 (soundfile, ffmpeg underneath; no torch here)."""
 
 import os
 import re
 from collections.abc import Iterator
 
 import numpy as np
-import soundfile
 
 from ser_plugins.errors import AudioError, MissingPathError
 from ser_plugins.sound.complete import examine
-from ser_plugins.sound.layout import Layout, Stream
+from ser_plugins.sound.layout import Layout
+from ser_plugins.sound.opening import UNDECODABLE, open_stream, unreadable
 from ser_plugins.sound.usable import Downmix
 
-AUDIO = (".wav", ".flac", ".ogg", ".mp3")  # what is looked for in folders; a file that is named may end in anything
 LENIENCE = 0.05  # s: a header that promises a few samples more than there are comes from careless software
 KNOWN = {"WAV", "WAVEX", "RF64", "AIFF", "W64", "CAF", "AU"}  # whose lengths ``sound.complete`` looks at
 # Of formats that `sound.complete` does not know, libsndfile counts what is left, and only logs what is missing.
@@ -20,7 +19,7 @@ _CUT_SHORT = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+
 
 
 def read_wave(path) -> tuple[np.ndarray, int]:
-    """Read any file libsndfile knows (wav, flac, ogg, mp3 ...), mixed down to one channel.
+    """Read any file that libsndfile or, where it is there, ffmpeg decodes, mixed down to one channel.
 
     Arguments
     ---------
@@ -42,6 +41,18 @@ def read_wave(path) -> tuple[np.ndarray, int]:
     """
     sample_rate, blocks = read_blocks(path, seconds=60.0)
     return np.concatenate(list(blocks)), sample_rate
+
+
+def read_despite_complaints(path) -> tuple[np.ndarray, int, str]:
+    """Read a file as :func:`read_wave` does, but only report what ffmpeg says while it decodes all that there is.
+
+    Videos of corpora are often a little damaged; whoever prepares a corpus is told, and decides.
+    """
+    complaints = []
+    layout = _examined(path)
+    file = open_stream(path, layout, layout.streams[0])
+    wave = np.concatenate(list(_blocks(file, path, layout, 60.0, complaints)))
+    return wave, file.samplerate, " / ".join(complaints)
 
 
 def read_blocks(path, seconds=1.0) -> tuple[int, Iterator[np.ndarray]]:
@@ -67,54 +78,33 @@ def read_blocks(path, seconds=1.0) -> tuple[int, Iterator[np.ndarray]]:
     MissingPathError, AudioError
         No such file, or unreadable.
     """
-    if not hasattr(path, "seek") and not os.path.isfile(path):  # unlike pathlib's, of any name
-        raise MissingPathError(got=f"no file {path}", expected="an audio file", remedy="check the path")
     layout = _examined(path)
-    file = _opened(path, layout.streams[0])
+    file = open_stream(path, layout, layout.streams[0])
     return file.samplerate, _blocks(file, path, layout, seconds)
 
 
 def _examined(path) -> Layout:
     if hasattr(path, "seek"):
         return examine(path)
+    if not os.path.isfile(path):  # unlike pathlib's, of any name
+        raise MissingPathError(got=f"no file {path}", expected="an audio file", remedy="check the path")
     try:
         with open(path, "rb") as file:
             return examine(file)
     except OSError as error:
-        raise _unreadable(str(path), error) from None
+        raise unreadable(str(path), error) from None
 
 
-def _opened(path, stream: Stream) -> soundfile.SoundFile:
-    """A stream of a file, for libsndfile."""
-    in_memory = hasattr(path, "seek")
-    if in_memory:
-        path.seek(0)
-    try:
-        if stream.pieces:
-            return soundfile.SoundFile(stream.open(_Borrowed(path) if in_memory else open(path, "rb")))
-        # In bytes where paths are bytes: soundfile's own way ends at names that are not UTF-8.
-        return soundfile.SoundFile(path if in_memory or os.name == "nt" else os.fsencode(path))
-    except (OSError, soundfile.LibsndfileError, RuntimeError) as error:
-        raise _unreadable(str(path), error) from None
+def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray]:
+    """Blocks of all the streams, one channel each; then an error, if that is not all there ought to be.
 
-
-class _Borrowed:
-    """A binary file that its owner closes."""
-
-    def __init__(self, file):
-        self.seek, self.read = file.seek, file.read
-
-    def close(self):
-        """Leave it open."""
-
-
-def _blocks(file, path, layout, seconds) -> Iterator[np.ndarray]:
-    """Blocks of all the streams, one channel each; then an error, if that is not all there ought to be."""
+    What ffmpeg complains of is an error as well, unless there is a list for it.
+    """
     rate, done = file.samplerate, 0
     size, downmix = max(1, round(seconds * rate)), Downmix(str(path), file.samplerate)
     for number, stream in enumerate(layout.streams):
         if number:
-            file = _opened(path, stream)
+            file = open_stream(path, layout, stream)
             if file.samplerate != rate:
                 file.close()
                 raise AudioError(
@@ -127,8 +117,8 @@ def _blocks(file, path, layout, seconds) -> Iterator[np.ndarray]:
             while True:
                 try:
                     block = file.read(size, dtype="float32", always_2d=True)
-                except (soundfile.LibsndfileError, RuntimeError) as error:
-                    raise _unreadable(f"{path} after {done / rate:.3f} s", error) from None
+                except UNDECODABLE as error:
+                    raise unreadable(f"{path} after {done / rate:.3f} s", error) from None
                 if len(block) == 0:
                     break
                 done += len(block)
@@ -140,6 +130,10 @@ def _blocks(file, path, layout, seconds) -> Iterator[np.ndarray]:
             promised = before + max(stream.frames, _promised_frames(file, stream))
         if promised - done > LENIENCE * rate:
             raise _cut(path, done, rate, f"the {promised / rate:.3f} s that its header promises")
+        if file.format == "ffmpeg" and file.complaints:
+            if complaints is None:
+                raise unreadable(f"{path} after {done / rate:.3f} s", f"ffmpeg: {file.complaints}")
+            complaints.append(file.complaints)
     if layout.damage:
         raise _cut(path, done, rate, f"more: {layout.damage}")
     if done == 0:
@@ -168,10 +162,7 @@ def _promised_frames(file, stream) -> int:
     return file.frames * promised // max(1, present)
 
 
-def _unreadable(where, error):
-    reason = str(error).split(": ", 1)[-1].strip() or "the data cannot be decoded"
-    return AudioError(
-        got=f"{where}: {reason}",
-        expected="an audio file that libsndfile reads (wav, flac, ogg, mp3)",
-        remedy="convert it to 16-bit wav, or replace the damaged file",
-    )
+def is_plain(path) -> bool:
+    """Whether any reader that knows libsndfile's formats reads of a file what is read here (or finds it damaged)."""
+    layout = _examined(path)
+    return layout.kind is None and (bool(layout.damage) or not any(stream.pieces for stream in layout.streams))

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from mosi_prepare import FOLDS, MOSI, SPLIT_OF, prepare_mosi
 from mosi_prepare import utterances as mosi_utterances
 
-from ser_plugins.corpora import media
 from ser_plugins.corpora.audit import LeakageError, audit_files
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.corpora.toy_sentiment import MOSI_VIDEOS, write_toy_chsims, write_toy_mosi
 from ser_plugins.corpora.verify import SYNTHETIC_MARKER
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json
+from ser_plugins.sound import ffmpeg as ffmpeg_room
 
 PARTS = ("train", "valid", "test")
 EMPTY = "2WGyTLYerpo_44"
@@ -182,7 +182,7 @@ def test_clip_numbers_that_a_spreadsheet_has_shortened(toys, tmp_path):
 
 def need_ffmpeg():
     try:
-        media.find_ffmpeg()
+        ffmpeg_room.find_ffmpeg()
     except SerError as error:
         pytest.skip(str(error))
 

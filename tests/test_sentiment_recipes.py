@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT, TINY, train
 
-from ser_plugins.corpora.media import find_ffmpeg
 from ser_plugins.corpora.toy_sentiment import write_toy_chsims, write_toy_mosi
 from ser_plugins.errors import SerError
 from ser_plugins.inference import SentimentRegressor
 from ser_plugins.serving.export import export_model
+from ser_plugins.sound.ffmpeg import find_ffmpeg
 
 ONE = ["--number_of_epochs", "1"]
 

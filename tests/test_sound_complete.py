@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from ser_plugins.audio import LENIENCE, read_blocks, read_wave
-from ser_plugins.corpora.media import find_ffmpeg
 from ser_plugins.errors import AudioError, SerError
+from ser_plugins.sound.ffmpeg import find_ffmpeg
 from ser_plugins.sound.mp3 import parse_header
 from ser_plugins.sound.ogg import LAST, _checksum
 

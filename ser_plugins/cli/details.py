@@ -12,7 +12,7 @@ from ser_plugins.cli.recordings import Model
 from ser_plugins.files import refuse_unwritable
 from ser_plugins.plain import console, terminal, visible
 
-File = Annotated[str, Argument(help="An audio file (wav, flac, ogg, mp3; any rate, any channels), or -.")]
+File = Annotated[str, Argument(help="An audio file (wav, flac, ogg, mp3, m4a ...; any rate, any channels), or -.")]
 
 
 @app.command()

@@ -16,7 +16,7 @@ from ser_plugins.plain import console, terminal
 
 Files = Annotated[
     list[str],
-    Argument(help="Audio files (wav, flac, ogg, mp3; any rate, any channels), folders, - for standard input."),
+    Argument(help="Audio files (wav, flac, ogg, mp3, m4a ...; any rate, any channels), folders, - for standard input."),
 ]
 Model = Annotated[Path | None, Option(help="Folder written by `ser export`; default: the model in the box.")]
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ser_plugins.audio import AUDIO
-from ser_plugins.corpora.media import convert, find_ffmpeg
+from ser_plugins.corpora.media import convert
 from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, sha256_of, write_json, write_text
 from ser_plugins.machine import cores
 from ser_plugins.plain import console
+from ser_plugins.sound.ffmpeg import find_ffmpeg
+from ser_plugins.sound.suffixes import FFMPEG
 
 REPORT = "conversion_report.csv"
 
@@ -89,7 +90,7 @@ def cache_audio(sources: dict, folder, workers: int | None = None) -> Conversion
     folder, failed, complaints = Path(folder), {}, {}
     notes = {name: _valid_note(Path(source), folder / name) for name, source in sources.items()}
     waiting = [name for name, note in notes.items() if note is None]
-    if any(Path(sources[name]).suffix.lower() not in AUDIO for name in waiting):
+    if any(Path(sources[name]).suffix.lower() in FFMPEG for name in waiting):
         find_ffmpeg()  # said once, and before anything is begun
     screen = console(stderr=True)
     with ThreadPoolExecutor(workers or cores()) as pool, _progress(screen, waiting) as progress:

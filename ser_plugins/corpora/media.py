@@ -4,9 +4,6 @@ ffmpeg only decodes what libsndfile cannot. Channels are averaged and the rate i
 inference: a corpus and the recordings that a model meets later go through one door.
 """
 
-import shutil
-import subprocess
-import tempfile
 from functools import lru_cache
 from math import ceil, gcd
 from pathlib import Path
@@ -15,36 +12,11 @@ import numpy as np
 import soundfile
 from scipy.signal import resample_poly
 
-from ser_plugins.audio import AUDIO, read_wave
-from ser_plugins.errors import AudioError, MissingPathError, SerError
+from ser_plugins.audio import read_despite_complaints
 from ser_plugins.files import atomic_path
 
 SAMPLE_RATE = 16000  # Hz
-PATIENCE = 900  # s that ffmpeg may take for one source
 ZEROS, ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on each side, cut-off relative to the lower Nyquist
-
-
-def find_ffmpeg() -> str:
-    """Return the ffmpeg on PATH, else the one that the package ``imageio-ffmpeg`` brings along.
-
-    Raises
-    ------
-    SerError
-        There is neither.
-    """
-    if found := shutil.which("ffmpeg"):
-        return found
-    try:
-        from imageio_ffmpeg import get_ffmpeg_exe
-
-        return get_ffmpeg_exe()
-    except (ImportError, RuntimeError):
-        raise SerError(
-            got="no ffmpeg on PATH, and no package imageio-ffmpeg",
-            expected="ffmpeg, to take the audio out of videos",
-            remedy="install ffmpeg (or: pip install 'ser-plugins[video]'), or put wavs of the same names in place of "
-            "the videos",
-        ) from None
 
 
 def convert(source, target) -> str:
@@ -53,7 +25,7 @@ def convert(source, target) -> str:
     Arguments
     ---------
     source : path-like
-        A recording (wav, flac, ogg, mp3), or a video, of which the first sound track is taken.
+        A recording, or a video, of which the first sound track is taken.
     target : path-like
         The wav to write.
 
@@ -78,10 +50,7 @@ def convert(source, target) -> str:
     (16000, (16000,), 0.5)
     """
     source = Path(source)
-    if source.suffix.lower() in AUDIO:  # everything else is ffmpeg's
-        (wave, rate), complaints = read_wave(source), ""
-    else:
-        wave, rate, complaints = _decode(source)
+    wave, rate, complaints = read_despite_complaints(source)
     samples = np.round(32768 * resample(wave, rate, SAMPLE_RATE))
     samples = np.clip(samples, -32768, 32767).astype(np.int16)  # (samples,)
     with atomic_path(target) as temporary:
@@ -113,37 +82,3 @@ def _kernel(up: int, down: int) -> np.ndarray:
     place = np.clip(np.arange(-reach, reach + 1) * cutoff, -ZEROS, ZEROS)  # in zero crossings
     kernel = np.sinc(place) * np.cos(np.pi * place / (2 * ZEROS)) ** 2
     return (kernel * cutoff).astype(np.float32)  # resample_poly multiplies by ``up``
-
-
-def _decode(source: Path) -> tuple[np.ndarray, int, str]:
-    """Let ffmpeg write the first sound track as float wav, at its own rate, and read that."""
-    if not source.is_file():
-        raise MissingPathError(got=f"no file {source}", expected="a video", remedy="check the path")
-    with tempfile.TemporaryDirectory() as folder:
-        wav = Path(folder) / "decoded.wav"
-        # file: -- else a name such as `a:b.mp4` is taken for a protocol.
-        command = [find_ffmpeg(), "-nostdin", "-v", "error", "-threads", "1", "-i", f"file:{source}"]
-        command += ["-map", "0:a:0", "-c:a", "pcm_f32le", "-y", f"file:{wav}"]
-        try:
-            process = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            raise AudioError(
-                got=f"{source}: ffmpeg has not finished after {PATIENCE} s",
-                expected="a clip",
-                remedy="copy the file again from where it came, or put a wav of the same name in its place",
-            ) from None
-        complaints = " / ".join(process.stderr.decode(errors="replace").strip().splitlines()[:3])
-        if process.returncode:
-            raise AudioError(
-                got=f"{source}: ffmpeg says {complaints or f'exit code {process.returncode}'}",
-                expected="a video with a sound track",
-                remedy="copy the file again from where it came, or put a wav of the same name in its place",
-            )
-        try:
-            return (*read_wave(wav), complaints)
-        except AudioError as error:  # names the temporary file
-            raise AudioError(
-                got=f"{source}: {error.got.removeprefix(f'{wav}: ')} after decoding",
-                expected=error.expected,
-                remedy="copy the file again from where it came, or leave it out",
-            ) from None

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import soundfile
 
-from ser_plugins.audio import AUDIO
+from ser_plugins.audio import is_plain
 from ser_plugins.corpora.audio_cache import cache_audio
 from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.media import SAMPLE_RATE
-
-VIDEO = (".mp4", ".mkv", ".mov", ".avi", ".flv", ".webm", ".m4a")
+from ser_plugins.sound.ffmpeg import format_of
+from ser_plugins.sound.suffixes import MEDIA
 
 
 def find_source(folder, stems: Iterable[str]) -> str:
@@ -40,7 +40,7 @@ def find_source(folder, stems: Iterable[str]) -> str:
     ['1.wav', '2.mp4', '3.wav']
     """
     stems = list(stems)
-    names = (f"{stem}{suffix}" for suffix in (*AUDIO, *VIDEO) for stem in stems)
+    names = (f"{stem}{suffix}" for suffix in MEDIA for stem in stems)
     return next((name for name in names if Path(folder, name).is_file()), f"{stems[0]}.wav")
 
 
@@ -61,15 +61,16 @@ def playable(utterances: Iterable[Utterance], folder, cache) -> list[Utterance]:
 
 
 def _is_other(path: Path) -> bool:
-    """Is this there, and not 16 kHz mono that libsndfile reads?"""
+    """Is this there, and not 16 kHz mono that libsndfile reads, all of it and as it is?"""
     if not os.path.isfile(path):  # False, where Path raises, for a name that is too long
         return False
-    if path.suffix.lower() not in AUDIO:
+    if not is_plain(path):
         return True
     try:
         info = soundfile.info(path)
     except (soundfile.LibsndfileError, RuntimeError):
-        return False
+        with open(path, "rb") as file:
+            return format_of(file) is not None
     return (info.samplerate, info.channels) != (SAMPLE_RATE, 1)
 
 

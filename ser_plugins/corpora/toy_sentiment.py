@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ser_plugins.corpora.media import find_ffmpeg, resample
+from ser_plugins.corpora.media import resample
 from ser_plugins.corpora.toy import Take, within, write_corpus, write_wav
 from ser_plugins.corpora.voice import SAMPLE_RATE
 from ser_plugins.errors import SerError
+from ser_plugins.sound.ffmpeg import find_ffmpeg
 
 # Real ids, with the standard fold of each: with ``_`` and ``-`` in them, and in front.
 MOSI_VIDEOS = {

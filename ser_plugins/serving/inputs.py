@@ -4,12 +4,13 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ser_plugins.audio import AUDIO
 from ser_plugins.errors import SerError
+from ser_plugins.sound.suffixes import MEDIA, UNREAD, USUAL
 
 STANDARD_INPUT = "-"
 
@@ -49,7 +50,7 @@ def recordings(names: Iterable, stdin=None) -> Iterator[dict[str, Path]]:
     Arguments
     ---------
     names : iterable of str or Path
-        As :func:`recording` has them; folders are searched to any depth for wav, flac, ogg and mp3.
+        As :func:`recording` has them; folders are searched to any depth for all that can be read.
     stdin : binary file, optional
         In place of standard input.
 
@@ -79,11 +80,25 @@ def recordings(names: Iterable, stdin=None) -> Iterator[dict[str, Path]]:
         yield found
 
 
-def _below(folder):
-    # "._a.wav" is what macOS leaves beside "a.wav" on other file systems: no audio.
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in AUDIO and path.name[:2] != "._"]
+def _below(folder) -> list[Path]:
+    """Recordings in a folder and in those below it, linked ones too; what may be meant and cannot be read is told."""
+    found, unread, been = [], Counter(), set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(root)
+        if place in been:  # a link that leads back
+            folders.clear()
+            continue
+        been.add(place)
+        # "._a.wav" is what macOS leaves beside "a.wav" on other file systems: no audio.
+        for name in (name for name in names if not name.startswith("._")):
+            suffix = os.path.splitext(name)[1].lower()
+            if suffix in MEDIA:
+                found.append(Path(root, name))
+            elif suffix in UNREAD:
+                unread[suffix] += 1
+    if unread:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(unread.items()))
+        print(f"{folder}: left out, for want of a decoder: {kinds}", file=sys.stderr)
     if not found:
-        raise SerError(
-            got=f"no audio file in {folder}", expected=f"at least one {', '.join(AUDIO)}", remedy="check the folder"
-        )
+        raise SerError(got=f"no audio file in {folder}", expected=f"at least one of {USUAL}", remedy="check the folder")
     return sorted(found)

@@ -18,6 +18,7 @@ from ser_plugins.serving.check import check_recording
 from ser_plugins.serving.lanes import Lane, Turns
 from ser_plugins.serving.uploads import Decoding, Refusal
 from ser_plugins.serving.windows import batched, cut_windows
+from ser_plugins.sound.ffmpeg import needs_ffmpeg
 
 BATCH_SECONDS = 60.0  # of audio, padding included: a model needs a few MB and some milliseconds for each
 STEP_SECONDS = 24.0  # of audio, at most, that are judged between two batches
@@ -146,7 +147,7 @@ class Task:
     async def decoded(self):
         """The wave; after the first step, the rest in turn with other large requests."""
         decoding = Decoding(self.upload, self.service.model, self.service.limits.audio)
-        if self.upload.getbuffer().nbytes > LARGE_BYTES:
+        if self.upload.getbuffer().nbytes > LARGE_BYTES or needs_ffmpeg(self.upload):  # a process of its own
             await self.lane.run(decoding.refuse_by_header)
             await self.take_turn()
         wave = await self.lane.run(decoding.advance, STEP)

@@ -1,14 +1,27 @@
 """One judge for all formats: either all of a recording is used, or it is said where it ends."""
 
 import os
+from dataclasses import replace
 
 from ser_plugins.sound.chunks import container_of, examine_au, examine_chunks
+from ser_plugins.sound.ffmpeg import format_of, needs_ffmpeg
+from ser_plugins.sound.films import (
+    MARKS,
+    examine_adts,
+    examine_amr,
+    examine_avi,
+    examine_boxes,
+    examine_elements,
+    examine_marks,
+)
 from ser_plugins.sound.flac import examine_flac
 from ser_plugins.sound.headers import AVR, SPHERE, VOC, examine_avr, examine_sphere, examine_voc
 from ser_plugins.sound.layout import Layout
 from ser_plugins.sound.mp3 import examine_mp3, looks_like_mp3
 from ser_plugins.sound.ogg import examine_ogg
 from ser_plugins.sound.tags import read_at, tag_end
+
+FILMS = {"mov": examine_boxes, "matroska": examine_elements, "avi": examine_avi, "amr": examine_amr}
 
 
 def examine(file) -> Layout:
@@ -43,6 +56,13 @@ def examine(file) -> Layout:
         if head.startswith(magic):
             return examine_header(file, end)
     start = tag_end(file, 0, end)
+    kind = format_of(file)
+    if needs_ffmpeg(file):
+        if kind in FILMS:
+            return replace(FILMS[kind](file, end), kind=kind)
+        if kind in MARKS:
+            return replace(examine_marks(file, end, kind), kind=kind)
+        return replace(examine_adts(file, start, end) if kind == "aac" else Layout(), kind=kind)
     marker = read_at(file, start, 4)
     if marker == b"fLaC":
         return examine_flac(file, start, end)

@@ -43,10 +43,13 @@ class Layout:
         Up to the first damage.
     damage : str
         What is wrong behind the last stream, in words; empty for nothing.
+    kind : str, optional
+        Ffmpeg's name of a format that libsndfile does not know.
     """
 
     streams: tuple = (Stream(),)
     damage: str = ""
+    kind: str | None = None
 
 
 class Splice(io.RawIOBase):

@@ -1,0 +1,75 @@
+"""A stream of a file, open for reading: by libsndfile, or by ffmpeg where libsndfile does not know it."""
+
+import soundfile
+
+from ser_plugins.errors import AudioError
+from ser_plugins.sound.ffmpeg import Decoded, format_of
+from ser_plugins.sound.layout import Layout, Stream
+from ser_plugins.sound.suffixes import USUAL
+
+UNDECODABLE = (soundfile.LibsndfileError, RuntimeError)  # what soundfile raises for data that it cannot decode
+
+
+class _Borrowed:
+    """A binary file that its owner closes."""
+
+    def __init__(self, file):
+        self.seek, self.read = file.seek, file.read
+
+    def close(self):
+        """Leave it open."""
+
+
+def open_stream(path, layout: Layout, stream: Stream) -> soundfile.SoundFile | Decoded:
+    """Open one of the streams of ``layout``.
+
+    Arguments
+    ---------
+    path : path-like or seekable binary file
+        The file; a binary file stays open.
+
+    Raises
+    ------
+    AudioError, SerError
+        Unreadable; or ffmpeg is needed, and not there.
+    """
+    kind, reason = layout.kind, None
+    if kind is None:
+        try:
+            return soundfile.SoundFile(_source(path, stream))
+        except (OSError, *UNDECODABLE) as error:
+            reason = error
+    source = _source(path, stream)
+    try:
+        kind = kind or _kind_of(source)
+        if kind is None:
+            raise unreadable(str(path), reason)
+        return Decoded(source, kind, str(path))
+    finally:
+        if source is not path:
+            source.close()
+
+
+def _source(path, stream):
+    """What is to be decoded: the file as it is, or its pieces."""
+    if hasattr(path, "seek"):
+        path.seek(0)
+        return stream.open(_Borrowed(path)) if stream.pieces else path
+    return stream.open(open(path, "rb")) if stream.pieces else path
+
+
+def _kind_of(source) -> str | None:
+    if hasattr(source, "seek"):
+        return format_of(source)
+    with open(source, "rb") as file:
+        return format_of(file)
+
+
+def unreadable(where: str, error) -> AudioError:
+    """What is said of a file that cannot be decoded."""
+    reason = str(error).split(": ", 1)[-1].strip() or "the data cannot be decoded"
+    return AudioError(
+        got=f"{where}: {reason}",
+        expected=f"an audio file that can be read ({USUAL})",
+        remedy="convert it to 16-bit wav, or replace the damaged file",
+    )
