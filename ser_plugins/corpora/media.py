@@ -41,6 +41,7 @@ def convert(source, target) -> str:
 
     Example
     -------
+    >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> soundfile.write(folder / "stereo.flac", np.full((44100, 2), 0.5), 44100)
     >>> convert(folder / "stereo.flac", folder / "mono.wav")

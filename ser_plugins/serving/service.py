@@ -155,11 +155,11 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
 
 def _refuse_other_types(request):
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind and not kind.startswith("audio/") and kind != "application/octet-stream":
+    if kind and not kind.startswith(("audio/", "video/")) and kind != "application/octet-stream":
         raise Refusal(
             415,
             got=f"Content-Type: {kind}",
-            expected="audio/wav, another audio/ type, or application/octet-stream, with the file itself as the body",
+            expected="audio/wav, another audio/ or video/ type, or application/octet-stream, with the file itself as the body",
             remedy='curl --data-binary @speech.wav -H "Content-Type: audio/wav" URL',
         )
 

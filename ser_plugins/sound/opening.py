@@ -70,6 +70,6 @@ def unreadable(where: str, error) -> AudioError:
     reason = str(error).split(": ", 1)[-1].strip() or "the data cannot be decoded"
     return AudioError(
         got=f"{where}: {reason}",
-        expected=f"an audio file that can be read ({USUAL})",
+        expected=f"an audio file that libsndfile reads, or ffmpeg ({USUAL})",
         remedy="convert it to 16-bit wav, or replace the damaged file",
     )

@@ -8,20 +8,6 @@ FFMPEG += (".wmv", ".asf", ".ac3", ".spx", ".wv", ".ape", ".tta")
 MEDIA = (*SNDFILE, *FFMPEG)
 # Sound that nobody here reads; of MPEG program and transport streams nothing says whether all is there
 UNREAD = (".mid", ".midi", ".ra", ".rm", ".ram", ".dss", ".ds2", ".qcp", ".shn", ".mpc", ".pcm", ".raw", ".sd2", ".dsf")
-UNREAD += (
-    ".dff",
-    ".dts",
-    ".m4p",
-    ".aax",
-    ".aa",
-    ".mpg",
-    ".mpeg",
-    ".mts",
-    ".m2ts",
-    ".vob",
-    ".vox",
-    ".gsm",
-    ".part",
-    ".crdownload",
-)
-USUAL = "wav, flac, ogg, opus, mp3, aiff; with ffmpeg m4a, mp4, webm, aac and others"
+UNREAD += (".dff", ".dts", ".m4p", ".aax", ".aa", ".mpg", ".mpeg", ".mts", ".m2ts", ".vob", ".vox", ".gsm")
+UNREAD += (".part", ".crdownload")
+USUAL = "wav, flac, ogg, opus, mp3, aiff; m4a, mp4, webm, aac"
