@@ -153,7 +153,7 @@ def _note_of(wav: Path) -> Path:
 
 def _progress(screen, waiting) -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, disable=not waiting)
+    return Progress(*columns, console=screen, disable=not waiting)
 
 
 def _write_report(outcome: Conversion, sources) -> None:

@@ -159,7 +159,7 @@ def _refuse_other_types(request):
         raise Refusal(
             415,
             got=f"Content-Type: {kind}",
-            expected="an audio/ or video/ type, or application/octet-stream, with the file itself as the body: audio/wav",
+            expected="audio/wav, another audio/ or video/ type, application/octet-stream; the body is the file itself",
             remedy='curl --data-binary @speech.wav -H "Content-Type: audio/wav" URL',
         )
 
