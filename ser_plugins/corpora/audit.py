@@ -47,7 +47,7 @@ class Audit:
     audio_compared: bool
 
 
-def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=None) -> Audit:
+def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=None, memory=None) -> Audit:
     """Check three manifests against each other.
 
     Arguments
@@ -59,7 +59,9 @@ def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=N
     leaks : bool
         True for a protocol that is known to leak: shared fields are printed, not raised. Ids and recordings still are.
     data_root : path-like, optional
-        What ``{data_root}`` stands for; used to hash files for which a manifest has no hashes.
+        What ``{data_root}`` stands for, to find the files: they are hashed, and compared by fingerprint.
+    memory : Path, optional
+        File that keeps fingerprints from one audit to the next.
 
     Returns
     -------
@@ -69,18 +71,19 @@ def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=N
     Raises
     ------
     LeakageError, SerError
-        A leak; or an empty split, or a field that is missing, so that nothing can be shown.
+        A leak; or an empty split, a field that is missing, so that nothing can be shown, or a file that is not the one
+        whose hash the manifest has.
 
     Example
     -------
     >>> def one(speaker):
     ...     return {speaker: {"wav": f"{speaker}.wav", "speaker": speaker, "sentence": "a01", "sha256": speaker}}
     >>> audit(one("spk03"), {}, one("spk08")).line
-    'audit ok: 1/0/1 utterances; disjoint: speaker (1/0/1), audio; shared: sentence (1 of 1)'
+    'audit ok: 1/0/1 utterances; disjoint: speaker (1/0/1), identical samples; shared: sentence (1 of 1); near-duplicates not compared (2 of 2 without a file, or too short)'
     >>> train = {"other": {**one("spk08")["spk08"], "speaker": "spk03"}}
     >>> audit(train, {}, one("spk08"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ser_plugins.corpora.audit.LeakageError: got: the same audio in train and test (other = spk08); expected: ...
+    ser_plugins.corpora.audit.LeakageError: got: identical samples in train and test (other = spk08); expected: ...
     """
     splits = {"train": train, "valid": valid, "test": test}
     for name in ("train", "test"):
@@ -101,7 +104,12 @@ def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=N
         if not leaks:
             _compare_names(splits, field)
         verify_one_spelling(everything, field, remedy="write it the same way everywhere, or rename one of them")
-    unknown = _compare_audio(splits, data_root)
+    files = {id_: path for id_, fields in everything.items() if (path := _find(fields, data_root)) is not None}
+    hashes = {id_: _hashes(id_, fields, files.get(id_)) for id_, fields in everything.items()}
+    without_hash = _compare_samples(splits, hashes)
+    found = near_duplicates({id_: (path, hashes[id_]["sha256"]) for id_, path in files.items()}, memory)
+    _compare_pairs(splits, found.pairs)
+    unknown = {"identical samples": without_hash, "near-duplicates": len(everything) - found.compared}
 
     fields = [*claimed, *(field for field in REPORTED if field in occurring and field not in claimed)]
     values = {field: {name: _values(split, field) for name, split in splits.items()} for field in fields}
@@ -109,10 +117,10 @@ def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=N
     return _report(splits, values, shared, unknown, leaks)
 
 
-def audit_files(train, valid, test, *, disjoint=None, leaks=False, data_root=None) -> Audit:
+def audit_files(train, valid, test, *, disjoint=None, leaks=False, data_root=None, memory=None) -> Audit:
     """Check three manifest files; by default for every one of speaker, session and video that occurs."""
     manifests = [read_manifest(path) for path in (train, valid, test)]
-    return audit(*manifests, disjoint=disjoint, leaks=leaks, data_root=data_root)
+    return audit(*manifests, disjoint=disjoint, leaks=leaks, data_root=data_root, memory=memory)
 
 
 def _compare_names(splits, field):
@@ -134,9 +142,9 @@ def _compare(splits, what, keys):
                 owners[name].setdefault(key, []).append(id_)
     for one, other in combinations(splits, 2):
         common = sorted(owners[one].keys() & owners[other].keys())
-        if common and what == "audio":
+        if common and what == SAMPLES:
             pairs = dict.fromkeys(f"{owners[one][key][0]} = {owners[other][key][0]}" for key in common)
-            found = f"the same audio in {one} and {other} ({first_few(pairs)})"
+            found = f"{what} in {one} and {other} ({first_few(pairs)})"
         elif common:
             inside = {name: sum(len(owners[name][key]) for key in common) for name in (one, other)}
             found = f"{what} {first_few(common)} in {one} ({inside[one]}) and {other} ({inside[other]} utterances)"
@@ -144,33 +152,60 @@ def _compare(splits, what, keys):
             raise LeakageError(
                 got=found,
                 expected=f"no {what} in two of train, valid and test",
-                remedy=f"move or remove them, so that each {what} is in one split only",
+                remedy="move or remove them, so that each is in one split only",
             )
 
 
-def _compare_audio(splits, data_root) -> int:
+def _compare_samples(splits, hashes) -> int:
     """Raise on a recording in two splits; return how many utterances could not be compared."""
-    hashes = {
-        name: {id_: _hashes(fields, data_root) for id_, fields in split.items()} for name, split in splits.items()
-    }
     # The same path is the same recording, also where there is nothing to hash.
-    _compare(splits, "audio", lambda id_, fields: [("wav", str(fields["wav"]))] if fields.get("wav") else [])
-    _compare(hashes, "audio", lambda id_, fields: list(fields.items()))
-    everyone = [known for split in hashes.values() for known in split.values()]
-    return min(sum(kind not in known for known in everyone) for kind in HASHES)
+    _compare(splits, SAMPLES, lambda id_, fields: [("wav", str(fields["wav"]))] if fields.get("wav") else [])
+    _compare(splits, SAMPLES, lambda id_, fields: list(hashes[id_].items()))
+    return min(sum(kind not in known for known in hashes.values()) for kind in HASHES)
 
 
-def _hashes(fields, data_root) -> dict:
-    """The hashes that a manifest gives, completed from the file where there is one."""
-    known = {kind: fields[kind] for kind in HASHES if fields.get(kind)}
-    if len(known) < len(HASHES) and fields.get("wav"):
-        wav = str(fields["wav"])
-        path = Path(wav if data_root is None else wav.replace("{data_root}", str(data_root)))
-        if path.is_file():
-            sound = measure(path)
-            measured = {"sha256": sound.sha256, "audio_sha256": sound.audio_sha256}
-            known = {**{kind: value for kind, value in measured.items() if value}, **known}
-    return known
+def _compare_pairs(splits, pairs) -> None:
+    """Raise on near-duplicates in two splits."""
+    split_of = {id_: name for name, split in splits.items() for id_ in split}
+    apart = [(one, other, share) for one, other, share in pairs if split_of[one] != split_of[other]]
+    if apart:
+        told = [
+            f"{one} in {split_of[one]} = {other} in {split_of[other]}, {100 * share:.0f} % alike"
+            for one, other, share in apart
+        ]
+        raise LeakageError(
+            got=f"{len(apart)} near-duplicates in two splits ({first_few(told)})",
+            expected="no copy or excerpt of a recording, however coded, in two of train, valid and test",
+            remedy="listen to them, and move or remove one of each pair",
+        )
+
+
+def _find(fields, data_root) -> Path | None:
+    """The file of an utterance, if it is there."""
+    if not fields.get("wav"):
+        return None
+    wav = str(fields["wav"])
+    path = Path(wav if data_root is None else wav.replace("{data_root}", str(data_root)))
+    return path if os.path.isfile(path) else None
+
+
+def _hashes(id_, fields, path) -> dict:
+    """The hashes that a manifest gives, which have to be those of the file where there is one; or the file's."""
+    told = {kind: fields[kind] for kind in HASHES if fields.get(kind)}
+    if path is None:
+        return told
+    if set(told) == set(HASHES) and sha256_of(path) == told["sha256"] and told["audio_sha256"] in _KNOWN.get(path, ()):
+        return told
+    sound = measure(path)
+    there = {"sha256": sound.sha256, "audio_sha256": sound.audio_sha256}
+    wrong = [kind for kind in told if there[kind] != told[kind]]
+    if wrong:
+        raise SerError(
+            got=f"{id_}: {path} is not the file that the manifest was made of ({' and '.join(wrong)} differ)",
+            expected="the hashes that the manifest has",
+            remedy="restore the file, or prepare the corpus again",
+        )
+    return {kind: value for kind, value in there.items() if value}
 
 
 def _values(split, field) -> set:
@@ -183,7 +218,7 @@ def _shared(values) -> set:
 
 def _report(splits, values, shared, unknown, leaks) -> Audit:
     counts = {name: len(split) for name, split in splits.items()}
-    total = sum(counts.values())
+    compared = [f"{kind} (fingerprint)" if "near" in kind else kind for kind, count in unknown.items() if not count]
     disjoint = [
         f"{field} ({'/'.join(str(len(v)) for v in values[field].values())})" for field in values if not shared[field]
     ]
@@ -191,9 +226,9 @@ def _report(splits, values, shared, unknown, leaks) -> Audit:
     line = "; ".join(
         [
             f"{'LEAKING' if leaks else 'audit ok'}: {'/'.join(map(str, counts.values()))} utterances",
-            "disjoint: " + ", ".join([*disjoint, *([] if unknown else ["audio"])] or ["nothing"]),
+            "disjoint: " + (", ".join([*disjoint, *compared]) or "nothing"),
             "shared: " + (", ".join(common) or "nothing"),
-            *([f"audio not compared ({unknown} of {total} without hash or file)"] if unknown else []),
+            *(f"{kind} not compared in {count} of {total}{why[kind]}" for kind, count in unknown.items() if count),
         ]
     )
     return Audit(
@@ -201,5 +236,5 @@ def _report(splits, values, shared, unknown, leaks) -> Audit:
         counts=counts,
         disjoint=tuple(field for field in values if not shared[field]),
         shared=tuple(field for field in values if shared[field]),
-        audio_compared=not unknown,
+        audio_compared=not any(unknown.values()),
     )

@@ -1,9 +1,10 @@
 """Does one recording hold another, however it was coded? Fingerprints of spectral peaks, compared all with all.
 
-A fingerprint is where a spectrogram has local maxima (Wang, "An industrial-strength audio search algorithm", ISMIR 2003):
-gain, inversion, coding, another rate, a filter, some noise and small shifts leave most of them where they are. Triplets
-of peaks are the words of an index, so that only recordings with words in common, at one and the same shift, are compared
-peak by peak. Two takes of one sentence by one speaker have few peaks in common, a copy or an excerpt most of them.
+A fingerprint is where a spectrogram has local maxima (Wang, "An industrial-strength audio search algorithm", ISMIR
+2003): gain, inversion, coding, another rate, a filter, some noise and small shifts leave most of them where they are.
+Triplets of peaks are the words of an index, so that only recordings with words in common, at one and the same shift,
+are compared peak by peak. Two takes of one sentence by one speaker have few peaks in common, a copy or an excerpt most
+of them.
 """
 
 from collections.abc import Sequence
@@ -97,6 +98,7 @@ def _spectrogram(wave, rate, first, last) -> np.ndarray:
     size = round(WINDOW * rate)
     starts = np.round(np.arange(first, last) * HOP * rate).astype(int)
     pieces = np.lib.stride_tricks.sliding_window_view(np.asarray(wave, np.float32), size)[starts]
+    pieces = pieces - pieces.mean(axis=1, keepdims=True)  # an offset leaks into the lowest bins
     spectrum = np.abs(fft.rfft(pieces * np.hanning(size).astype(np.float32), axis=1))
     return spectrum[:, int(LOWEST * WINDOW) : int(HIGHEST * WINDOW)]
 
@@ -142,7 +144,9 @@ def _words(peaks) -> tuple[np.ndarray, np.ndarray]:
     for step in range(1, 7 * FAN):
         later = np.minimum(place + step, len(frame) - 1)
         after, apart = frame[later] - frame, np.abs(bin_[later] - bin_)
-        taken = place[(place + step < len(frame)) & (after >= 2) & (after <= LONGEST) & (apart <= WIDEST) & (known < FAN)]
+        taken = place[
+            (place + step < len(frame)) & (after >= 2) & (after <= LONGEST) & (apart <= WIDEST) & (known < FAN)
+        ]
         partners[taken, known[taken]] = later[taken]
         known[taken] += 1
     words, frames = [], []
