@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_plugins.corpora import alike
 from ser_plugins.corpora.audit import LeakageError, audit, audit_files
 from ser_plugins.errors import MissingPathError, SerError
 
@@ -46,9 +47,10 @@ def plant(splits, one, other, **changes):
 def test_a_clean_triple_passes_in_one_line(splits):
     found = audit(**splits)
     assert found.line == (
-        "audit ok: 4/2/3 utterances; disjoint: speaker (2/1/1), audio; shared: sentence (2 of 3)"
+        "audit ok: 4/2/3 utterances; disjoint: speaker (2/1/1), identical samples; shared: sentence (2 of 3); "
+        "near-duplicates not compared in 9 of 9 (no file, or too short)"
     )  # the third sentence occurs in test only
-    assert (found.disjoint, found.shared, found.audio_compared) == (("speaker",), ("sentence",), True)
+    assert (found.disjoint, found.shared, found.audio_compared) == (("speaker",), ("sentence",), False)
     assert found.counts == {"train": 4, "valid": 2, "test": 3}
 
 
@@ -60,7 +62,7 @@ def test_an_empty_valid_is_fine(splits):
 @pytest.mark.parametrize("field", ["sha256", "audio_sha256", "wav"])
 @pytest.mark.parametrize("leaks", [False, True])
 def test_identical_audio_is_caught_also_in_a_leaking_protocol(splits, one, other, field, leaks):
-    with pytest.raises(LeakageError, match=f"the same audio in {one} and {other} .* expected: no audio in two of"):
+    with pytest.raises(LeakageError, match=f"identical samples in {one} and {other} .* expected: no identical"):
         audit(**plant(splits, one, other, take=[field]), leaks=leaks)
 
 
@@ -151,7 +153,7 @@ def test_other_names_are_other_speakers(splits, one, other):
 def test_a_leaking_protocol_says_so_first(splits):
     leaking = plant(splits, "train", "test", take=["speaker"])
     line = audit(**leaking, disjoint=(), leaks=True).line
-    assert line.startswith("LEAKING: 4/2/4 utterances; disjoint: audio; shared: speaker (1 of 4), sentence")
+    assert line.startswith("LEAKING: 4/2/4 utterances; disjoint: identical samples; shared: speaker (1 of 4), sentence")
 
 
 def test_missing_speakers_cannot_be_shown_to_be_disjoint(splits):
@@ -176,7 +178,7 @@ class TestForeignManifests:
             for fields in part.values():
                 del fields["sha256"], fields["audio_sha256"]
                 path = fields["wav"].replace("{data_root}", str(tmp_path))
-                soundfile.write(path, rng.uniform(-0.5, 0.5, 800), 16000)
+                soundfile.write(path, rng.uniform(-0.5, 0.5, 32000), 16000)
         return splits
 
     def write(self, splits, folder):
@@ -186,18 +188,59 @@ class TestForeignManifests:
 
     def test_without_files_the_audio_is_said_not_to_be_compared(self, foreign, tmp_path):
         found = audit_files(*self.write(foreign, tmp_path))
-        assert found.line.endswith("shared: sentence (2 of 3); audio not compared (9 of 9 without hash or file)")
-        assert "audio" not in found.line.split("; ")[1]
+        assert found.line.endswith(
+            "shared: sentence (2 of 3); identical samples not compared in 9 of 9 (no hash or file); "
+            "near-duplicates not compared in 9 of 9 (no file, or too short)"
+        )
+        assert "identical" not in found.line.split("; ")[1]
         assert not found.audio_compared
 
-    def test_files_are_hashed_when_they_can_be_found(self, foreign, tmp_path):
+    def test_files_are_hashed_and_compared_when_they_can_be_found(self, foreign, tmp_path):
+        found = audit_files(*self.write(foreign, tmp_path), data_root=tmp_path)
+        assert found.audio_compared
+        assert "speaker (2/1/1), identical samples, near-duplicates (fingerprint);" in found.line
+
+    @pytest.mark.parametrize("kind", ["sha256", "audio_sha256"])
+    def test_a_hash_that_is_not_the_files_is_an_error(self, foreign, tmp_path, kind):
+        foreign["valid"]["spk09_1"][kind] = "0" * 64
+        with pytest.raises(SerError, match=rf"spk09_1: .*spk09_1\.wav is not the file .* \({kind} differ"):
+            audit_files(*self.write(foreign, tmp_path), data_root=tmp_path)
+
+    @pytest.mark.parametrize("change", [lambda w: w * 0.5, lambda w: w[8000:24000], lambda w: w[1:]])
+    def test_near_duplicates_are_caught_also_in_a_leaking_protocol_and_from_memory(self, foreign, tmp_path, change):
+        samples, rate = soundfile.read(tmp_path / "spk03_0.wav")
+        soundfile.write(tmp_path / "spk10_1.wav", change(samples), rate)
+        paths = self.write(foreign, tmp_path)
+        for memory in (None, tmp_path / "prints.npz", tmp_path / "prints.npz"):
+            with pytest.raises(
+                LeakageError, match=r"1 near-duplicates .*spk03_0 in train = spk10_1 in test, \d+ % alike"
+            ):
+                audit_files(*paths, data_root=tmp_path, memory=memory, disjoint=[], leaks=True)
+
+    def test_near_duplicates_inside_one_split_are_no_leak(self, foreign, tmp_path):
+        samples, rate = soundfile.read(tmp_path / "spk03_0.wav")
+        soundfile.write(tmp_path / "spk03_1.wav", samples * 0.5, rate)
         assert audit_files(*self.write(foreign, tmp_path), data_root=tmp_path).audio_compared
+
+    def test_what_is_remembered_belongs_to_the_content(self, foreign, tmp_path, monkeypatch):
+        paths, memory = self.write(foreign, tmp_path), tmp_path / "prints.npz"
+        first = audit_files(*paths, data_root=tmp_path, memory=memory).line
+        asked = []
+        monkeypatch.setattr(alike, "_fingerprint", lambda path: asked.append(path.name) or np.zeros(0, np.uint32))
+        assert audit_files(*paths, data_root=tmp_path, memory=memory).line == first
+        assert asked == []
+        soundfile.write(tmp_path / "spk10_1.wav", np.random.default_rng(9).uniform(-0.5, 0.5, 32000), 16000)
+        audit_files(*paths, data_root=tmp_path, memory=memory)
+        assert asked == ["spk10_1.wav"]
+        memory.write_bytes(memory.read_bytes()[:-100])
+        audit_files(*paths, data_root=tmp_path, memory=memory)
+        assert len(asked) == 1 + 9
 
     def test_the_same_samples_under_another_header_are_caught(self, foreign, tmp_path):
         samples, rate = soundfile.read(tmp_path / "spk03_0.wav", dtype="int16")
         soundfile.write(tmp_path / "copy.flac", samples, rate)
         foreign["test"]["spk10_0"]["wav"] = "{data_root}/copy.flac"
-        with pytest.raises(LeakageError, match=r"the same audio in train and test \(spk03_0 = spk10_0\)"):
+        with pytest.raises(LeakageError, match=r"identical samples in train and test \(spk03_0 = spk10_0\)"):
             audit_files(*self.write(foreign, tmp_path), data_root=tmp_path)
 
     def test_by_default_every_group_that_occurs_is_checked(self, foreign, tmp_path):

@@ -259,6 +259,22 @@ class TestErrors:
             assert pair in caught.value.got
         assert not (folder.parent / "out" / "protocol.json").exists()
 
+    def test_near_duplicates_on_two_sides_are_named_before_the_first_training(self, folder):
+        for name, seed in (("0/joa", 1), ("0/noa", 2), ("1/joa", 3)):
+            write_wav(folder / f"{name}.wav", seed=seed, seconds=2)
+        wave, rate = soundfile.read(folder / "0/joa.wav")
+        soundfile.write(folder / "0/job.wav", -wave[8000:24000], rate)  # an excerpt, said by the same speaker
+        said = prepare(folder)
+        assert said["statements"][0].startswith(
+            "1 pairs of near-duplicates, each on one side of every fold: 0_joa = 0_job ("
+        )
+        soundfile.write(folder / "1/joa.wav", wave * 0.7, rate)
+        soundfile.write(folder / "2/noa.wav", wave[1:], rate)
+        with pytest.raises(SerError) as caught:
+            prepare(folder)
+        assert caught.value.got.startswith("5 pairs of near-duplicates in train and test of one fold: 0_joa = 1_joa (")
+        assert "0_joa = 2_noa (" in caught.value.got
+
     def test_all_complaints_come_at_once(self, folder):
         change(folder, ",joy,", ",,", 8)
         change(folder, ",train", ",x")

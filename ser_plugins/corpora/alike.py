@@ -19,6 +19,7 @@ from ser_plugins.files import atomic_path
 from ser_plugins.machine import cores
 from ser_plugins.sound.likeness import FEWEST, Likeness, find_alike, fingerprint
 
+FINGERPRINTS = "fingerprints.npz"  # the memory's name, in the manifest folder
 RULES = 1  # that fingerprints and pairs are made by; those of other rules are made anew
 QUIET = 500  # recordings up to which no progress is shown
 
@@ -107,7 +108,7 @@ def _recall(memory: Path | None) -> tuple[dict, list]:
     if memory is None:
         return {}, []
     try:
-        with np.load(memory) as kept:
+        with open(memory, "rb") as file, np.load(file) as kept:
             if int(kept["rules"]) != RULES:
                 return {}, []
             peaks = np.split(kept["peaks"], np.cumsum(kept["lengths"])[:-1])

@@ -9,6 +9,7 @@ written: there is no "exists, so skip" that could be wrong.
 from contextlib import suppress
 from pathlib import Path
 
+from ser_plugins.corpora.alike import FINGERPRINTS, near_duplicates
 from ser_plugins.corpora.corpus import Corpus, find_corpus, read_corpus
 from ser_plugins.corpora.manifest import digest
 from ser_plugins.corpora.protocols import PARTS, SUBSETS, Protocol, choose, make_folds, take_subset
@@ -82,6 +83,7 @@ def prepare_corpus(
         verify_one_spelling(used, field, remedy=found.remedy)
     used = take_subset(used, subset, target=corpus.target, seed=split_seed)
     folds = make_folds(used, rules, select=select, target=corpus.target, seed=split_seed, name=protocol)
+    alike = _near_duplicates(used, folds, data_root, Path(save_folder) / FINGERPRINTS)
     summary = {
         "corpus": found.name,
         "corpus_sha256": digest(_portable(found.manifest)),
@@ -106,12 +108,41 @@ def prepare_corpus(
         "scale": corpus.scale,
         "unit_field": unit_field,
         "partial": bool(lacking),
-        "statements": _statements(lacking, found.skipped, protocol, rules, folds, unit_field),
+        "statements": [*_statements(lacking, found.skipped, protocol, rules, folds, unit_field), *alike],
         "data_root": str(data_root),
     }
     files = {"corpus.json": found.manifest, "skipped.json": found.skipped, **files}
     write_together(Path(save_folder), files, seal=("protocol.json", summary))
     return summary
+
+
+def _near_duplicates(manifest: dict, folds: dict, data_root: Path, memory: Path) -> list[str]:
+    """What tables say about copies and excerpts that stay on one side of every fold.
+
+    Raises
+    ------
+    SerError
+        Some are on two sides: all of them at once, before the first training meets them.
+    """
+    paths = {id_: Path(fields["wav"].replace("{data_root}", str(data_root))) for id_, fields in manifest.items()}
+    recordings = {id_: (paths[id_], fields["sha256"]) for id_, fields in manifest.items() if paths[id_].is_file()}
+    pairs = near_duplicates(recordings, memory).pairs
+    if not pairs:
+        return []
+    told = [f"{one} = {other} ({100 * share:.0f} %)" for one, other, share in pairs]
+    apart = {}
+    for fold, parts in folds.items():
+        for pair, text in zip(pairs, told, strict=True):
+            if len({part for part in PARTS for id_ in pair[:2] if id_ in parts[part]}) > 1:
+                apart.setdefault(text, fold)
+    if apart:
+        raise SerError(
+            got=f"{len(apart)} pairs of near-duplicates in train and test of one fold: "
+            + first_few((f"{text} in {fold}" for text, fold in apart.items()), 10),
+            expected="no copy or excerpt of a recording, however coded, on two sides of a fold",
+            remedy="listen to them, and remove one of each pair from the labels",
+        )
+    return [f"{len(told)} pairs of near-duplicates, each on one side of every fold: {first_few(told)}"]
 
 
 def _portable(manifest: dict) -> dict:

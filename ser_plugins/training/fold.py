@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.epoch_loop import EpochCounter
 
+from ser_plugins.corpora.alike import FINGERPRINTS
 from ser_plugins.corpora.audit import audit
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.sealing import seal
@@ -115,6 +116,7 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     parts = {part: read_json(hparams[f"{part}_annotation"]) for part in ("train", "valid", "test")}
     tested = bool(parts["test"])  # all but the protocol `all` do
     claims = {key: protocol[key] for key in ("disjoint", "leaks", "data_root")}
+    claims["memory"] = Path(hparams["manifest_folder"]) / FINGERPRINTS
     audit_line = audit(*parts.values(), **claims).line if tested else "nothing is held out, and nothing tested"
     for entries in parts.values():
         check_recordings(entries, protocol)
