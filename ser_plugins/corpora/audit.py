@@ -211,7 +211,7 @@ def _hashes(id_, fields, path) -> dict:
     wrong = [kind for kind in told if there[kind] != told[kind]]
     if wrong:
         raise SerError(
-            got=f"{id_}: {path} is not the file that the manifest was made of ({' and '.join(wrong)} differ)",
+            got=f"{id_}: {path}: another file than the one whose SHA-256 is in the manifest ({' and '.join(wrong)})",
             expected="the hashes that the manifest has",
             remedy="restore the file, or prepare the corpus again",
         )
