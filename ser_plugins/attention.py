@@ -3,6 +3,8 @@
 head_i = softmax(Q_i K_i^T / sqrt(d_k)) V_i,    MultiHead = Concat(head_1, ..., head_h) W^O
 """
 
+from typing import TYPE_CHECKING, Literal, overload
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -33,7 +35,7 @@ class MultiHeadSelfAttention(nn.Module):
     (torch.Size([2, 76, 256]), torch.Size([2, 8, 76, 76]))
     """
 
-    def __init__(self, size=256, heads=8, dropout=0.2):
+    def __init__(self, size: int = 256, heads: int = 8, dropout: float = 0.2) -> None:
         super().__init__()
         if heads < 1 or size % heads:
             raise SerError(
@@ -44,6 +46,16 @@ class MultiHeadSelfAttention(nn.Module):
         self.heads, self.dropout = heads, dropout
         self.project_in = nn.Linear(size, 3 * size)  # W^Q, W^K and W^V side by side
         self.project_out = nn.Linear(size, size)  # W^O
+
+    @overload
+    def forward(
+        self, frames: torch.Tensor, lengths: torch.Tensor | None = None, return_weights: Literal[False] = False
+    ) -> torch.Tensor: ...
+
+    @overload
+    def forward(
+        self, frames: torch.Tensor, lengths: torch.Tensor | None = None, *, return_weights: Literal[True]
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None, return_weights: bool = False):
         """Attend within frames (batch, time, size).
@@ -71,6 +83,9 @@ class MultiHeadSelfAttention(nn.Module):
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=keys_allowed, dropout_p=dropout)
         mixed = self.project_out(mixed.transpose(1, 2).reshape(batch, time, size)) * mask[..., None]
         return (mixed, weights) if return_weights else mixed
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 def _dropout(weights, probability):

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -18,7 +19,7 @@ KNOWN = {"WAV", "WAVEX", "RF64", "AIFF", "W64", "CAF", "AU"}  # whose lengths ``
 _CUT_SHORT = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
-def read_wave(path) -> tuple[np.ndarray, int]:
+def read_wave(path: str | Path) -> tuple[np.ndarray, int]:
     """Read any file that libsndfile or, where it is there, ffmpeg decodes, mixed down to one channel.
 
     Arguments
@@ -55,7 +56,7 @@ def read_despite_complaints(path) -> tuple[np.ndarray, int, str]:
     return wave, file.samplerate, " / ".join(complaints)
 
 
-def read_blocks(path, seconds=1.0) -> tuple[int, Iterator[np.ndarray]]:
+def read_blocks(path: str | Path, seconds: float = 1.0) -> tuple[int, Iterator[np.ndarray]]:
     """Read a file of any length in bounded memory.
 
     Arguments

@@ -6,6 +6,8 @@ happens to an utterance does not depend on its neighbours' lengths. In evaluatio
 """
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -31,11 +33,11 @@ class FrequencyWarp(nn.Module):
     (torch.Size([2, 50, 400]), tensor([50, 30]))
     """
 
-    def __init__(self, spread=0.2):
+    def __init__(self, spread: float = 0.2) -> None:
         super().__init__()
         self.spread = _fraction("spread", spread)
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, time, bins) -> (batch, time, bins), counts."""
         counts = frame_counts(lengths, frames)
         if not (self.training and self.spread):
@@ -48,6 +50,9 @@ class FrequencyWarp(nn.Module):
         index = lower[:, None, :].expand(frames.shape)
         steps = torch.nn.functional.pad(frames.diff(dim=2), (0, 1))  # from a bin to the next
         return frames.gather(2, index).addcmul_(steps.gather(2, index), share), counts
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class TimeWarp(nn.Module):
@@ -65,11 +70,11 @@ class TimeWarp(nn.Module):
     (True, True)
     """
 
-    def __init__(self, spread=0.2):
+    def __init__(self, spread: float = 0.2) -> None:
         super().__init__()
         self.spread = _fraction("spread", spread)
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, time, bins) -> (batch, other time, bins), counts."""
         counts = frame_counts(lengths, frames)
         if not (self.training and self.spread):
@@ -85,6 +90,9 @@ class TimeWarp(nn.Module):
         items = torch.arange(len(frames), device=frames.device)[:, None]
         warped = torch.lerp(frames[items, lower], frames[items, torch.minimum(lower + 1, last)], share)
         return warped.mul_(frame_mask(new_counts, longest)[..., None]), new_counts
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class RandomGain(nn.Module):
@@ -102,17 +110,20 @@ class RandomGain(nn.Module):
     True
     """
 
-    def __init__(self, decibels=6.0):
+    def __init__(self, decibels: float = 6.0) -> None:
         super().__init__()
         self.decibels = decibels
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, time, bins) -> same, counts; padding too is shifted, and counted out by whatever comes next."""
         counts = frame_counts(lengths, frames)
         if not (self.training and self.decibels):
             return frames, counts
         gains = (2 * torch.rand(len(frames), 1, 1, device=frames.device) - 1) * self.decibels
         return frames + gains * (math.log(10) / 10), counts  # frames are natural logarithms of power
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class RandomEqualizer(nn.Module):
@@ -134,11 +145,11 @@ class RandomEqualizer(nn.Module):
     (True, False)
     """
 
-    def __init__(self, decibels=3.0, terms=4):
+    def __init__(self, decibels: float = 3.0, terms: int = 4) -> None:
         super().__init__()
         self.decibels, self.terms = decibels, terms
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, time, bins) -> same, counts; padding too is shifted, and counted out by whatever comes next."""
         counts = frame_counts(lengths, frames)
         if not (self.training and self.decibels):
@@ -150,6 +161,9 @@ class RandomEqualizer(nn.Module):
         sizes = torch.randn(batch, 1, self.terms, device=frames.device) * self.decibels * (2 / self.terms) ** 0.5
         curve = (sizes * torch.cos(turns + phases)).sum(-1)  # (batch, bins), dB
         return frames + curve[:, None] * (math.log(10) / 10), counts
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class SpecAugment(nn.Module):
@@ -169,13 +183,15 @@ class SpecAugment(nn.Module):
     torch.Size([2, 50, 400])
     """
 
-    def __init__(self, time_masks=2, frequency_masks=2, time_share=0.15, frequency_share=0.1):
+    def __init__(
+        self, time_masks: int = 2, frequency_masks: int = 2, time_share: float = 0.15, frequency_share: float = 0.1
+    ) -> None:
         super().__init__()
         self.time_masks, self.frequency_masks = time_masks, frequency_masks
         self.time_share = _fraction("time_share", time_share)
         self.frequency_share = _fraction("frequency_share", frequency_share)
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, time, bins) -> same, counts."""
         counts = frame_counts(lengths, frames)
         if not (self.training and self.time_masks + self.frequency_masks):
@@ -187,6 +203,9 @@ class SpecAugment(nn.Module):
         of_bins = _masks(self.frequency_masks, self.frequency_share, torch.full_like(counts, bins), bins)
         hidden = (of_time[..., None] | of_bins[:, None, :]) & real
         return torch.where(hidden, mean, frames), counts
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class Augmentation(nn.Module):
@@ -205,16 +224,19 @@ class Augmentation(nn.Module):
     True
     """
 
-    def __init__(self, steps):
+    def __init__(self, steps: Sequence[nn.Module]) -> None:
         super().__init__()
         self.steps = nn.ModuleList(steps)
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, time, bins) -> (batch, time, bins), counts."""
         counts = frame_counts(lengths, frames)
         for step in self.steps:
             frames, counts = step(frames, counts)
         return frames, counts
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 def _factors(frames, spread):

@@ -13,6 +13,9 @@ systems of the paper's Tables 3 and 6 are settings of these, not classes of thei
     Bi-GRU + MHA           front_end: fast   recurrence: gru   heads: 4, 8, 16, 32
 """
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, overload
+
 import torch
 from torch import nn
 
@@ -71,21 +74,21 @@ class UtteranceEncoder(nn.Module):
 
     def __init__(
         self,
-        bins=400,
-        front_end="fast",
-        recurrence="gru",
-        hidden_size=128,
-        layers=2,
-        bidirectional=True,
-        heads=8,
-        attention_dropout=0.2,
-        pooling="mean",
-        attention="full",
-        bucket_size=64,
-        rounds=2,
-        deltas=False,
-        layer_norm=False,
-    ):
+        bins: int = 400,
+        front_end: str = "fast",
+        recurrence: str = "gru",
+        hidden_size: int = 128,
+        layers: int = 2,
+        bidirectional: bool = True,
+        heads: int = 8,
+        attention_dropout: float = 0.2,
+        pooling: str = "mean",
+        attention: str = "full",
+        bucket_size: int = 64,
+        rounds: int = 2,
+        deltas: bool = False,
+        layer_norm: bool = False,
+    ) -> None:
         super().__init__()
         if attention not in ("full", "lsh"):
             raise SerError(got=f"attention {attention!r}", expected="full or lsh", remedy="correct the YAML key")
@@ -114,6 +117,16 @@ class UtteranceEncoder(nn.Module):
             self.attention_norm = nn.LayerNorm(size)
         self.pooling = make_pooling(pooling, size)
         self.output_size = self.pooling.output_size
+
+    @overload
+    def forward(
+        self, frames: torch.Tensor, lengths: torch.Tensor | None = None, return_weights: Literal[False] = False
+    ) -> torch.Tensor: ...
+
+    @overload
+    def forward(
+        self, frames: torch.Tensor, lengths: torch.Tensor | None = None, *, return_weights: Literal[True]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]: ...
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None, return_weights: bool = False):
         """Encode frames.
@@ -156,18 +169,23 @@ class UtteranceEncoder(nn.Module):
         embedding = self.pooling(frames, counts).unsqueeze(1)  # (batch, 1, output_size)
         return (embedding, weights) if return_weights else embedding
 
+    if TYPE_CHECKING:
+        __call__ = forward
+
 
 class _Head(nn.Module):
     """What heads have in common: linear, ReLU, dropout, linear."""
 
-    def __init__(self, input_size, outputs, hidden_size, dropout, input_dropout=0.0):
+    def __init__(
+        self, input_size: int, outputs: int, hidden_size: int, dropout: float, input_dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.input_dropout = nn.Dropout(input_dropout)
         self.hidden = nn.Linear(input_size, hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, outputs)
 
-    def forward(self, embedding):
+    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         return self.output(self.dropout(self.hidden(self.input_dropout(embedding)).relu()))
 
 
@@ -193,12 +211,17 @@ class ClassifierHead(_Head):
     torch.Size([2, 1, 7])
     """
 
-    def __init__(self, input_size, classes, hidden_size=64, dropout=0.2, input_dropout=0.0):
+    def __init__(
+        self, input_size: int, classes: int, hidden_size: int = 64, dropout: float = 0.2, input_dropout: float = 0.0
+    ) -> None:
         super().__init__(input_size, classes, hidden_size, dropout, input_dropout)
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """(..., input_size) -> (..., classes), natural logarithms of probabilities."""
         return super().forward(embedding).log_softmax(-1)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class RegressionHead(_Head):
@@ -221,7 +244,14 @@ class RegressionHead(_Head):
     torch.Size([2, 1, 1])
     """
 
-    def __init__(self, input_size, hidden_size=64, dropout=0.2, low=None, high=None):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int = 64,
+        dropout: float = 0.2,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> None:
         super().__init__(input_size, 1, hidden_size, dropout)
         if (low is None) != (high is None) or (low is not None and not low < high):
             raise SerError(
@@ -237,6 +267,9 @@ class RegressionHead(_Head):
         if self.low is None:
             return value
         return self.low + (self.high - self.low) * (1 + value.tanh()) / 2
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class MultiTaskHead(nn.Module):
@@ -254,10 +287,13 @@ class MultiTaskHead(nn.Module):
     {'emotion': (2, 1, 4), 'valence': (2, 1, 1)}
     """
 
-    def __init__(self, heads):
+    def __init__(self, heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.heads = nn.ModuleDict(heads)
 
     def forward(self, embedding: torch.Tensor) -> dict:
         """(..., input_size) -> what each head makes of it, by name."""
         return {name: head(embedding) for name, head in self.heads.items()}
+
+    if TYPE_CHECKING:
+        __call__ = forward

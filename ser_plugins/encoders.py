@@ -5,6 +5,8 @@ alone and in any padded batch gives the same values. There is no batch normalisa
 taken over the whole batch, padding and neighbours included, and could not be exact.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
@@ -69,7 +71,7 @@ class ConvFrontEnd(nn.Module):
     (torch.Size([2, 37, 1600]), tensor([37, 12]))
     """
 
-    def __init__(self, bins=400, preset="fast", deltas=False):
+    def __init__(self, bins: int = 400, preset: str = "fast", deltas: bool = False) -> None:
         super().__init__()
         if preset not in PRESETS:
             raise SerError(
@@ -88,7 +90,7 @@ class ConvFrontEnd(nn.Module):
         self.output_size = channels * bins
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Convolve frames (batch, time, bins).
 
         Returns
@@ -118,6 +120,9 @@ class ConvFrontEnd(nn.Module):
         for layer in self.layers:
             maps, counts = layer(maps, counts)
         return maps.permute(0, 2, 3, 1).flatten(2), counts  # (batch, time, bins * channels)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 def _with_deltas(frames, real):
@@ -192,7 +197,15 @@ class RecurrentStack(nn.Module):
     torch.Size([2, 76, 256])
     """
 
-    def __init__(self, input_size, hidden_size=128, layers=2, cell="gru", bidirectional=True, dropout=0.0):
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int = 128,
+        layers: int = 2,
+        cell: str = "gru",
+        bidirectional: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         if cell not in CELLS:
             raise SerError(
@@ -218,6 +231,9 @@ class RecurrentStack(nn.Module):
         for depth in range(len(self.forward_layers)):
             frames = run(depth, frames if depth == 0 else self.dropout(frames), mask, counts)
         return frames * mask[..., None]
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
     def _may_be_by_hand(self, frames):
         """Whether :mod:`ser_plugins.gru` has this case: the training of bidirectional GRUs on a CPU."""

@@ -25,7 +25,7 @@ class SerError(ValueError):
     got: front_end='fsat'; expected: one of fast, none; remedy: correct the YAML key
     """
 
-    def __init__(self, *, got: str, expected: str, remedy: str):
+    def __init__(self, *, got: str, expected: str, remedy: str) -> None:
         self.got, self.expected, self.remedy = got, expected, remedy
         super().__init__(visible(f"got: {got}; expected: {expected}; remedy: {remedy}", lines=True))
 

@@ -1,6 +1,8 @@
 """Waveform -> one vector per utterance: what classical systems put into a support vector machine."""
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -32,7 +34,7 @@ class MFCCStatistics(nn.Module):
     torch.Size([2, 120])
     """
 
-    def __init__(self, sample_rate=16000, coefficients=20):
+    def __init__(self, sample_rate: int = 16000, coefficients: int = 20) -> None:
         super().__init__()
         self.sample_rate = sample_rate
         self.settings = ("mfcc", sample_rate, coefficients)
@@ -46,6 +48,9 @@ class MFCCStatistics(nn.Module):
         first = torchaudio.functional.compute_deltas(frames)
         parts = torch.cat([frames, first, torchaudio.functional.compute_deltas(first)], dim=1)
         return torch.cat([parts.mean(2), parts.std(2, unbiased=False)], dim=1)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class OpenSmileFunctionals(nn.Module):
@@ -73,7 +78,7 @@ class OpenSmileFunctionals(nn.Module):
     torch.Size([2, 88])
     """
 
-    def __init__(self, feature_set="eGeMAPSv02", sample_rate=16000):
+    def __init__(self, feature_set: str = "eGeMAPSv02", sample_rate: int = 16000) -> None:
         super().__init__()
         try:
             import opensmile
@@ -104,6 +109,9 @@ class OpenSmileFunctionals(nn.Module):
         ]
         return torch.from_numpy(np.concatenate(vectors)).float()
 
+    if TYPE_CHECKING:
+        __call__ = forward
+
 
 class BandMeans(nn.Module):
     """Mean log power of mel bands over equal parts of a recording: how the spectrum moves from beginning to end.
@@ -128,7 +136,7 @@ class BandMeans(nn.Module):
     torch.Size([2, 200])
     """
 
-    def __init__(self, sample_rate=16000, bands=40, parts=5):
+    def __init__(self, sample_rate: int = 16000, bands: int = 40, parts: int = 5) -> None:
         super().__init__()
         self.sample_rate, self.parts = sample_rate, parts
         window = {"win_length": 40.0, "hop_length": 16.0, "n_fft": 2 ** math.ceil(math.log2(0.04 * sample_rate))}
@@ -139,6 +147,9 @@ class BandMeans(nn.Module):
         """(batch, samples), without padding -> (batch, bands * parts), the parts of a band side by side."""
         frames = self.spectrum(waves).transpose(1, 2)  # (batch, bands, time)
         return nn.functional.adaptive_avg_pool1d(frames, self.parts).flatten(1)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class JoinedFunctionals(nn.Module):
@@ -160,7 +171,7 @@ class JoinedFunctionals(nn.Module):
     torch.Size([1, 200])
     """
 
-    def __init__(self, kinds):
+    def __init__(self, kinds: Sequence[nn.Module]) -> None:
         super().__init__()
         self.kinds = nn.ModuleList(kinds)
         rates = sorted({kind.sample_rate for kind in kinds})
@@ -172,3 +183,6 @@ class JoinedFunctionals(nn.Module):
     def forward(self, waves: torch.Tensor) -> torch.Tensor:
         """(batch, samples), without padding -> (batch, functionals)."""
         return torch.cat([kind(waves) for kind in self.kinds], dim=1)
+
+    if TYPE_CHECKING:
+        __call__ = forward

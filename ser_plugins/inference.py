@@ -6,13 +6,15 @@ ser_plugins.errors.MissingPathError: got: no folder no/such/model; expected: a l
 (paths are never fetched), or hf:OWNER/NAME@COMMIT; remedy: check the path
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
 from ser_plugins.classifier import ClassifierHead, RegressionHead
 from ser_plugins.errors import SerError
-from ser_plugins.scales import scale_named
+from ser_plugins.scales import Scale, scale_named
 from ser_plugins.serving.loading import BOX, load_model
 from ser_plugins.serving.recordings import RecordingModel
 from ser_plugins.serving.windows import SentimentWindow, Window
@@ -25,6 +27,7 @@ __all__ = [
     "EmotionClassifier",
     "Prediction",
     "Sentiment",
+    "SentimentPrediction",
     "SentimentRegressor",
     "open_model",
 ]
@@ -48,7 +51,7 @@ class Classification(NamedTuple):
     probabilities: torch.Tensor
     score: torch.Tensor
     index: torch.Tensor
-    labels: list
+    labels: list[str | None]
 
 
 class Prediction(NamedTuple):
@@ -56,10 +59,10 @@ class Prediction(NamedTuple):
 
     label: str | None
     probability: float
-    probabilities: dict
+    probabilities: dict[str, float]
 
 
-class EmotionClassifier(RecordingModel):
+class EmotionClassifier(RecordingModel[Classification, Prediction, Window]):
     """A trained model that names the emotion of whole recordings.
 
     Arguments
@@ -101,13 +104,22 @@ class EmotionClassifier(RecordingModel):
 
     head, window = ClassifierHead, Window
 
-    def __init__(self, modules, labels, device="cpu", *, abstain_below=0.0, others=()):
+    def __init__(
+        self,
+        modules: torch.nn.ModuleDict,
+        labels: Sequence[str],
+        device: str | torch.device = "cpu",
+        *,
+        abstain_below: float = 0.0,
+        others: Sequence[torch.nn.ModuleDict] = (),
+    ) -> None:
         super().__init__(modules, device, others)
         if not 0 <= abstain_below <= 1:
             raise SerError(
                 got=f"abstain_below={abstain_below}", expected="a probability, 0 to 1", remedy="correct the option"
             )
-        self.labels, self.abstain_below = list(labels), abstain_below
+        self.labels: list[str] = list(labels)
+        self.abstain_below = abstain_below
 
     @staticmethod
     def _meaning(model):
@@ -126,21 +138,28 @@ class EmotionClassifier(RecordingModel):
 
 
 class Sentiment(NamedTuple):
-    """What :class:`SentimentRegressor` returns: of ``classify_*`` for every item, of ``predict_file`` for one.
+    """What ``classify_*`` of :class:`SentimentRegressor` return.
 
     Arguments
     ---------
-    score : torch.Tensor or float
+    score : torch.Tensor
         (batch,), on the scale that the model was trained on.
-    polarity : list or str
-        ``negative``, ``neutral`` or ``positive``, as the scale has it; None on a scale without polarity.
+    polarity : list
+        ``negative``, ``neutral`` or ``positive``, as the scale has it, one per item; None on a scale without polarity.
     """
 
-    score: torch.Tensor | float
-    polarity: list | str | None
+    score: torch.Tensor
+    polarity: list[str | None]
 
 
-class SentimentRegressor(RecordingModel):
+class SentimentPrediction(NamedTuple):
+    """What :meth:`SentimentRegressor.predict` returns: the same as plain Python values for one recording."""
+
+    score: float
+    polarity: str | None
+
+
+class SentimentRegressor(RecordingModel[Sentiment, SentimentPrediction, SentimentWindow]):
     """A trained model that rates whole recordings with a number.
 
     Arguments
@@ -177,9 +196,16 @@ class SentimentRegressor(RecordingModel):
 
     head, window = RegressionHead, SentimentWindow
 
-    def __init__(self, modules, scale, device="cpu", *, others=()):
+    def __init__(
+        self,
+        modules: torch.nn.ModuleDict,
+        scale: str,
+        device: str | torch.device = "cpu",
+        *,
+        others: Sequence[torch.nn.ModuleDict] = (),
+    ) -> None:
         super().__init__(modules, device, others)
-        self.scale = scale_named(scale)
+        self.scale: Scale = scale_named(scale)
 
     @staticmethod
     def _meaning(model):
@@ -189,11 +215,13 @@ class SentimentRegressor(RecordingModel):
         score = outputs.mean(dim=0).squeeze(-1)  # (batch,)
         return Sentiment(score, [self.scale.polarity(number) for number in score.tolist()])
 
-    def _predictions(self, result: Sentiment) -> list[Sentiment]:
-        return [Sentiment(*row) for row in zip(result.score.tolist(), result.polarity, strict=True)]
+    def _predictions(self, result: Sentiment) -> list[SentimentPrediction]:
+        return [SentimentPrediction(*row) for row in zip(result.score.tolist(), result.polarity, strict=True)]
 
 
-def open_model(source=None, device=None, **options) -> EmotionClassifier | SentimentRegressor:
+def open_model(
+    source: str | Path | None = None, device: str | torch.device | None = None, **options: Any
+) -> EmotionClassifier | SentimentRegressor:
     """Load a folder that ``ser export`` wrote, whichever kind of model it holds; see ``from_hparams``.
 
     Example

@@ -7,6 +7,9 @@ What SpeechBrain's recipes hand to a loss is taken as well: outputs of a head (b
 ``CategoricalEncoder`` (batch, 1), and relative lengths as ``length``, which say nothing of an utterance as a whole.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -56,17 +59,22 @@ class CrossEntropy(nn.Module):
     0.6931
     """
 
-    def __init__(self, label_smoothing=0.0, class_weights=None):
+    def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
         super().__init__()
         self.label_smoothing = label_smoothing
         self.class_weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float)
 
-    def forward(self, log_probs, targets, length=None):
+    def forward(
+        self, log_probs: torch.Tensor, targets: torch.Tensor, length: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Mean loss of log_probs (batch, classes) against targets (batch,)."""
         log_probs, targets = _of_classes(log_probs, targets)
         weight = None if self.class_weights is None else self.class_weights.to(log_probs.device)
         # log_softmax leaves log-probabilities as they are, so torch's own function serves.
         return F.cross_entropy(log_probs, targets, weight=weight, label_smoothing=self.label_smoothing)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class L1OnProbabilities(nn.Module):
@@ -80,10 +88,15 @@ class L1OnProbabilities(nn.Module):
     0.25
     """
 
-    def forward(self, log_probs, targets, length=None):
+    def forward(
+        self, log_probs: torch.Tensor, targets: torch.Tensor, length: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Mean loss of log_probs (batch, classes) against targets (batch,)."""
         log_probs, targets = _of_classes(log_probs, targets)
         return F.l1_loss(log_probs.exp(), F.one_hot(targets, log_probs.shape[-1]).to(log_probs.dtype))
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class Focal(nn.Module):
@@ -95,15 +108,20 @@ class Focal(nn.Module):
     0.1733
     """
 
-    def __init__(self, gamma=2.0):
+    def __init__(self, gamma: float = 2.0) -> None:
         super().__init__()
         self.gamma = gamma
 
-    def forward(self, log_probs, targets, length=None):
+    def forward(
+        self, log_probs: torch.Tensor, targets: torch.Tensor, length: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Mean loss of log_probs (batch, classes) against targets (batch,)."""
         log_probs, targets = _of_classes(log_probs, targets)
         log_p = log_probs.gather(1, targets[:, None]).squeeze(1)
         return (-((1 - log_p.exp()) ** self.gamma) * log_p).mean()
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class Concordance(nn.Module):
@@ -118,7 +136,9 @@ class Concordance(nn.Module):
     0.4286
     """
 
-    def forward(self, predictions, targets, length=None):
+    def forward(
+        self, predictions: torch.Tensor, targets: torch.Tensor, length: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """1 - CCC of predictions (batch,) against targets (batch,)."""
         predictions, targets = utterance_outputs(predictions), utterance_outputs(targets)
         if predictions.dim() != 1 or predictions.shape != targets.shape:
@@ -130,6 +150,9 @@ class Concordance(nn.Module):
         x, y = predictions - predictions.mean(), targets - targets.mean()
         spread = (x**2).mean() + (y**2).mean() + (predictions.mean() - targets.mean()) ** 2
         return 1 - 2 * (x * y).mean() / spread.clamp(min=1e-8)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class MultiTask(nn.Module):
@@ -152,7 +175,7 @@ class MultiTask(nn.Module):
     0.8931
     """
 
-    def __init__(self, losses, weights=None):
+    def __init__(self, losses: Mapping[str, nn.Module], weights: Mapping[str, float] | None = None) -> None:
         super().__init__()
         self.losses = nn.ModuleDict(losses)
         self.weights = dict(weights or {})
@@ -161,12 +184,20 @@ class MultiTask(nn.Module):
                 got=f"a weight of {', '.join(unknown)}", expected=f"of {', '.join(losses)}", remedy="mend the YAML"
             )
 
-    def forward(self, outputs, targets, length=None):
+    def forward(
+        self,
+        outputs: Mapping[str, torch.Tensor],
+        targets: Mapping[str, torch.Tensor],
+        length: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Weighted sum over the names; outputs and targets are dictionaries of what each loss takes."""
         return sum(
             self.weights.get(name, 1.0) * _mean_of_known(loss, outputs[name], targets[name])
             for name, loss in self.losses.items()
         )
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 def _mean_of_known(loss, outputs, targets):

@@ -10,6 +10,8 @@ where N_ij counts the rounds in which i sees j (equations 5 to 8 there), so that
 A frame sees itself only when it sees no other. Time and memory grow linearly with the number of frames.
 """
 
+from typing import TYPE_CHECKING, Literal, overload
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -53,7 +55,15 @@ class LSHSelfAttention(nn.Module):
     (torch.Size([2, 76, 256]), torch.Size([2, 8, 76, 76]))
     """
 
-    def __init__(self, size=256, heads=8, dropout=0.2, bucket_size=64, rounds=2, max_buckets=256):
+    def __init__(
+        self,
+        size: int = 256,
+        heads: int = 8,
+        dropout: float = 0.2,
+        bucket_size: int = 64,
+        rounds: int = 2,
+        max_buckets: int = 256,
+    ) -> None:
         super().__init__()
         # Bounds: what a model's YAML asks for must not take the machine's memory.
         fits = 0 < bucket_size <= MAX_BUCKET and 0 < rounds <= MAX_ROUNDS and max_buckets > 0 == max_buckets % 2
@@ -68,6 +78,16 @@ class LSHSelfAttention(nn.Module):
         self.project_in = nn.Linear(size, 2 * size)  # W^QK and W^V side by side
         self.project_out = nn.Linear(size, size)  # W^O
         self.register_buffer("rotations", torch.randn(rounds, size // heads, max_buckets // 2))
+
+    @overload
+    def forward(
+        self, frames: torch.Tensor, lengths: torch.Tensor | None = None, return_weights: Literal[False] = False
+    ) -> torch.Tensor: ...
+
+    @overload
+    def forward(
+        self, frames: torch.Tensor, lengths: torch.Tensor | None = None, *, return_weights: Literal[True]
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None, return_weights: bool = False):
         """Attend within frames (batch, time, size).
@@ -97,6 +117,9 @@ class LSHSelfAttention(nn.Module):
         mixed = mixed.flatten(3, 4).take_along_dim(rank[..., None], 3).sum(2)  # (batch, heads, time, size / heads)
         mixed = (self.project_out(mixed.transpose(1, 2).flatten(2)) * mask[..., None])[:, :time]
         return (mixed, self._dense(weights, order)[..., :time, :time]) if return_weights else mixed
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
     def _buckets(self, shared, counts, mask):
         """The bucket of every frame in every round, (batch, heads, rounds, time); padding has one of its own."""

@@ -1,5 +1,7 @@
 """Frames -> one vector per utterance, over real frames only."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
@@ -16,14 +18,17 @@ class MeanPooling(nn.Module):
     torch.Size([2, 256])
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int) -> None:
         super().__init__()
         self.output_size = size
 
-    def forward(self, frames, lengths=None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Pool frames (batch, time, size)."""
         counts = frame_counts(lengths, frames)
         return (frames * frame_mask(counts, frames.shape[1])[..., None]).sum(1) / counts[:, None]
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class StatsPooling(nn.Module):
@@ -37,18 +42,21 @@ class StatsPooling(nn.Module):
     torch.Size([2, 512])
     """
 
-    def __init__(self, size, floor=1e-8):
+    def __init__(self, size: int, floor: float = 1e-8) -> None:
         super().__init__()
         self.output_size, self.floor = 2 * size, floor
         self.mean = MeanPooling(size)
 
-    def forward(self, frames, lengths=None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Pool frames (batch, time, size)."""
         counts = frame_counts(lengths, frames)
         mean = self.mean(frames, counts)
         variance = self.mean((frames - mean[:, None]).square(), counts)
         # The floor keeps the gradient of the root finite where a feature does not vary.
         return torch.cat([mean, (variance + self.floor).sqrt()], dim=1)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class AttentivePooling(nn.Module):
@@ -63,7 +71,7 @@ class AttentivePooling(nn.Module):
     torch.Size([2, 512])
     """
 
-    def __init__(self, size, attention_channels=64):
+    def __init__(self, size: int, attention_channels: int = 64) -> None:
         # Imported only here: models with another pooling load without the seconds that SpeechBrain's import takes.
         from speechbrain.lobes.models.ECAPA_TDNN import AttentiveStatisticsPooling
 
@@ -71,12 +79,15 @@ class AttentivePooling(nn.Module):
         self.output_size = 2 * size
         self.pool = AttentiveStatisticsPooling(size, attention_channels=attention_channels)
 
-    def forward(self, frames, lengths=None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Pool frames (batch, time, size)."""
         counts = frame_counts(lengths, frames)
         # Half a frame less: SpeechBrain rounds the fraction up, and a float error must not add a frame.
         relative = (counts - 0.5) / frames.shape[1]
         return self.pool(frames.transpose(1, 2), relative).squeeze(2)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 class WeightedPooling(nn.Module):
@@ -91,18 +102,21 @@ class WeightedPooling(nn.Module):
     torch.Size([2, 512])
     """
 
-    def __init__(self, size, floor=1e-6):
+    def __init__(self, size: int, floor: float = 1e-6) -> None:
         super().__init__()
         self.output_size, self.floor = 2 * size, floor
         self.score = nn.Linear(size, 1)
 
-    def forward(self, frames, lengths=None):
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Pool frames (batch, time, size)."""
         real = frame_mask(frame_counts(lengths, frames), frames.shape[1])[..., None]
         weights = self.score(frames).masked_fill(~real, float("-inf")).softmax(1)  # (batch, time, 1)
         mean = (frames * weights).sum(1)
         variance = ((frames - mean[:, None]).square() * weights).sum(1)
         return torch.cat([mean, (variance + self.floor).sqrt()], dim=1)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 POOLINGS = {"mean": MeanPooling, "stats": StatsPooling, "attentive": AttentivePooling, "weighted": WeightedPooling}

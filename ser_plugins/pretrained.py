@@ -7,6 +7,7 @@ pretrained model stay off, also while it is trained: what an utterance gives dep
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
@@ -59,7 +60,9 @@ class SelfSupervisedFrontEnd(nn.Module):
 hf:OWNER/NAME; remedy: check the path
     """
 
-    def __init__(self, source, freeze=True, lora_rank=0, layer="mean", sample_rate=16000):
+    def __init__(
+        self, source: str, freeze: bool = True, lora_rank: int = 0, layer: int | str = "mean", sample_rate: int = 16000
+    ) -> None:
         super().__init__()
         if not str(source).startswith(HUB) and not Path(source).is_dir():
             raise MissingPathError(
@@ -121,6 +124,9 @@ hf:OWNER/NAME; remedy: check the path
             )
         items = [self._frames(wav[None, :count]) for wav, count in zip(wavs, samples, strict=True)]
         return nn.utils.rnn.pad_sequence(items, batch_first=True)
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
     def _frames(self, wav):
         states = self.pretrained(wav)[:, 0]  # (layers, time, bins)

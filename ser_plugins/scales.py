@@ -28,7 +28,7 @@ class Scale:
 
     low: float | None = None
     high: float | None = None
-    neutral: tuple | None = None
+    neutral: tuple[float, float] | None = None
 
     def polarity(self, number: float) -> str | None:
         """``negative``, ``neutral``, ``positive``; None on a scale without polarity.
@@ -56,7 +56,7 @@ SCALES = {
 }
 
 
-def scale_named(name) -> Scale:
+def scale_named(name: str) -> Scale:
     """One of ``SCALES``.
 
     Example

@@ -26,7 +26,7 @@ class OneCycle:
     [4e-05, 0.001, 0.0005, 0.0]
     """
 
-    def __init__(self, peak, warm_up=0.25, start=0.04, end=0.0001):
+    def __init__(self, peak: float, warm_up: float = 0.25, start: float = 0.04, end: float = 0.0001) -> None:
         if not (peak > 0 and 0 < warm_up < 1):
             raise SerError(
                 got=f"peak {peak}, warm_up {warm_up}",

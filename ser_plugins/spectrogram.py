@@ -10,6 +10,8 @@ where they are asked for, sum the power under triangles that are equally wide on
 """
 
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -53,14 +55,14 @@ class LogPowerSpectrogram(nn.Module):
 
     def __init__(
         self,
-        sample_rate=16000,
-        win_length=40.0,
-        hop_length=10.0,
-        n_fft=1600,
-        max_frequency=4000.0,
-        floor=1e-10,
-        mel_bands=0,
-    ):
+        sample_rate: int = 16000,
+        win_length: float = 40.0,
+        hop_length: float = 10.0,
+        n_fft: int = 1600,
+        max_frequency: float = 4000.0,
+        floor: float = 1e-10,
+        mel_bands: int = 0,
+    ) -> None:
         super().__init__()
         self.sample_rate = sample_rate
         self.window_samples = round(sample_rate * win_length / 1000)
@@ -119,6 +121,9 @@ class LogPowerSpectrogram(nn.Module):
             power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)  # (batch, time, bins)
             frames = self.logarithm(power).contiguous()
         return remember_wave(frames, (wavs.shape[1], self.hop))
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
     def logarithm(self, power: torch.Tensor) -> torch.Tensor:
         """Power of the bins (batch, time, linear bins) -> frames (batch, time, bins)."""
@@ -179,7 +184,7 @@ class ZNorm(nn.Module):
 
     MODES = ("bin", "scalar", "utterance", "utterance_mean", "speaker")
 
-    def __init__(self, bins=400, mode="bin", floor=1e-5):
+    def __init__(self, bins: int = 400, mode: str = "bin", floor: float = 1e-5) -> None:
         super().__init__()
         if mode not in self.MODES:
             raise SerError(
@@ -193,7 +198,7 @@ class ZNorm(nn.Module):
         self.register_load_state_dict_post_hook(_look_at_count)
 
     @torch.no_grad()
-    def fit(self, batches):
+    def fit(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor | None]]) -> "ZNorm":
         """Take the statistics of an iterable of (frames, lengths), in one pass.
 
         In a SpeechBrain recipe, before ``brain.fit``, with a loader of the training set::
@@ -244,6 +249,9 @@ class ZNorm(nn.Module):
             std = (((frames - mean) * mask).square().sum(1, keepdim=True) / counts[:, None, None]).sqrt()
         normed = (frames - mean).div_(std.clamp(min=self.floor)).mul_(mask)
         return remember_wave(normed, getattr(frames, "wave_grid", None))
+
+    if TYPE_CHECKING:
+        __call__ = forward
 
 
 def _look_at_count(norm, incompatible_keys):

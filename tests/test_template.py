@@ -1,4 +1,4 @@
-"""README's block in a recipe as SpeechBrain has them: a Brain of its templates/speaker_id, and nothing of ours around."""
+"""README's block in a recipe as SpeechBrain has them: a Brain of its templates, and nothing of ours around it."""
 
 import json
 import re

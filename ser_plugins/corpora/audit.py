@@ -50,9 +50,9 @@ class Audit:
     """
 
     line: str
-    counts: dict
-    disjoint: tuple
-    shared: tuple
+    counts: dict[str, int]
+    disjoint: tuple[str, ...]
+    shared: tuple[str, ...]
     audio_compared: bool
 
 

@@ -1,12 +1,14 @@
 """Is a recording fit for a model? What can be measured about it, what is out of the ordinary, and what to do then."""
 
 import math
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ser_plugins.audio import read_blocks
+from ser_plugins.serving.recordings import RecordingModel
 from ser_plugins.serving.windows import open_recording
 
 FRAME = 0.02  # s
@@ -72,10 +74,10 @@ class Check(NamedTuple):
     silence: float
     bandwidth: float
     distance: float | None
-    findings: list
+    findings: list[Finding]
 
 
-def check_recording(path, model=None) -> Check:
+def check_recording(path: str | Path, model: RecordingModel[Any, Any, Any] | None = None) -> Check:
     """Measure a recording of any length in bounded memory, and say what a model will find strange about it.
 
     Arguments

@@ -5,7 +5,7 @@ NAACL 2019); a gradient says which small changes of the input would change the a
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch
 from ser_plugins.errors import SerError
 from ser_plugins.files import atomic_path
 from ser_plugins.serving.arrays import check_finite
+from ser_plugins.serving.recordings import RecordingModel
 from ser_plugins.serving.windows import open_recording
 
 LONGEST = 60  # s: attention is (heads, time, time), and training utterances are a few seconds long
@@ -53,14 +54,14 @@ class Explanation(NamedTuple):
         """(time, bins), the magnitude of the gradient (Simonyan, Vedaldi & Zisserman, ICLR workshop 2014)."""
         return np.abs(self.gradient)
 
-    def save(self, path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write every array to an ``.npz``, whole or not at all."""
         arrays = {name: value for name, value in self._asdict().items() if value is not None}
         with atomic_path(path) as temporary:
             np.savez_compressed(temporary, **arrays, saliency=self.saliency)
 
 
-def explain_file(model, path) -> Explanation:
+def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Explanation:
     """Explain what a model says of one recording.
 
     Arguments

@@ -7,6 +7,7 @@ the card says what was measured. The folder is built beside its target, loaded o
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.tasks import tasks_of
@@ -20,7 +21,14 @@ from ser_plugins.serving.training_yaml import described
 from ser_plugins.serving.writing import checkpoint_weights, seal, write_model
 
 
-def export_model(source, folder, overwrite=False, *, half=False, measured_by=None) -> dict:
+def export_model(
+    source: str | Path,
+    folder: str | Path,
+    overwrite: bool = False,
+    *,
+    half: bool = False,
+    measured_by: str | Path | None = None,
+) -> dict[str, Any]:
     """Write a relocatable model folder.
 
     Arguments
@@ -65,7 +73,14 @@ the path
     return facts
 
 
-def export_ensemble(source, folder, overwrite=False, *, half=False, measured_by=None) -> dict:
+def export_ensemble(
+    source: str | Path,
+    folder: str | Path,
+    overwrite: bool = False,
+    *,
+    half: bool = False,
+    measured_by: str | Path | None = None,
+) -> dict[str, Any]:
     """Write every fold and seed of a run as one model, whose output is the mean of theirs; see :func:`export_model`.
 
     ``folder`` holds a member per fold and seed, each a model of its own, and ``model.json`` with their hashes. What the

@@ -10,7 +10,7 @@ for.
 import hashlib
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -52,14 +52,14 @@ class Model(NamedTuple):
     """
 
     modules: nn.ModuleDict
-    labels: tuple
+    labels: tuple[str, ...]
     scale: str | None
-    card: dict
+    card: dict[str, Any]
     text: str
-    others: tuple = ()
+    others: tuple[nn.ModuleDict, ...] = ()
 
 
-def load_model(folder=None) -> Model:
+def load_model(folder: str | Path | None = None) -> Model:
     """Load a folder that ``ser export`` wrote; by default the model in the box.
 
     No random number is drawn and no file outside the folder is opened. Nothing is fetched, unless ``folder`` is

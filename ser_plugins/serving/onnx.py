@@ -16,6 +16,8 @@ import io
 import json
 import math
 import warnings
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +36,7 @@ TOLERANCE = 1e-4  # of a probability or score, between torch and onnxruntime
 RECURRENT = ("GRU", "LSTM", "RNN")
 
 
-def export_onnx(source, path, *, int8=False) -> dict:
+def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> dict[str, Any]:
     """Write a model as an ONNX file, once onnxruntime has given what torch gives.
 
     Arguments

@@ -1,9 +1,11 @@
 """What the faces of a trained model share: recordings in, checked, through the modules, each as if it were alone."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
+import numpy as np
 import torch
 
 from ser_plugins.errors import AudioError, SerError
@@ -13,10 +15,16 @@ from ser_plugins.serving.stream import Stream
 from ser_plugins.serving.windows import batched, check_rate, cut_windows, open_recording, resampled
 from ser_plugins.sound.usable import SILENCE, check_length, check_usable, peak
 
+Sound = str | Path | np.ndarray | torch.Tensor  # a file, or samples in memory
+Result = TypeVar("Result")  # of `classify_batch` and `classify_file`
+Outcome = TypeVar("Outcome")  # of `predict`, for one recording
+Piece = TypeVar("Piece")  # of `classify_windows` and streams, for one window
+Own = TypeVar("Own", bound="RecordingModel[Any, Any, Any]")  # the class that a method is called on
+
 LONGEST = 600  # s of one recording: a whole one is held in memory, and none that a model was trained on is near that
 
 
-class RecordingModel:
+class RecordingModel(Generic[Result, Outcome, Piece]):
     """A trained model that judges whole recordings; its subclasses say what the outputs mean.
 
     It keeps nothing between calls, so threads may share one. A subclass has ``head``, the class of the module
@@ -43,6 +51,8 @@ class RecordingModel:
     """
 
     card = ""
+    head: ClassVar[type[torch.nn.Module]]
+    window: ClassVar[type[Any]]
 
     def __init__(self, modules, device="cpu", others=()):
         self.members = [member.eval().requires_grad_(False).to(device) for member in (modules, *others)]
@@ -52,7 +62,9 @@ class RecordingModel:
         self.min_samples = max(_min_samples(member) for member in self.members)
 
     @classmethod
-    def from_hparams(cls, source=None, device=None, **options):
+    def from_hparams(
+        cls: type[Own], source: str | Path | None = None, device: str | torch.device | None = None, **options: Any
+    ) -> Own:
         """Load a folder that ``ser export`` wrote; the caller's random state stays as it is.
 
         Arguments
@@ -85,12 +97,20 @@ class RecordingModel:
         return isinstance(model.modules["classifier"], cls.head)
 
     @classmethod
-    def of(cls, model: Model, device=None, **options):
+    def of(cls: type[Own], model: Model, device: str | torch.device | None = None, **options: Any) -> Own:
         """Take a loaded model."""
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         face = cls(model.modules, cls._meaning(model), device, others=model.others, **options)
         face.card = model.text
         return face
+
+    @overload
+    def predict(self, sounds: Sound, sample_rate: int | None = None, *, batch_size: int = 8) -> Outcome: ...
+
+    @overload
+    def predict(
+        self, sounds: Sequence[Sound], sample_rate: int | None = None, *, batch_size: int = 8
+    ) -> list[Outcome]: ...
 
     def predict(self, sounds, sample_rate=None, *, batch_size=8):
         """Judge files, or sound in memory, which is resampled and mixed down as files are.
@@ -120,7 +140,7 @@ class RecordingModel:
             found += self._judge([self._wave(sound, sample_rate) for sound in batch])
         return found if several else found[0]
 
-    def stream(self, sample_rate, *, window=3.0, hop=1.0) -> Stream:
+    def stream(self, sample_rate: int, *, window: float = 3.0, hop: float = 1.0) -> Stream[Piece]:
         """Judge sound as it comes, window after window; see :class:`~ser_plugins.serving.stream.Stream`.
 
         Arguments
@@ -132,7 +152,9 @@ class RecordingModel:
         """
         return Stream(self, sample_rate, window, hop)
 
-    def classify_batch(self, wavs, wav_lens=None):
+    def classify_batch(
+        self, wavs: torch.Tensor | np.ndarray, wav_lens: torch.Tensor | Sequence[float] | None = None
+    ) -> Result:
         """Judge waveforms at ``sample_rate``; each as if it were alone.
 
         Arguments
@@ -162,7 +184,7 @@ class RecordingModel:
         check_finite(outputs, "the output of the model")
         return self._result(outputs)  # of (members, batch, classes or 1)
 
-    def classify_file(self, path):
+    def classify_file(self, path: str | Path) -> Result:
         """Judge one audio file of any rate and number of channels; a batch of one.
 
         The file is one utterance to the model, so memory grows with its length, by a few MB per second of audio. Beyond
@@ -176,11 +198,13 @@ class RecordingModel:
         """
         return self.classify_batch(self._load(path)[None])
 
-    def predict_file(self, path):
+    def predict_file(self, path: str | Path) -> Outcome:
         """Judge one audio file; the outcome as plain Python values."""
         return self._predictions(self.classify_file(path))[0]
 
-    def classify_windows(self, path, *, window=3.0, hop=1.0, batch_size=8) -> Iterator:
+    def classify_windows(
+        self, path: str | Path, *, window: float = 3.0, hop: float = 1.0, batch_size: int = 8
+    ) -> Iterator[Piece]:
         """Judge a recording of any length, window after window; each as if it were a file of its own.
 
         The file is read as the windows are asked for: time is linear in its length, and memory is that of
@@ -212,7 +236,7 @@ class RecordingModel:
         cuts = cut_windows(open_recording(path, self.sample_rate), self.sample_rate, window, hop, self.min_samples)
         return self._judge_batches(batched(cuts, batch_size), str(path))
 
-    def check_windows(self, window, hop, batch_size=1) -> None:
+    def check_windows(self, window: float, hop: float, batch_size: int = 1) -> None:
         """Raise :class:`SerError` for a window (s) too short for the model, or a hop (s) or batch that is none."""
         least, hop_samples = self.min_samples / self.sample_rate, hop * self.sample_rate
         if not (least <= window < math.inf and 1 <= hop_samples < math.inf and batch_size >= 1):
@@ -226,7 +250,7 @@ class RecordingModel:
         for batch in batches:
             yield from self.judge_cuts(batch, name)
 
-    def judge_cuts(self, cuts, name: str) -> Iterator:
+    def judge_cuts(self, cuts: list[tuple[int, torch.Tensor]], name: str) -> Iterator[Piece]:
         """Windows with their outcome, for a list of (first sample, wave) pairs of the recording ``name``."""
         for _, wave in cuts:
             check_length(len(wave), self.min_samples, self.sample_rate, name)

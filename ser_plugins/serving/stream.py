@@ -1,12 +1,19 @@
 """Sound that arrives piece by piece, judged as it comes."""
 
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+
 from ser_plugins.errors import SerError
 from ser_plugins.serving.arrays import channels_last
 from ser_plugins.serving.windows import Resampler, WindowCutter, check_rate
 from ser_plugins.sound.usable import Downmix
 
+Piece = TypeVar("Piece")  # what the model gives for one window
 
-class Stream:
+
+class Stream(Generic[Piece]):
     """Takes pieces of a recording and gives the windows that each of them completes; made by ``model.stream``.
 
     However long the recording, it holds a window and a piece. A stream belongs to one recording and one thread; several
@@ -39,17 +46,17 @@ class Stream:
     [(1.0, 2.0)]
     """
 
-    def __init__(self, model, sample_rate, window=3.0, hop=1.0):
+    def __init__(self, model: Any, sample_rate: int, window: float = 3.0, hop: float = 1.0) -> None:
         model.check_windows(window, hop)
         check_rate(sample_rate, model.sample_rate, "stream")
         self.model = model
         self.resampler = Resampler(sample_rate, model.sample_rate)
         self.cutter = WindowCutter(model.sample_rate, window, hop, model.min_samples)
-        self.latency = window + self.resampler.delay
+        self.latency: float = window + self.resampler.delay
         self.downmix = Downmix("stream", sample_rate)
         self.closed = False
 
-    def feed(self, piece) -> list:
+    def feed(self, piece: np.ndarray | torch.Tensor) -> list[Piece]:
         """Judge the windows that end within ``piece``: an array or tensor (samples,) or (channels, samples).
 
         Returns
@@ -66,7 +73,7 @@ class Stream:
         wave = self.downmix.average(channels_last(piece, "piece"))
         return self._judge(self.cutter.feed(self.resampler.feed(wave)))
 
-    def close(self) -> list:
+    def close(self) -> list[Piece]:
         """End the recording: what resampling has held back, and the shorter window at the end, if there is one.
 
         Raises

@@ -8,11 +8,13 @@ rest too short to be judged.
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby, pairwise
+from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple, overload
 
 from ser_plugins.errors import SerError
-from ser_plugins.serving.windows import Window
+from ser_plugins.serving.recordings import RecordingModel
+from ser_plugins.serving.windows import SentimentWindow, Window
 
 
 class Segment(NamedTuple):
@@ -58,17 +60,51 @@ class Timeline(NamedTuple):
 
     Arguments
     ---------
-    cells : list of Window or SentimentWindow
+    cells : list of Window
         One per window, smoothed; ``start`` and ``end`` are those of the cell.
-    segments : list of Segment or SentimentSegment
+    segments : list of Segment
         They tile the recording.
     """
 
-    cells: list
-    segments: list
+    cells: list[Window]
+    segments: list[Segment]
 
 
-def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None) -> Timeline:
+class SentimentTimeline(NamedTuple):
+    """The same for a model of sentiment."""
+
+    cells: list[SentimentWindow]
+    segments: list[SentimentSegment]
+
+
+Spans = list[tuple[float, float]]  # (start, end) in s
+
+
+@overload
+def timeline(
+    model: RecordingModel[Any, Any, Window],
+    path: str | Path,
+    *,
+    window: float = 3.0,
+    hop: float = 1.0,
+    smooth: int = 3,
+    speech: Spans | None = None,
+) -> Timeline: ...
+
+
+@overload
+def timeline(
+    model: RecordingModel[Any, Any, SentimentWindow],
+    path: str | Path,
+    *,
+    window: float = 3.0,
+    hop: float = 1.0,
+    smooth: int = 3,
+    speech: Spans | None = None,
+) -> SentimentTimeline: ...
+
+
+def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None):
     """Follow the emotion, or the sentiment, in a recording of any length.
 
     The audio is read window by window and never held as a whole; what is kept is a row of numbers per hop.
@@ -118,7 +154,8 @@ def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None) -> Time
         )
     windows = model.classify_windows(path, window=window, hop=hop)
     cells = list(as_cells(smoothed(windows, smooth, model)))
-    return Timeline(cells, segments(cells if speech is None else within(cells, speech)))
+    kind = Timeline if model.window is Window else SentimentTimeline
+    return kind(cells, segments(cells if speech is None else within(cells, speech)))
 
 
 def smoothed(windows: Iterable, size: int, model=None) -> Iterator:

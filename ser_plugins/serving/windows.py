@@ -33,7 +33,7 @@ class Window(NamedTuple):
     end: float
     label: str | None
     probability: float | None
-    probabilities: dict | None
+    probabilities: dict[str, float] | None
 
 
 class SentimentWindow(NamedTuple):
