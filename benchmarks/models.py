@@ -93,22 +93,18 @@ def wav2vec2():
 def write_model(folder) -> Path:
     """Write a folder that ``EmotionClassifier.from_hparams`` loads: bigru_mha with random weights."""
     from ser_plugins.files import sha256_of, write_json, write_text
+    from ser_plugins.serving.description import WITH_WEIGHTS, Description, write_description
     from ser_plugins.serving.facts import FORMAT
+    from ser_plugins.serving.labels import write_labels
     from ser_plugins.serving.weights import as_safetensors
 
-    rooms = ("spectrogram.LogPowerSpectrogram", "spectrogram.ZNorm", "classifier.UtteranceEncoder")
     modules = our_modules("fast")
-    lines = [f"{name}: !new:ser_plugins.{room}" for name, room in zip(modules, rooms, strict=False)]
-    lines += [
-        "classifier: !new:ser_plugins.classifier.ClassifierHead",
-        "    input_size: 256",
-        f"    classes: {CLASSES}",
-    ]
-    write_text(folder / "hyperparams.yaml", "\n".join(lines) + "\n")
-    for name in ("mean_var_norm", "embedding_model", "classifier"):
+    arguments = {"classifier": {"input_size": "256", "classes": str(CLASSES)}}
+    description = Description({name: (type(each), arguments.get(name, {})) for name, each in modules.items()})
+    write_text(folder / "hyperparams.yaml", write_description(description))
+    for name in WITH_WEIGHTS:
         (folder / f"{name}.safetensors").write_bytes(as_safetensors(modules[name].state_dict()))
-    labels = "".join(f"'class {index}' => {index}\n" for index in range(CLASSES))
-    write_text(folder / "label_encoder.ckpt", labels + "================\n'starting_index' => 0\n")
+    write_text(folder / "label_encoder.ckpt", write_labels([f"class {index}" for index in range(CLASSES)]))
     hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
     write_json(folder / "model.json", {"format": FORMAT, "schema": 1, "files": hashes})
     return folder

@@ -158,7 +158,7 @@ def half_open(port):
     def hold(count, start_at, end):
         found, connections = [], {}
         while time.monotonic() < end:
-            while len(connections) < count and time.monotonic() < end:
+            for _ in range(min(50, count - len(connections))):
                 try:
                     connection = socket.create_connection((HOST, port), timeout=5)
                     connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
@@ -177,7 +177,7 @@ def half_open(port):
                 found.append((status, begin - start_at, time.monotonic() - begin))
                 connection.close()
                 del connections[connection]
-            time.sleep(0.05)
+            time.sleep(0.02)
         for connection in connections:
             connection.close()
         return found
@@ -212,8 +212,8 @@ def costly_decoding(port):
 
 
 def slow_bodies(port):
-    """16 MB are announced, 4 come at once, and then a few bytes each second."""
-    first = bytes(4 * 2**20)
+    """16 MB are announced, 2 come at once, and then a few bytes each second."""
+    first = bytes(2 * 2**20)
 
     def client(number, end):
         with socket.create_connection((HOST, port), timeout=60) as connection:

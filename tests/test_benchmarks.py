@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.inference import EmotionClassifier
 from ser_plugins.machine import peak_memory
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -18,7 +19,7 @@ sys.path.insert(0, str(BENCHMARKS))  # as `python benchmarks/render.py` has it
 import harness  # noqa: E402
 import render  # noqa: E402
 
-SCRIPTS = ("features", "inference", "training", "gpu", "long_audio", "attention", "service")
+SCRIPTS = ("features", "inference", "training", "gpu", "long_audio", "attention", "service", "service_abuse")
 
 
 def run(script, output, *options):
@@ -225,6 +226,21 @@ def test_the_service_loses_and_mixes_up_nothing(tmp_path):
     alone, together = rows(content, "service")
     assert (alone["clients at once"], together["clients at once"]) == (1, 64)
     assert 0 < together["p50 / ms"] <= together["p95 / ms"] <= together["p99 / ms"]
+
+
+@pytest.mark.slow
+def test_the_service_refuses_abusers_and_answers_others(tmp_path):
+    content, _ = run("service_abuse", tmp_path / "results")
+    check(content, "service_abuse")
+    for row in rows(content, "service_abuse"):
+        assert row["others: requests"] > row["others: refused"] == 0
+
+
+def test_a_model_of_random_weights_loads(tmp_path):
+    import models
+
+    model = EmotionClassifier.from_hparams(models.write_model(tmp_path), device="cpu")
+    assert len(model.labels) == models.CLASSES
 
 
 def test_a_reply_of_another_request_ends_the_load_test():

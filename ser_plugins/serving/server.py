@@ -20,6 +20,7 @@ from ser_plugins.machine import open_files
 
 HEADER_SECONDS = 5.0  # for the headers of a request, from the connection or from the reply before
 LEAVING_SECONDS = 30.0  # to take what has been sent, once a connection is to be closed
+READ_BYTES = 2**16  # at once from a connection: a hundred that send much leave time for one that asks
 RESERVED_FILES = 64  # beyond connections: what the process has open besides
 SAME_LINE_SECONDS = 60.0  # between two lines of one kind in the log
 LOGGERS = ("asyncio", "uvicorn.error")
@@ -99,6 +100,8 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport):
         """Admit it, or refuse it or another one."""
         super().connection_made(transport)
+        if hasattr(transport, "max_size"):  # asyncio's, but on Windows
+            transport.max_size = READ_BYTES
         self.bound.admit(self)
         self._settle()
 

@@ -90,10 +90,13 @@ def examine_ogg(file, start: int, end: int) -> Layout:
         position = page.end
     if not damage and links and not _ends_there(links[-1]):
         damage = "the last Ogg page lacks the mark of the end"
+    links = [link for link in links if link.last]  # without one whose first page is wrong
+    if not links:
+        return Layout((Stream(),), damage)
     borders = [*(link.start for link in links[1:]), position]
     whole = not damage and len(links) == 1 and start == 0 and links[0].complete
     streams = [Stream()] if whole else [_stream(file, *pair) for pair in zip(links, borders, strict=True)]
-    return Layout(tuple(streams) or (Stream(),), damage)
+    return Layout(tuple(streams), damage)
 
 
 def _stream(file, link, end) -> Stream:
