@@ -135,3 +135,10 @@ def resealed(model):
     card["files"] = {name: hashlib.sha256((model / name).read_bytes()).hexdigest() for name in card["files"]}
     path.write_text(json.dumps(card))
     return model
+
+
+def change(path, old, new):
+    """Replace a text in a file that has it."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import link
-from fake_run import CLASSES, FOLDS, random_modules, resealed, tone, write_fold, write_run, write_wav
+from fake_run import CLASSES, FOLDS, change, random_modules, resealed, tone, write_fold, write_run, write_wav
 from safetensors.torch import load_file, save_file
 from speechbrain.inference.classifiers import EncoderClassifier
 from torch import nn
@@ -61,12 +61,6 @@ def probabilities(folder):
 
 def in_plain_speechbrain(folder, savedir):
     return EncoderClassifier.from_hparams(source=str(folder), savedir=savedir, run_opts={"device": "cpu"})
-
-
-def change(path, old, new):
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 # What an export is

@@ -8,6 +8,7 @@ from typer import Argument, Exit, Option
 
 from ser_plugins.cli import app, complain
 from ser_plugins.cli.output import show, write
+from ser_plugins.errors import SerError
 from ser_plugins.plain import terminal, visible
 
 
@@ -50,13 +51,18 @@ def export(
 def list_models(
     folders: Annotated[list[Path] | None, Argument(help="Models, or folders with models one level down.")] = None,
     form: Annotated[Literal["table", "json"], Option("--format", help="How to print.")] = "table",
+    strict: Annotated[bool, Option("--strict", help="Say whether plain SpeechBrain may load each folder.")] = False,
 ):
     """List the model in the box and those in folders, with what was measured of each.
 
-    The exit code is 1 when one does not pass the checks of loading.
+    The exit code is 1 when one does not pass the checks of loading. Plain SpeechBrain runs what a folder's YAML, its
+    pickles and its Python files say: --strict passes only an export to the letter, with nothing beside it.
 
     Example: [cyan]ser models models/[/cyan]
     """
+    if strict:
+        _judge_strictly(folders or ())
+        return
     from ser_plugins.serving.formats import as_json
     from ser_plugins.serving.overview import overview
 
@@ -70,6 +76,22 @@ def list_models(
         if "error" in row:
             complain(f"{row['model']}: {row['error']}")
     if len(good) < len(rows):
+        raise Exit(1)
+
+
+def _judge_strictly(folders):
+    from ser_plugins.serving.overview import models_in
+    from ser_plugins.serving.strict import refuse_harmful
+
+    refused = 0
+    for path in (path for folder in folders for path in models_in(folder)):
+        try:
+            refuse_harmful(path)
+            write([f"{path}: harmless, also in plain SpeechBrain\n"])
+        except SerError as error:
+            complain(f"{path}: {error}")
+            refused += 1
+    if refused:
         raise Exit(1)
 
 

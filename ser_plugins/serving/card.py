@@ -190,7 +190,9 @@ model = {face}.from_hparams("PATH/OF/THIS/FOLDER")
 {values} = model.predict_file("speech.wav")
 ```
 
-With plain SpeechBrain (ser_plugins installed beside it; gives {plainly}, for recordings at {rate} Hz):
+With plain SpeechBrain (ser_plugins installed beside it; gives {plainly}, for recordings at {rate} Hz).
+Plain SpeechBrain runs what a folder's YAML says: load only folders there that you trust or that
+`ser models --strict FOLDER` has called harmless.
 
 ```python
 from speechbrain.inference.classifiers import EncoderClassifier

@@ -32,17 +32,18 @@ def overview(folders: Iterable = ()) -> Iterator[dict]:
     """
     yield _row("box", BOX)
     for folder in map(Path, folders):
-        for path in _models_in(folder) or [folder]:  # a folder without models says what it lacks
+        for path in models_in(folder):
             yield _row(str(path), path)
 
 
-def _models_in(folder: Path) -> list:
+def models_in(folder: Path) -> list:
+    """A model, or the models one level down; a folder without any stands for itself, and says what it lacks."""
     if _is_model(folder) or not os.path.isdir(folder):
         return [folder]
     try:
-        return sorted(filter(_is_model, folder.iterdir()))
+        return sorted(filter(_is_model, folder.iterdir())) or [folder]
     except OSError:
-        return []
+        return [folder]
 
 
 def _is_model(folder: Path) -> bool:
