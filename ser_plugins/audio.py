@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from ser_plugins.errors import AudioError, MissingPathError
 from ser_plugins.sound.complete import examine
 from ser_plugins.sound.layout import Layout
 from ser_plugins.sound.opening import UNDECODABLE, open_stream, unreadable
+from ser_plugins.sound.quiet import quiet_decoder
 from ser_plugins.sound.usable import Downmix
 
 LENIENCE = 0.05  # s: a header that promises a few samples more than there are comes from careless software
@@ -117,7 +119,8 @@ def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray
         with file:
             while True:
                 try:
-                    block = file.read(size, dtype="float32", always_2d=True)
+                    with quiet_decoder() if file.format == "MP3" else nullcontext():
+                        block = file.read(size, dtype="float32", always_2d=True)
                 except UNDECODABLE as error:
                     raise unreadable(f"{path} after {done / rate:.3f} s", error) from None
                 if len(block) == 0:

@@ -45,11 +45,14 @@ class Layout:
         What is wrong behind the last stream, in words; empty for nothing.
     kind : str, optional
         Ffmpeg's name of a format that libsndfile does not know.
+    mp3 : bool
+        Whether libmpg123 will decode it, which has to be kept quiet.
     """
 
     streams: tuple = (Stream(),)
     damage: str = ""
     kind: str | None = None
+    mp3: bool = False
 
 
 class Splice(io.RawIOBase):

@@ -113,7 +113,7 @@ def examine_mp3(file, start: int, end: int) -> Layout:
         if damage:
             break
         position = following
-    return Layout(tuple(streams), damage)
+    return Layout(tuple(streams), damage, mp3=True)
 
 
 class _Reader:

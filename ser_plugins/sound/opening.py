@@ -1,10 +1,13 @@
 """A stream of a file, open for reading: by libsndfile, or by ffmpeg where libsndfile does not know it."""
 
+from contextlib import nullcontext
+
 import soundfile
 
 from ser_plugins.errors import AudioError
 from ser_plugins.sound.ffmpeg import Decoded, format_of
 from ser_plugins.sound.layout import Layout, Stream
+from ser_plugins.sound.quiet import quiet_decoder
 from ser_plugins.sound.suffixes import USUAL
 
 UNDECODABLE = (soundfile.LibsndfileError, RuntimeError)  # what soundfile raises for data that it cannot decode
@@ -36,7 +39,8 @@ def open_stream(path, layout: Layout, stream: Stream) -> soundfile.SoundFile | D
     kind, reason = layout.kind, None
     if kind is None:
         try:
-            return soundfile.SoundFile(_source(path, stream))
+            with quiet_decoder() if layout.mp3 else nullcontext():
+                return soundfile.SoundFile(_source(path, stream))
         except (OSError, *UNDECODABLE) as error:
             reason = error
     source = _source(path, stream)
