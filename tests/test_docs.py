@@ -11,7 +11,8 @@ from conftest import ROOT, TINY, train
 
 from ser_plugins.serving.export import export_model
 
-DOCUMENTS = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("recipes/**/README.md")])
+FOLDERS = ("", "benchmarks", "docs", "recipes", "recipes/*")
+DOCUMENTS = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md".lstrip("/")))
 RESULTS = ROOT / "recipes" / "EmoDB" / "results"
 PUBLISHED = sorted(path.parent for path in RESULTS.parent.glob("results*/*/*/results.md"))
 
@@ -82,6 +83,20 @@ def test_named_commands_exist():
         text = path.read_text(encoding="utf-8")
         assert set(re.findall(r"(?:^|`)ser (\w+)", text, re.M)) <= known
         assert set(re.findall(r"(?:^|`)make (\w+)", text, re.M)) <= set(targets)
+
+
+def test_options_of_commands_exist():
+    from typer.main import get_command
+
+    from ser_plugins.cli import app
+
+    commands = get_command(app).commands
+    options = {name: {option for one in command.params for option in one.opts} for name, command in commands.items()}
+    lines = [line for path in DOCUMENTS for block in blocks(path, "bash") for line in block.splitlines()]
+    typed = [line.partition("   #")[0].split() for line in lines if line.startswith("ser ")]
+    assert len(typed) >= 15
+    for _, name, *words in typed:
+        assert {word for word in words if word.startswith("--")} <= options[name], (name, words)
 
 
 @pytest.mark.parametrize("run", PUBLISHED, ids=lambda run: str(run.relative_to(RESULTS.parent)))
