@@ -259,6 +259,40 @@ class TestForeignManifests:
             audit_files(*paths)
         assert "spk_id (2/1/1)" in audit_files(*paths, disjoint=["spk_id"]).line
 
+    @pytest.mark.parametrize("kind", ["csv", "tsv", "semicolons", "jsonl", "list"])
+    def test_tables_and_json_lines_are_read_as_manifests(self, foreign, tmp_path, kind):
+        paths, delimiter = [], {"csv": ",", "tsv": "\t", "semicolons": ";"}.get(kind)
+        for name, part in foreign.items():
+            records = [
+                {"Path": fields["wav"].removeprefix("{data_root}/"), "SPK_ID": fields["speaker"]}
+                for fields in part.values()
+            ]
+            if delimiter:
+                text = "\r\n".join([delimiter.join(records[0]), *(delimiter.join(r.values()) for r in records)])
+            elif kind == "jsonl":
+                text = "\n".join(map(json.dumps, records))
+            else:
+                text = json.dumps(records)
+            paths.append(tmp_path / f"{name}.{kind}")
+            paths[-1].write_text(text, encoding="utf-8-sig" if kind == "csv" else "utf-8")
+        line = audit_files(*paths).line
+        assert line.startswith(
+            "audit ok: 4/2/3 utterances; disjoint: speaker (2/1/1), identical samples, near-duplicates (fingerprint)"
+        )
+        wave, rate = soundfile.read(tmp_path / "spk03_0.wav")
+        soundfile.write(tmp_path / "spk10_1.wav", wave * 0.5, rate)
+        with pytest.raises(LeakageError, match=r"near-duplicates .*spk03_0\.wav in train = .*spk10_1\.wav in test"):
+            audit_files(*paths)
+
+    @pytest.mark.parametrize(
+        "text", ["a,b\n1,2\n", "wav,speaker\nx.wav\n", "wav,speaker\n", "", "wav\nx.wav\nx.wav\n", '"wav', "{}\n{}\n"]
+    )
+    def test_what_is_no_list_of_recordings(self, foreign, tmp_path, text):
+        train, valid, _ = self.write(foreign, tmp_path)
+        (tmp_path / "x.csv").write_text(text)
+        with pytest.raises(SerError, match=r"x\.csv"):
+            audit_files(train, valid, tmp_path / "x.csv")
+
     def test_unreadable_manifests(self, foreign, tmp_path):
         train, valid, test = self.write(foreign, tmp_path)
         with pytest.raises(MissingPathError, match=r"no file .*nowhere\.json"):

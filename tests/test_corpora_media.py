@@ -1,6 +1,7 @@
 """Sources of any kind become 16 kHz mono wavs, once: the filter of inference, nothing half done, all failures told."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -224,3 +225,27 @@ def test_an_interrupted_run_keeps_what_was_done_and_goes_on(monkeypatch, recordi
     assert [path.name for path in (tmp_path / "cache").rglob("*.wav")] == ["ü.wav"]
     monkeypatch.undo()
     assert cache_audio(recordings, tmp_path / "cache").made == 2
+
+
+def test_systems_started_together_share_one_cache(tmp_path):
+    """Each finds every wav whole, and none is made twice."""
+    sources = {}
+    for number in range(12):
+        path = tmp_path / "corpus" / f"{number}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, np.random.default_rng(number).uniform(-0.5, 0.5, (44100, 2)), 44100)
+        sources[f"{number}.wav"] = str(path)
+    program = (
+        "import json, sys; from ser_plugins.corpora.audio_cache import cache_audio; sys.stdin.readline(); "
+        "outcome = cache_audio(json.loads(sys.argv[1]), sys.argv[2]); print(outcome.made, len(outcome.failed))"
+    )
+    command = [sys.executable, "-c", program, json.dumps(sources), str(tmp_path / "cache")]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    together = [subprocess.Popen(command, text=True, **pipes) for _ in range(3)]
+    for process in together:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outcomes = [process.communicate(timeout=300) for process in together]
+    assert [process.returncode for process in together] == [0, 0, 0], outcomes
+    assert sorted(out.split() for out, _ in outcomes) == [["0", "0"], ["0", "0"], ["12", "0"]]
+    assert len(list((tmp_path / "cache").glob("*.wav"))) == 12

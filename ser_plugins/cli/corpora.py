@@ -13,10 +13,10 @@ from ser_plugins.plain import visible
 
 @app.command()
 def audit(
-    train: Annotated[Path, Argument(help="Manifest (JSON) of the training set.")],
+    train: Annotated[Path, Argument(help="Manifest of the training set: JSON, JSON lines, CSV or TSV.")],
     valid: Annotated[Path, Argument(help="Of the validation set; it may hold {}.")],
     test: Annotated[Path, Argument(help="Of the test set.")],
-    data_root: Annotated[Path | None, Option(help="What {data_root} in the manifests stands for.")] = None,
+    data_root: Annotated[Path | None, Option(help="What {data_root} and relative paths stand for.")] = None,
     disjoint: Annotated[
         str | None,
         Option(help="Fields that no two may share, separated by commas.", show_default="speaker,session,video"),

@@ -10,13 +10,13 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from ser_plugins.audio import read_wave
 from ser_plugins.errors import AudioError
 from ser_plugins.files import atomic_path
 from ser_plugins.machine import cores
+from ser_plugins.plain import console
 from ser_plugins.sound.likeness import FEWEST, Likeness, find_alike, fingerprint
 
 FINGERPRINTS = "fingerprints.npz"  # the memory's name, in the manifest folder
@@ -77,9 +77,8 @@ def near_duplicates(recordings: Mapping, memory: Path | None = None) -> NearDupl
 def _fingerprints(paths):
     """Yield the fingerprint of every file, in order; that of what cannot be read is empty."""
     with ThreadPoolExecutor(cores()) as pool:
-        console = Console(stderr=True)
         done = pool.map(_fingerprint, paths)
-        yield from track(done, "fingerprints", len(paths), console=console, disable=len(paths) < QUIET)
+        yield from track(done, "fingerprints", len(paths), console=console(stderr=True), disable=len(paths) < QUIET)
 
 
 def _fingerprint(path) -> np.ndarray:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ser_plugins.corpora.media import convert
@@ -87,11 +88,26 @@ def cache_audio(sources: dict, folder, workers: int | None = None) -> Conversion
     >>> cache_audio({"x/a.wav": folder / "a.wav"}, folder / "cache").made
     0
     """
-    folder, failed, complaints = Path(folder), {}, {}
-    notes = {name: _valid_note(Path(source), folder / name) for name, source in sources.items()}
+    folder = Path(folder)
+    notes = _valid_notes(sources, folder)
     waiting = [name for name, note in notes.items() if note is None]
+    if not waiting:
+        return _convert(sources, folder, notes, workers)
     if any(Path(sources[name]).suffix.lower() in FFMPEG for name in waiting):
         find_ffmpeg()  # said once, and before anything is begun
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):  # of systems started together one converts, the others find it done
+        return _convert(sources, folder, _valid_notes(sources, folder), workers)
+
+
+def _valid_notes(sources, folder) -> dict:
+    return {name: _valid_note(Path(source), folder / name) for name, source in sources.items()}
+
+
+def _convert(sources, folder, notes, workers) -> Conversion:
+    """Make the wavs that have no note."""
+    failed, complaints = {}, {}
+    waiting = [name for name, note in notes.items() if note is None]
     screen = console(stderr=True)
     with ThreadPoolExecutor(workers or cores()) as pool, _progress(screen, waiting) as progress:
         task = progress.add_task("audio to 16 kHz mono", total=len(waiting))

@@ -13,7 +13,8 @@ from itertools import combinations
 from pathlib import Path
 
 from ser_plugins.corpora.alike import near_duplicates
-from ser_plugins.corpora.manifest import measure, read_manifest
+from ser_plugins.corpora.foreign import read_split
+from ser_plugins.corpora.manifest import measure
 from ser_plugins.corpora.names import is_name, same_name, shown
 from ser_plugins.corpora.verify import first_few, verify_names, verify_one_spelling
 from ser_plugins.errors import SerError
@@ -130,8 +131,8 @@ def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=N
 
 
 def audit_files(train, valid, test, *, disjoint=None, leaks=False, data_root=None, memory=None) -> Audit:
-    """Check three manifest files; by default for every one of speaker, session and video that occurs."""
-    manifests = [read_manifest(path) for path in (train, valid, test)]
+    """Check three files, of any kind that is read; by default for every one of speaker, session and video."""
+    manifests = [read_split(path, data_root) for path in (train, valid, test)]
     return audit(*manifests, disjoint=disjoint, leaks=leaks, data_root=data_root, memory=memory)
 
 
