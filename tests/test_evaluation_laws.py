@@ -1,0 +1,177 @@
+"""Laws that small changes of the code would break: corrected p values decide, an honest run is the reference, units."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from test_leaks import rows, write
+
+from ser_plugins.augment import RandomGain
+from ser_plugins.errors import SerError
+from ser_plugins.evaluation import report, statistics
+from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
+from ser_plugins.evaluation.leaks import leak_table
+from ser_plugins.evaluation.significance import ALPHA
+from ser_plugins.lengths import frame_counts, remember_wave
+
+P = st.floats(1e-6, 1)
+
+
+def comparison(sign_flip, mcnemar, difference=0.05, units=10, seeds=(1,), score="WA", **protocol):
+    """What ``compare_runs`` finds, as far as the conclusion needs it; p values as (p, p_holm)."""
+    tests = [
+        {"test": "sign flip", "over": "speakers, pooled", "score": score, "difference": difference},
+        {"test": "McNemar", "over": "utterances", "score": score, "difference": difference},
+    ]
+    for test, (p, p_holm) in zip(tests, (sign_flip, mcnemar), strict=True):
+        test |= {"p": p, "p_holm": p_holm}
+    return {
+        "runs": [{"name": name, "seeds": list(seeds)} for name in ("cnn", "rnn")],
+        "units": units,
+        "unit": "speaker",
+        "utterances": 535,
+        "tests": tests,
+        "protocol": {"leaks": False, "transductive": False, **protocol},
+        "detectable": {"score": score, "by_units": {"difference": 0.08}},
+    }
+
+
+class TestConclusion:
+    @given(P, P)
+    def test_the_corrected_p_decides_and_is_the_one_that_is_printed(self, p, p_holm):
+        text = conclude(comparison((p, p_holm), (1.0, 1.0)))
+        assert ("cnn is better than rnn" in text) == (p_holm < ALPHA)
+        assert ("Nothing may be concluded" in text) == (p_holm >= ALPHA)
+        if p_holm < ALPHA:
+            assert (f"p = {p_holm:.3f}" if p_holm >= 0.001 else "p < 0.001") in text
+
+    @given(P, P)
+    def test_so_does_that_of_mcnemar_where_units_decide_nothing(self, p, p_holm):
+        text = conclude(comparison((0.5, 1.0), (p, p_holm)))
+        assert ("cnn is right more often than rnn" in text) == (p_holm < ALPHA)
+        assert "better than" not in text
+        if p_holm < ALPHA:
+            assert (f"p = {p_holm:.3f}" if p_holm >= 0.001 else "p < 0.001") in text
+
+    @pytest.mark.parametrize(("p", "sure"), [(0.0499, True), (0.05, False)])
+    def test_five_percent_are_too_many(self, p, sure):
+        assert ("better than" in conclude(comparison((0.001, p), (1, 1)))) is sure
+        assert ("right more often" in conclude(comparison((1, 1), (0.001, p)))) is sure
+
+    @pytest.mark.parametrize(
+        ("score", "difference", "winner"),
+        [("WA", 0.05, "cnn"), ("WA", -0.05, "rnn"), ("MAE", 0.05, "rnn"), ("MAE", -0.05, "cnn"), ("CCC", -0.1, "rnn")],
+    )
+    def test_the_winner_is_the_one_with_the_better_score(self, score, difference, winner):
+        loser = {"cnn": "rnn", "rnn": "cnn"}[winner]
+        text = conclude(comparison((0.001, 0.001), (1, 1), difference, score=score))
+        assert f"{winner} is better than {loser} in {score} by {points(difference, score)} (p = 0.001)" in text
+        text = conclude(comparison((1, 1), (0.001, 0.001), difference, score=score))
+        assert f"{winner} is right more often than {loser}" in text
+
+    @pytest.mark.parametrize(("seeds", "once"), [((1,), True), ((1, 2), False)])
+    def test_one_seed_is_told(self, seeds, once):
+        for found in (conclude(comparison((0.01, 0.01), (1, 1), seeds=seeds)),
+                      conclude(comparison((1, 1), (0.01, 0.01), seeds=seeds))):  # fmt: skip
+            assert ("with one seed" in found) is once
+        assert ("mean probabilities" in found) is not once
+
+    @pytest.mark.parametrize(
+        ("units", "reason"),
+        [
+            (1, "one speaker says nothing about the next"),
+            (2, "with 2 speakers no sign-flip test among 1 can have a p below 0.5"),
+            (5, "with 5 speakers no sign-flip test among 1 can have a p below 0.062"),
+            (6, "with these 6 speakers a difference in WA below 8.0 points is found less than four times in five"),
+        ],
+    )
+    def test_too_few_units_are_the_reason(self, units, reason):
+        assert conclude(comparison((1, 1), (1, 1), units=units)) == f"Nothing may be concluded: {reason}."
+
+    def test_cautions_come_first(self):
+        for p in (0.01, 1):
+            text = conclude(comparison((p, p), (1, 1), leaks=True, partial=True))
+            assert text.startswith("LEAKING: PARTIAL: ")
+
+    @given(st.lists(st.tuples(P, P, st.sampled_from([0.1, -0.1])), min_size=1, max_size=3))
+    def test_of_many_the_corrected_p_decides_too(self, pairs):
+        found = {
+            **comparison((1, 1), (1, 1), units=20),
+            "reference": "svm",
+            "score": "UAR",
+            "pairs": [
+                {"system": f"net{place}", "difference": difference, "sign_flip": {"p": p, "p_holm": p_holm}}
+                for place, (p, p_holm, difference) in enumerate(pairs)
+            ],
+        }
+        text = conclude_many(found)
+        better = [f"net{place}" for place, (_, p, difference) in enumerate(pairs) if p < ALPHA and difference > 0]
+        worse = [f"net{place}" for place, (_, p, difference) in enumerate(pairs) if p < ALPHA and difference < 0]
+        for names, word in ((better, "better"), (worse, "worse")):
+            verb = "is" if len(names) == 1 else "are"
+            assert (f"{word} than svm" in text) == bool(names)
+            assert not names or f"{' and '.join(names)} {verb} {word} than svm" in text
+        assert text.startswith("Nothing may be concluded" if not better + worse else "In UAR, ")
+        sure = len(better + worse)
+        assert ("of the others nothing may be concluded" in text) == (0 < sure < len(pairs))
+        assert f"Holm over {len(pairs)} pairs" in text
+
+    def test_a_pair_without_a_test_is_not_counted(self):
+        pair = {"system": "net", "difference": 0.1, "sign_flip": {"p": 0.01, "p_holm": 0.01}}
+        found = {**comparison((1, 1), (1, 1)), "reference": "svm", "score": "WA",
+                 "pairs": [pair, {"system": "other", "difference": 0.1, "sign_flip": None}]}  # fmt: skip
+        assert "In WA, net is better than svm over these 10 speakers, by sign flips with Holm over 1 pairs" in (
+            conclude_many(found)
+        )
+
+
+class TestLeaks:
+    @pytest.fixture(autouse=True)
+    def _quick(self, monkeypatch):
+        monkeypatch.setattr(statistics, "DRAWS", 50)
+        monkeypatch.setattr(report, "calibration", lambda *_: None)
+
+    @pytest.mark.parametrize("caution", [{"transductive": True, "normalisation": "speaker"}, {"leaks": True}])
+    def test_the_reference_neither_leaks_nor_is_transductive_wherever_it_stands(self, tmp_path, caution):
+        dishonest = write(tmp_path / "a" / "loso", 3.0, {"normalisation": "x"}, **caution)
+        honest = write(tmp_path / "b" / "loso", 1.0)
+        for folders in ([dishonest, honest], [honest, dishonest]):
+            table = {row[0]: row[-2:] for row in rows(leak_table(folders))}
+            assert table["`b`"] == ["–", "–"]
+            assert all("**" in cell for cell in table["`a`"])
+
+    @pytest.mark.parametrize("caution", [{"transductive": True}, {"leaks": True}])
+    def test_without_one_there_is_no_table(self, tmp_path, caution):
+        with pytest.raises(SerError, match="no run of the same system that neither leaks nor is transductive"):
+            leak_table([write(tmp_path / "a" / "loso", 1.0, **caution)])
+
+
+class TestUnits:
+    @pytest.mark.parametrize("decibels", [1.0, 6.0, 20.0])
+    @pytest.mark.parametrize(("drawn", "share"), [(0.0, -1.0), (0.5, 0.0), (1.0, 1.0), (0.75, 0.5)])
+    def test_a_gain_is_in_decibels_of_power(self, monkeypatch, decibels, drawn, share):
+        monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.full(size, drawn))
+        power = torch.rand(2, 3, 4) + 1
+        louder, _ = RandomGain(decibels)(power.log(), torch.tensor([3, 2]))
+        torch.testing.assert_close(louder.exp(), power * 10 ** (share * decibels / 10))
+
+    @given(st.integers(1, 3000), st.data())
+    def test_relative_lengths_of_foreign_frames_give_back_their_counts(self, time, data):
+        """n / time frames are n frames, whatever float32 makes of it: they are rounded, never cut."""
+        counts = torch.tensor(data.draw(st.lists(st.integers(1, time), min_size=1, max_size=5)))
+        lengths = (counts / time).float()
+        assert frame_counts(lengths, torch.zeros(len(counts), time, 1)).tolist() == counts.tolist()
+
+    @pytest.mark.parametrize(("length", "expected"), [(0.26, 3), (0.24, 2), (0.96, 10), (0.94, 9), (0.01, 1), (1, 10)])
+    def test_lengths_between_frames_go_to_the_nearest_and_none_is_empty(self, length, expected):
+        assert frame_counts(torch.tensor([float(length)]), torch.zeros(1, 10, 4)).tolist() == [expected]
+
+    @given(st.integers(160, 200000), st.sampled_from([80, 160, 256]), st.data())
+    def test_relative_lengths_of_our_frames_give_the_frames_of_that_many_samples(self, samples, hop, data):
+        own = data.draw(st.integers(1, samples))
+        frames = remember_wave(torch.zeros(1, 1 + samples // hop, 1), (samples, hop))
+        length = (torch.tensor([own], dtype=torch.float32) / samples).clamp(max=1)
+        assert frame_counts(length, frames).tolist() == [1 + own // hop]
+
+    def test_no_lengths_are_full_lengths(self):
+        assert frame_counts(None, torch.zeros(2, 7, 1)).tolist() == [7, 7]
