@@ -9,9 +9,9 @@ import pandas as pd
 import soundfile
 import torch
 from hyperpyyaml import resolve_references
+from run_format import fold_record
 
 from ser_plugins.classifier import ClassifierHead, UtteranceEncoder
-from ser_plugins.evaluation.metrics import classification_metrics
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
 
 CLASSES = ["anger", "boredom", "disgust", "fear", "happiness", "sadness", "neutral"]
@@ -75,33 +75,19 @@ def write_fold(run, fold, seed=1234, front_end="fast", train=486, n=14, **protoc
     table = pd.DataFrame({"id": ids, "fold": fold, "seed": seed, "true": true, "predicted": predicted})
     table[[f"p_{name}" for name in CLASSES]] = probabilities
     table.to_csv(folder / "predictions.csv", index=False)
-    results = {
-        "schema": 1,
-        "system": "bigru_mha",
-        "fold": fold,
-        "seed": seed,
-        "protocol": {
-            "corpus": "EmoDB", "corpus_sha256": "0123456789abcdef", "classes": CLASSES, "target": "emotion",
-            "protocol": "loso", "unit": "speaker", "subset": "full", "selection": "last", "split_seed": 0,
-            "disjoint": ["speaker"], "leaks": False, "folds": list(FOLDS), "utterances": n * len(FOLDS),
-            "normalisation": "bin", "transductive": False, **protocol,
-        },
-        "audit": "audit ok: speakers disjoint",
-        "speakers": dict.fromkeys(ids, fold),
-        "counts": {"train": train, "valid": 0, "test": n},
-        "metrics": classification_metrics(true.tolist(), predicted.tolist(), CLASSES),
-        "history": [{"epoch": 1, "lr": 1e-4, "train_loss": 1.9}],
-        "epochs": 1,
-        "selected_epoch": 1,
-        "checkpoint": str(checkpoint.relative_to(folder)),
-        "parameters": sum(value.numel() for value in modules.parameters()),
-        "settings": {"lr": 1e-4},
-        "settings_sha256": "feedbeef00",
-        "wall_time_s": 60.0,
-        "device": "cpu",
-        "machine": "2 cores",
-        "versions": {"python": "3.12.3", "torch": "2.11.0"},
-    }  # fmt: skip
+    results = fold_record(
+        fold,
+        seed,
+        ids,
+        true.tolist(),
+        predicted.tolist(),
+        CLASSES,
+        FOLDS,
+        protocol=protocol,
+        counts={"train": train, "valid": 0, "test": n},
+        checkpoint=checkpoint.relative_to(folder).as_posix(),
+        parameters=sum(value.numel() for value in modules.parameters()),
+    )
     (folder / "results.json").write_text(json.dumps(results))
     return folder
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from run_format import fold_record
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.figures import confusion_figure, curves_figure, save, unit_figure
@@ -41,45 +42,23 @@ def write_fold(run, fold, seed=1234, n=24, classes=CLASSES, absent="", valid=Fal
     ]
     for row in history if valid else []:
         row |= {"valid_loss": row["train_loss"] + 0.2, "valid_UAR": 0.7 - 0.3 * row["train_loss"] / 2}
-    results = {
-        "schema": 1,
-        "system": "bigru",
-        "fold": fold,
-        "seed": seed,
-        "protocol": {
-            "corpus": "EmoDB (synthetic)",
-            "corpus_sha256": "0123456789abcdef",
-            "classes": list(classes),
-            "target": "emotion",
-            "protocol": "loso",
-            "unit": "speaker",
-            "subset": "full",
-            "selection": "last",
-            "split_seed": 0,
-            "disjoint": ["speaker"],
-            "leaks": False,
-            "folds": FOLDS,
-            "utterances": n * len(FOLDS),
-            "normalisation": "bin",
-            "transductive": False,
-            **protocol,
-        },
-        "audit": "speakers disjoint, sentences shared",
-        "speakers": dict.fromkeys(ids, fold),
-        "counts": {"train": 48, "valid": 0, "test": n},
-        "metrics": classification_metrics(true.tolist(), predicted.tolist(), classes),
-        "history": history,
-        "epochs": 8,
-        "selected_epoch": 8,
-        "checkpoint": "save/CKPT+8",
-        "parameters": 1234567,
-        "settings": {"lr": 1e-4, "heads": 8},
-        "settings_sha256": "feedbeef00",
-        "wall_time_s": 60.0 + int(fold[-2:]),
-        "device": "cpu",
-        "machine": "2 cores",
-        "versions": {"python": "3.12.3", "torch": "2.11.0"},
-    }
+    results = fold_record(
+        fold,
+        seed,
+        ids,
+        true.tolist(),
+        predicted.tolist(),
+        classes,
+        FOLDS,
+        protocol={"corpus": "EmoDB (synthetic)", **protocol},
+        system="bigru",
+        audit="speakers disjoint, sentences shared",
+        history=history,
+        epochs=8,
+        selected_epoch=8,
+        settings={"lr": 1e-4, "heads": 8},
+        wall_time_s=60.0 + int(fold[-2:]),
+    )
     folder = run / f"seed_{seed}" / fold
     folder.mkdir(parents=True)
     table.to_csv(folder / "predictions.csv", index=False)
@@ -125,6 +104,21 @@ def run(tmp_path):
     for fold in FOLDS:
         write_fold(folder, fold)
     return folder
+
+
+def test_results_of_the_first_version_are_still_read(run):
+    today = summarise(run)
+
+    def as_before(results):
+        results["speakers"] = results.pop("units")
+        for key in ("training", "auxiliary"):
+            del results[key]
+        for key in ("task", "scale", "unit_field", "partial", "statements"):
+            del results["protocol"][key]
+
+    for folder in run.glob("seed_*/*"):
+        edit_results(folder, as_before)
+    assert summarise(run) == today
 
 
 def test_pooled_scores_come_from_all_predictions(run):
@@ -355,7 +349,7 @@ def test_mixed_runs_are_refused(run, change, message):
     [
         (lambda r: r.update(schema=2), "results.json: schema 2; expected: the results of one fold, schema 1"),
         (lambda r: (r.pop("audit"), r["protocol"].pop("unit")), "no audit, protocol.unit; expected: all the keys"),
-        (lambda r: r["speakers"].pop("spk08_003"), "id spk08_003 not in both files"),
+        (lambda r: r["units"].pop("spk08_003"), "id spk08_003 not in both files"),
         (lambda r: r.update(seed=5), "seed 1234; expected: seed 5, as results.json says"),
     ],
 )
@@ -438,7 +432,7 @@ def test_utterance_in_two_folds_is_refused(run):
     edit_predictions(run / "seed_1234" / "spk08", rename)
     edit_results(
         run / "seed_1234" / "spk08",
-        lambda r: r["speakers"].update(spk03_000=r["speakers"].pop("spk08_000")),
+        lambda r: r["units"].update(spk03_000=r["units"].pop("spk08_000")),
     )
     with pytest.raises(SerError, match="id spk03_000 in two folds of seed 1234; expected: disjoint test folds"):
         write_report(run)

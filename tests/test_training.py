@@ -17,6 +17,7 @@ import speechbrain as sb
 import torch
 from conftest import ROOT, TINY, train
 from fake_run import CLASSES
+from run_format import fold_record
 
 from ser_plugins.audio import read_wave
 from ser_plugins.checkpoints import Checkpointer
@@ -237,6 +238,17 @@ def uninterrupted(toy_emodb, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
     train(toy_emodb, folder, "--fold", "spk03")
     return folder
+
+
+def test_runs_that_tests_make_up_have_the_keys_and_types_of_a_real_one(uninterrupted):
+    real = json.loads((folder_of(uninterrupted) / "results.json").read_text(encoding="utf-8"))
+    made = fold_record("a", 1, ["u"], ["joy"], ["joy"], ["joy", "fear"], ["a"], protocol={})
+    for one, other in ((made, real), (made["protocol"], real["protocol"])):
+        assert list(one) == list(other)
+        assert {key: type(value) for key, value in one.items()} == {key: type(value) for key, value in other.items()}
+    for key in ("counts", "training", "metrics", "versions"):
+        assert made[key].keys() == real[key].keys(), key
+    assert made["history"][0].keys() == real["history"][0].keys()
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(toy_emodb, tmp_path, uninterrupted):
