@@ -45,7 +45,7 @@ class Classification(NamedTuple):
     index : torch.Tensor
         (batch,), the class that has it.
     labels : list of str
-        The name of that class, one per item; None where the model abstains.
+        The name of that class, one per item; None where the model abstains, and where nobody speaks.
     """
 
     probabilities: torch.Tensor
@@ -55,11 +55,21 @@ class Classification(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What :meth:`EmotionClassifier.predict` returns: plain Python values for one recording; no label: abstained."""
+    """What :meth:`EmotionClassifier.predict` returns: plain Python values for one recording.
+
+    Arguments
+    ---------
+    label : str or None
+        None where the model abstains, and where nobody speaks; then the next two are None as well.
+    probability : float or None
+        The highest one.
+    probabilities : dict or None
+        By class name.
+    """
 
     label: str | None
-    probability: float
-    probabilities: dict[str, float]
+    probability: float | None
+    probabilities: dict[str, float] | None
 
 
 class EmotionClassifier(RecordingModel[Classification, Prediction, Window]):
@@ -78,6 +88,8 @@ class EmotionClassifier(RecordingModel[Classification, Prediction, Window]):
         recordings of its corpus that would have answered, and how many of those rightly.
     others : sequence of torch.nn.ModuleDict
         Further members of an ensemble, whose probabilities are averaged.
+    any_sound : bool
+        Name an emotion also where nobody speaks: see :func:`ser_plugins.sound.voice.holds_speech`.
 
     Attributes
     ----------
@@ -94,7 +106,7 @@ class EmotionClassifier(RecordingModel[Classification, Prediction, Window]):
     ...     "embedding_model": UtteranceEncoder(hidden_size=8, heads=2),
     ...     "classifier": ClassifierHead(16, classes=3),
     ... })
-    >>> model = EmotionClassifier(modules, ["anger", "sadness", "neutral"])
+    >>> model = EmotionClassifier(modules, ["anger", "sadness", "neutral"], any_sound=True)
     >>> probabilities, score, index, labels = model.classify_batch(torch.randn(2, 16000), torch.tensor([1.0, 0.5]))
     >>> probabilities.shape, round(float(probabilities[0].sum()), 4), labels[0] == model.labels[index[0]]
     (torch.Size([2, 3]), 1.0, True)
@@ -112,8 +124,9 @@ class EmotionClassifier(RecordingModel[Classification, Prediction, Window]):
         *,
         abstain_below: float = 0.0,
         others: Sequence[torch.nn.ModuleDict] = (),
+        any_sound: bool = False,
     ) -> None:
-        super().__init__(modules, device, others)
+        super().__init__(modules, device, others, any_sound)
         if not 0 <= abstain_below <= 1:
             raise SerError(
                 got=f"abstain_below={abstain_below}", expected="a probability, 0 to 1", remedy="correct the option"
@@ -125,11 +138,12 @@ class EmotionClassifier(RecordingModel[Classification, Prediction, Window]):
     def _meaning(model):
         return model.labels
 
-    def _result(self, outputs) -> Classification:
+    def _result(self, outputs, speech) -> Classification:
         probabilities = outputs.exp().mean(dim=0)  # (batch, classes)
         score, index = probabilities.max(dim=-1)
         sure = (score >= self.abstain_below).tolist()
-        labels = [self.labels[place] if yes else None for place, yes in zip(index.tolist(), sure, strict=True)]
+        places = zip(index.tolist(), sure, speech, strict=True)
+        labels = [self.labels[place] if certain and spoken else None for place, certain, spoken in places]
         return Classification(probabilities, score, index, labels)
 
     def _predictions(self, result: Classification) -> list[Prediction]:
@@ -145,7 +159,8 @@ class Sentiment(NamedTuple):
     score : torch.Tensor
         (batch,), on the scale that the model was trained on.
     polarity : list
-        ``negative``, ``neutral`` or ``positive``, as the scale has it, one per item; None on a scale without polarity.
+        ``negative``, ``neutral`` or ``positive``, as the scale has it, one per item; None on a scale without polarity,
+        and where nobody speaks.
     """
 
     score: torch.Tensor
@@ -153,9 +168,9 @@ class Sentiment(NamedTuple):
 
 
 class SentimentPrediction(NamedTuple):
-    """What :meth:`SentimentRegressor.predict` returns: the same as plain Python values for one recording."""
+    """What :meth:`SentimentRegressor.predict` returns: plain Python values, both None where nobody speaks."""
 
-    score: float
+    score: float | None
     polarity: str | None
 
 
@@ -172,6 +187,8 @@ class SentimentRegressor(RecordingModel[Sentiment, SentimentPrediction, Sentimen
         Where to compute.
     others : sequence of torch.nn.ModuleDict
         Further members of an ensemble, whose scores are averaged.
+    any_sound : bool
+        Rate also what does not sound like speech.
 
     Attributes
     ----------
@@ -188,7 +205,7 @@ class SentimentRegressor(RecordingModel[Sentiment, SentimentPrediction, Sentimen
     ...     "embedding_model": UtteranceEncoder(hidden_size=8, heads=2),
     ...     "classifier": RegressionHead(16),
     ... })
-    >>> model = SentimentRegressor(modules, "mosi")
+    >>> model = SentimentRegressor(modules, "mosi", any_sound=True)
     >>> score, polarity = model.classify_batch(torch.randn(2, 16000), torch.tensor([1.0, 0.5]))
     >>> score.shape, polarity[0] == ("positive" if score[0] > 0 else "negative")
     (torch.Size([2]), True)
@@ -203,17 +220,19 @@ class SentimentRegressor(RecordingModel[Sentiment, SentimentPrediction, Sentimen
         device: str | torch.device = "cpu",
         *,
         others: Sequence[torch.nn.ModuleDict] = (),
+        any_sound: bool = False,
     ) -> None:
-        super().__init__(modules, device, others)
+        super().__init__(modules, device, others, any_sound)
         self.scale: Scale = scale_named(scale)
 
     @staticmethod
     def _meaning(model):
         return model.scale
 
-    def _result(self, outputs) -> Sentiment:
+    def _result(self, outputs, speech) -> Sentiment:
         score = outputs.mean(dim=0).squeeze(-1)  # (batch,)
-        return Sentiment(score, [self.scale.polarity(number) for number in score.tolist()])
+        numbers = zip(score.tolist(), speech, strict=True)
+        return Sentiment(score, [self.scale.polarity(number) if spoken else None for number, spoken in numbers])
 
     def _predictions(self, result: Sentiment) -> list[SentimentPrediction]:
         return [SentimentPrediction(*row) for row in zip(result.score.tolist(), result.polarity, strict=True)]
@@ -231,9 +250,10 @@ def open_model(
     """
     model = load_model(source)
     kind = next(kind for kind in (EmotionClassifier, SentimentRegressor) if kind.fits(model))
-    if kind is SentimentRegressor and options:
+    unknown = [name for name in options if name != "any_sound"]
+    if kind is SentimentRegressor and unknown:
         raise SerError(
-            got=f"{', '.join(options)} for a model of sentiment",
+            got=f"{', '.join(unknown)} for a model of sentiment",
             expected="a model that gives probabilities",
             remedy="leave it out",
         )

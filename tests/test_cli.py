@@ -156,7 +156,7 @@ def test_check_and_classify_warn_by_the_same_rules(ser, model, tmp_path):
     assert str(clipped) in out
     code, _, err = ser("classify", clipped, "--model", model)
     assert (code, err) == (0, warned)
-    good = write_wav(tmp_path / "good.wav", np.random.default_rng(0).normal(0, 0.1, 16000))
+    good = write_wav(tmp_path / "good.wav", tone(1.0) + np.random.default_rng(0).normal(0, 0.02, 16000))
     (row,) = json.loads(ser("check", good, "--format", "json")[1])
     assert row["warnings"] == []
     assert ser("check", good)[::2] == (0, "")

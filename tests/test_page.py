@@ -105,7 +105,7 @@ def test_a_recording_is_decoded_in_the_page(browser, page):
     browser.implicitly_wait(0)
     browser.execute_async_script("setTimeout(arguments[0], 1500)")
     record.click()
-    assert wait(browser, lambda: text(browser, "label")) in CLASSES
+    assert wait(browser, lambda: text(browser, "label")) == "no speech"  # Chromium's false microphone beeps
     assert float(text(browser, "duration").split()[0]) > 0.5
 
 

@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from ser_plugins.cli import app
 from ser_plugins.cli.output import one_line, show, table_signs, write
-from ser_plugins.cli.recordings import Model
+from ser_plugins.cli.recordings import AnySound, Model
 from ser_plugins.files import refuse_unwritable
 from ser_plugins.plain import console, terminal, visible
 
@@ -26,11 +26,13 @@ def timeline(
     window: Annotated[float, Option(help="Length of what is judged at once, in s.")] = 3.0,
     hop: Annotated[float, Option(help="Step from one window to the next, in s.")] = 1.0,
     smooth: Annotated[int, Option(help="Windows in the moving average of the probabilities; odd, 1 for none.")] = 3,
+    any_sound: AnySound = False,
     vad: Annotated[bool, Option("--vad", help="Label speech only, found by Silero VAD: ser-plugins\\[vad].")] = False,
 ):
     """Follow the emotion, or the sentiment, in a recording of any length.
 
-    Windows are judged one by one, smoothed, and merged to segments that tile the recording.
+    Windows in which nobody speaks get no label. The others are judged one by one, smoothed, and merged to segments that
+    tile the recording.
 
     Example: [cyan]ser timeline talk.mp3 --model models/emodb --format textgrid > talk.TextGrid[/cyan]
     """
@@ -43,7 +45,7 @@ def timeline(
 
     if picture:
         refuse_picture(picture)
-    classifier = open_model(model)
+    classifier = open_model(model, any_sound=any_sound)
     with recording(file) as path, console(stderr=True).status("listening"):
         speech = speech_spans(path) if vad else None
         followed = follow(classifier, path, window=window, hop=hop, smooth=smooth, speech=speech)

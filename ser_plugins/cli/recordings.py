@@ -20,6 +20,8 @@ Files = Annotated[
 ]
 Model = Annotated[Path | None, Option(help="Folder written by `ser export`; default: the model in the box.")]
 
+AnySound = Annotated[bool, Option("--any-sound", help="Judge also what does not sound like speech.")]
+
 
 @app.command()
 def classify(
@@ -33,9 +35,11 @@ def classify(
     abstain_below: Annotated[
         float | None, Option(help="Give no label when its probability is lower than this.")
     ] = None,
+    any_sound: AnySound = False,
 ):
     """Name the emotion in recordings, or rate their sentiment, whichever the model does.
 
+    Where nobody speaks there is no label: the table says "no speech", the other formats leave it empty and warn.
     Recordings that are unlike what the model knows get a warning (see ser check). Files that cannot be used are
     reported and make the exit code 1; they do not stop the others.
 
@@ -45,7 +49,8 @@ def classify(
     from ser_plugins.serving.batch import judge, prediction_columns
     from ser_plugins.serving.inputs import recordings
 
-    classifier = open_model(model, **({} if abstain_below is None else {"abstain_below": abstain_below}))
+    options = {} if abstain_below is None else {"abstain_below": abstain_below}
+    classifier = open_model(model, any_sound=any_sound, **options)
     with recordings(files) as found:
         rows, columns = judge(classifier, found), prediction_columns(classifier)
         done = _print_rows(rows, len(found), columns, "json" if as_json else form, _predictions_table)
@@ -56,13 +61,13 @@ def classify(
 @app.command()
 def check(
     files: Files,
-    model: Annotated[Path | None, Option(help="Compare with what this model was trained on as well.")] = None,
+    model: Model = None,
     form: Annotated[Literal["table", "csv", "json", "jsonl"], Option("--format", help="How to print.")] = "table",
 ):
     """Measure whether recordings are fit for a model, and say what to do where they are not.
 
-    Length, rate, level, clipping, silence, bandwidth, and the distance from the model's training data. The exit code is
-    1 when there is a finding or a file that cannot be used.
+    Speech, length, rate, level, clipping, silence, bandwidth, and the distance from the model's training data; what
+    each warning costs is in docs/warnings.md. The exit code is 1 when there is a finding or a file that cannot be used.
 
     Example: [cyan]ser check recordings/ --model models/emodb[/cyan]
     """
@@ -70,7 +75,7 @@ def check(
     from ser_plugins.serving.batch import CHECK_COLUMNS, inspect
     from ser_plugins.serving.inputs import recordings
 
-    classifier = open_model(model) if model else None
+    classifier = open_model(model)
     with recordings(files) as found:
         done = _print_rows(inspect(found, classifier), len(found), CHECK_COLUMNS, form, _checks_table)
     if any("error" in row or row["warnings"] for row in done):
@@ -130,16 +135,21 @@ def _predictions_table(rows) -> Table:
     table = Table()
     table.add_column("file", overflow="fold")
     full, none = table_signs()
+    silent = terminal("no speech")
     if "score" in rows[0]:
         table.add_column("score", style="bold", justify="right", no_wrap=True)
         table.add_column("polarity", no_wrap=True)
         for row in rows:
-            table.add_row(terminal(one_line(row["file"])), f"{row['score']:.2f}", row["polarity"] or none)
+            score = silent if row["score"] is None else f"{row['score']:.2f}"
+            table.add_row(terminal(one_line(row["file"])), score, row["polarity"] or none)
         return table
     table.add_column("emotion", style="bold", no_wrap=True)
     table.add_column("probability", no_wrap=True)
     table.add_column("then", style="dim")
     for row in rows:
+        if row["probabilities"] is None:
+            table.add_row(terminal(one_line(row["file"])), silent, none)
+            continue
         _, *others = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
         bar = full * round(10 * row["probability"])
         then = ", ".join(f"{label} {value:.0%}" for label, value in others[:2])

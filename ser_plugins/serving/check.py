@@ -9,7 +9,8 @@ import torch
 
 from ser_plugins.audio import read_blocks
 from ser_plugins.serving.recordings import RecordingModel
-from ser_plugins.serving.windows import open_recording
+from ser_plugins.serving.windows import cut_windows, open_recording
+from ser_plugins.sound.voice import PIECE, SHORTEST, holds_speech
 
 FRAME = 0.02  # s
 FULL_SCALE = 0.999  # a sample that stays here is clipped; 16-bit software clips at 32767 or a few steps below
@@ -18,8 +19,10 @@ BAND = 40.0  # dB below the strongest frequency; speech falls off slower than th
 SHORT, LONG = 0.5, 30.0  # s: a syllable says little; an utterance lasts seconds
 QUIET = -45.0  # dBFS
 CLIPPED, MOSTLY = 0.001, 0.5  # shares of samples and of frames
-FAR = 1.0  # deviations; of 535 EmoDB utterances, 49 of them not trained on, the farthest is 0.63
-DEFAULT_RATE, DEFAULT_HIGHEST = 16000, 4000.0  # Hz: what the models of all our recipes take and look at
+TELEPHONE = 3700.0  # Hz; its band ends at 3400, and clean speech that fades out earlier than this is rare
+FAR = 1.2  # deviations
+DEFAULT_RATE = 16000  # Hz: what the models of all our recipes take
+# What each of these costs in false alarms, and what it finds, is in docs/warnings.md.
 
 
 class Finding(NamedTuple):
@@ -28,7 +31,7 @@ class Finding(NamedTuple):
     Arguments
     ---------
     what : str
-        ``rate``, ``length``, ``level``, ``clipping``, ``silence``, ``bandwidth`` or ``distance``.
+        ``speech``, ``rate``, ``length``, ``level``, ``clipping``, ``silence``, ``bandwidth`` or ``distance``.
     found : str
         What was measured, in words.
     remedy : str
@@ -63,6 +66,8 @@ class Check(NamedTuple):
     distance : float or None
         Between the mean log-power spectrum and the training set's, in the training set's standard deviations: root mean
         square over the bins. None without a model, and for one that has no such statistics.
+    speech : bool
+        Whether anybody may speak in it, by :func:`ser_plugins.sound.voice.holds_speech`.
     findings : list of Finding
         Empty when nothing is out of the ordinary.
     """
@@ -74,6 +79,7 @@ class Check(NamedTuple):
     silence: float
     bandwidth: float
     distance: float | None
+    speech: bool
     findings: list[Finding]
 
 
@@ -85,7 +91,7 @@ def check_recording(path: str | Path, model: RecordingModel[Any, Any, Any] | Non
     path : str or Path
         An audio file of any rate; channels are averaged.
     model : ser_plugins.serving.recordings.RecordingModel, optional
-        Without one the recording is held against what the models of our recipes take.
+        Without one, only the rate that our models take is known, and there is no distance.
 
     Raises
     ------
@@ -99,10 +105,11 @@ def check_recording(path: str | Path, model: RecordingModel[Any, Any, Any] | Non
     >>> soundfile.write(path, 0.01 * np.sin(2 * np.pi * 100 * np.arange(16000) / 16000), 16000)
     >>> check = check_recording(path)
     >>> round(check.level), [finding.what for finding in check.findings]
-    (-43, ['bandwidth'])
+    (-43, ['speech', 'bandwidth'])
     """
     rate, blocks = read_blocks(path)
-    measured = Check(*_waveform_statistics(rate, blocks), _distance(path, model) if model else None, [])
+    statistics = _waveform_statistics(rate, blocks)
+    measured = Check(*statistics, _distance(path, model) if model else None, _speech(path, model), [])
     return measured._replace(findings=list(_findings(measured, model)))
 
 
@@ -146,11 +153,21 @@ def _distance(path, model):
     return float(((total / frames - norm.mean) / norm.std.clamp(min=norm.floor)).square().mean().sqrt())
 
 
+def _speech(path, model) -> bool:
+    """By the same pieces as the model hears them, in bounded memory."""
+    rate = model.sample_rate if model else DEFAULT_RATE
+    pieces = cut_windows(open_recording(path, rate), rate, PIECE, PIECE)
+    return any(holds_speech(wave.numpy(), rate) for start, wave in pieces if not start or len(wave) >= SHORTEST * rate)
+
+
 def _findings(check, model):
-    rate, highest = DEFAULT_RATE, DEFAULT_HIGHEST
-    if model is not None:
-        features = model.modules["compute_features"]
-        rate, highest = model.sample_rate, features.linear_bins * features.sample_rate / features.n_fft
+    if not check.speech:
+        yield Finding(
+            "speech",
+            "no speech heard",
+            "record somebody who speaks aloud; --any-sound judges other sounds, and whispering, all the same",
+        )
+    rate = model.sample_rate if model else DEFAULT_RATE
     if check.sample_rate < rate:
         yield Finding("rate", f"{check.sample_rate} Hz", f"record at {rate} Hz or more; converting brings nothing back")
     if check.seconds < SHORT:
@@ -169,11 +186,11 @@ def _findings(check, model):
         )
     if check.silence > MOSTLY:
         yield Finding("silence", f"{check.silence:.0%} silence", "cut the silence off, or use ser timeline --vad")
-    if check.bandwidth < 0.95 * highest:
+    if check.bandwidth < TELEPHONE:
         yield Finding(
             "bandwidth",
             f"nothing above {check.bandwidth:.0f} Hz, as on a telephone",
-            f"use the original; the model looks at everything up to {highest:.0f} Hz",
+            "use the original recording, if there is one of more than telephone quality",
         )
     if check.distance is not None and check.distance > FAR:
         yield Finding(

@@ -25,7 +25,7 @@ class Explanation(NamedTuple):
     Arguments
     ---------
     answer : str
-        The label with its probability, or the score.
+        The label with its probability, or the score; ``no speech`` where nobody speaks.
     times : numpy.ndarray
         (time,), of the frames, in s.
     frequencies : numpy.ndarray
@@ -104,7 +104,12 @@ def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Expl
     attention = None if weights is None else weights[0].mean(dim=1).cpu().numpy()  # over the queries
     hop, count = features.hop / features.sample_rate, frames.shape[1]
     fewer = count if attention is None else attention.shape[1]
-    answer = f"{result.labels[0]} ({result.score[0]:.0%})" if hasattr(model, "labels") else f"{result.score[0]:.2f}"
+    if not model.hears_speech(wave[0]):
+        answer = "no speech"
+    elif hasattr(model, "labels"):
+        answer = f"{result.labels[0]} ({result.score[0]:.0%})"
+    else:
+        answer = f"{result.score[0]:.2f}"
     return Explanation(
         answer,
         np.arange(count) * hop,

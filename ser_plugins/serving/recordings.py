@@ -14,6 +14,7 @@ from ser_plugins.serving.loading import Model, load_model
 from ser_plugins.serving.stream import Stream
 from ser_plugins.serving.windows import batched, check_rate, cut_windows, open_recording, resampled
 from ser_plugins.sound.usable import SILENCE, check_length, check_usable, peak
+from ser_plugins.sound.voice import holds_speech
 
 Sound = str | Path | np.ndarray | torch.Tensor  # a file, or samples in memory
 Result = TypeVar("Result")  # of `classify_batch` and `classify_file`
@@ -39,6 +40,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         Where to compute.
     others : sequence of torch.nn.ModuleDict
         Further members of an ensemble; ``modules`` is the first.
+    any_sound : bool
+        Judge also what does not sound like speech: see :func:`ser_plugins.sound.voice.holds_speech`.
 
     Attributes
     ----------
@@ -54,10 +57,10 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     head: ClassVar[type[torch.nn.Module]]
     window: ClassVar[type[Any]]
 
-    def __init__(self, modules, device="cpu", others=()):
+    def __init__(self, modules, device="cpu", others=(), any_sound=False):
         self.members = [member.eval().requires_grad_(False).to(device) for member in (modules, *others)]
         self.modules = self.members[0]
-        self.device = torch.device(device)
+        self.device, self.any_sound = torch.device(device), any_sound
         self.sample_rate = modules["compute_features"].sample_rate
         self.min_samples = max(_min_samples(member) for member in self.members)
 
@@ -75,7 +78,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         device : str or torch.device, optional
             By default the GPU when there is one, else the CPU.
         options : dict
-            Further keywords of the class, such as ``abstain_below``.
+            Further keywords of the class, such as ``abstain_below`` and ``any_sound``.
 
         Raises
         ------
@@ -172,9 +175,14 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         SerError
             For a model whose output is not finite.
         """
+        return self._classified(wavs, wav_lens)[0]
+
+    def _classified(self, wavs, wav_lens=None):
+        """What :meth:`classify_batch` returns, and whether anybody speaks in each, a list of bool."""
         wavs, counts = as_batch(wavs, wav_lens)
         for place, (wave, count) in enumerate(zip(wavs, counts.tolist(), strict=True)):
             self._check_recording(wave[:count], "waveform" if len(wavs) == 1 else f"waveform {place}")
+        speech = [self.hears_speech(wave[:count]) for wave, count in zip(wavs, counts.tolist(), strict=True)]
         beyond = torch.arange(wavs.shape[1])[None, :] >= counts[:, None]
         lengths = counts.double() / wavs.shape[1]
         with torch.no_grad():
@@ -182,7 +190,11 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
             lengths = lengths.to(self.device)
             outputs = torch.stack([_outputs(member, wavs, lengths) for member in self.members])
         check_finite(outputs, "the output of the model")
-        return self._result(outputs)  # of (members, batch, classes or 1)
+        return self._result(outputs, speech), speech  # outputs: (members, batch, classes or 1)
+
+    def hears_speech(self, wave: torch.Tensor) -> bool:
+        """Whether anybody may speak in a waveform (samples,) at ``sample_rate``; always, where ``any_sound`` is set."""
+        return self.any_sound or holds_speech(wave.numpy(), self.sample_rate)
 
     def classify_file(self, path: str | Path) -> Result:
         """Judge one audio file of any rate and number of channels; a batch of one.
@@ -199,8 +211,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         return self.classify_batch(self._load(path)[None])
 
     def predict_file(self, path: str | Path) -> Outcome:
-        """Judge one audio file; the outcome as plain Python values."""
-        return self._predictions(self.classify_file(path))[0]
+        """Judge one audio file; the outcome as plain Python values, all None where nobody speaks."""
+        return self._judge([self._load(path)])[0]
 
     def classify_windows(
         self, path: str | Path, *, window: float = 3.0, hop: float = 1.0, batch_size: int = 8
@@ -223,8 +235,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         Yields
         ------
         NamedTuple
-            ``start`` and ``end`` in s, then what :meth:`predict_file` gives; that is None where the window is silent,
-            as it may well be in a long recording.
+            ``start`` and ``end`` in s, then what :meth:`predict_file` gives; that is None where the window is silent or
+            nobody speaks, as it may well be in a long recording.
 
         Raises
         ------
@@ -266,7 +278,10 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
             return []
         counts = torch.tensor([len(wave) for wave in waves], dtype=torch.float64)
         padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)  # (batch, samples)
-        return self._predictions(self.classify_batch(padded, counts / padded.shape[1]))
+        result, speech = self._classified(padded, counts / padded.shape[1])
+        nothing = [None] * (len(self.window._fields) - 2)
+        outcomes = zip(self._predictions(result), speech, strict=True)
+        return [outcome if spoken else type(outcome)(*nothing) for outcome, spoken in outcomes]
 
     def _load(self, path) -> torch.Tensor:
         """Read, downmix, resample, check: (samples,)."""

@@ -143,7 +143,8 @@ def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None):
     ... })
     >>> path = tempfile.mkdtemp() + "/noise.wav"
     >>> soundfile.write(path, 0.1 * torch.randn(16000 * 5).numpy(), 16000)
-    >>> [(one.start, one.end, one.polarity) for one in timeline(SentimentRegressor(modules, "mosi"), path).segments]
+    >>> model = SentimentRegressor(modules, "mosi", any_sound=True)
+    >>> [(one.start, one.end, one.polarity) for one in timeline(model, path).segments]
     [(0.0, 5.0, 'positive')]
     """
     if smooth < 1 or smooth % 2 == 0 or hop > window:

@@ -22,7 +22,8 @@ class Window(NamedTuple):
     start, end : float
         In s from the beginning of the recording.
     label : str or None
-        The most probable class; None where the window is silent, and then the next two are None as well.
+        The most probable class; None where the window is silent or nobody speaks, and then the next two are None as
+        well.
     probability : float or None
         Of that class.
     probabilities : dict or None
@@ -44,7 +45,7 @@ class SentimentWindow(NamedTuple):
     start, end : float
         In s from the beginning of the recording.
     score : float or None
-        On the model's scale; None where the window is silent.
+        On the model's scale; None where the window is silent or nobody speaks.
     polarity : str or None
         ``negative``, ``neutral`` or ``positive``; None where silent, and on a scale without polarity.
     """
