@@ -18,7 +18,7 @@ demo: $(VENV)/.installed
 	rm -rf $(DEMO)
 	$(BIN)/ser toy $(DEMO)/emodb
 	$(BIN)/python recipes/EmoDB/train.py hparams/bigru_mha.yaml --data_folder $(DEMO)/emodb \
-		--results_folder $(DEMO)/results --number_of_epochs 12 --lr 0.001 --batch_size 16
+		--results_folder $(DEMO)/results --number_of_epochs 18 --lr 0.001 --batch_size 16
 	$(BIN)/ser export $(DEMO_RUN)/seed_1234/spk08 $(DEMO)/model
 	@echo "A synthetic recording of anger, by speaker 08, whom this model was not trained on:"
 	$(BIN)/ser classify $(DEMO)/emodb/wav/08a01Wa.wav --model $(DEMO)/model
