@@ -150,3 +150,31 @@ def test_nothing_is_written_outside_the_folder(tmp_path, name):
     with pytest.raises(DownloadError, match="points outside the folder"):
         unzip(tmp_path / "a.zip", tmp_path / "emodb", remedy=REMEDY)
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+class TestBounds:
+    """What is larger than any corpus archive is refused, before it fills the disk."""
+
+    @pytest.mark.parametrize("cut", [False, True])
+    def test_bytes_on_the_wire(self, server, tmp_path, monkeypatch, cut):
+        monkeypatch.setattr(module, "LARGEST", 100_000)
+        monkeypatch.setattr(Handler, "protocol_version", "HTTP/1.0")
+        if cut:  # a server that does not say how much it will send
+            monkeypatch.setattr(Handler, "send_header", lambda *_: None)
+        with pytest.raises(DownloadError, match=r"more than 100000 bytes; .*do not trust"):
+            fetch_archive(server.url, tmp_path / "emodb", remedy=REMEDY)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize(("bound", "value"), [("LARGEST_UNPACKED", 100_000), ("MOST_MEMBERS", 1)])
+    def test_what_is_unpacked(self, server, tmp_path, monkeypatch, bound, value):
+        monkeypatch.setattr(module, bound, value)
+        with pytest.raises(DownloadError, match=r"2 members, \d+ bytes unpacked; expected: at most"):
+            fetch_archive(server.url, tmp_path / "emodb", remedy=REMEDY)
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("names", [["a\x1b[2J.wav"], ["a" * 300], ["wav/a.wav", "WAV/A.wav"], ["a\nb.wav"]])
+    def test_names(self, tmp_path, names):
+        (tmp_path / "a.zip").write_bytes(zipped(dict.fromkeys(names, b"fine")))
+        with pytest.raises(DownloadError, match="expected: names that can be read, each once"):
+            unzip(tmp_path / "a.zip", tmp_path / "emodb", remedy=REMEDY)
+        assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]

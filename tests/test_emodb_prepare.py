@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_plugins.corpora import corpus as reading
 from ser_plugins.corpora import prepare as machinery
 from ser_plugins.corpora.audit import audit_files
 from ser_plugins.corpora.manifest import read_manifest
@@ -277,7 +278,14 @@ class TestBadInputs:
         closed = dataclasses.replace(recipe.EMODB, archive="http://127.0.0.1:9/download.zip")
         monkeypatch.setattr(recipe, "EMODB", closed)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.chdir(tmp_path)
         with pytest.raises(SerError, match=r"127\.0\.0\.1:9.* remedy: .*--data_folder /path/to/emodb, .*`make demo`"):
+            prepare("data/EmoDB", tmp_path / "out")
+        assert not list((tmp_path / "data").iterdir())
+
+    def test_a_mistyped_folder_is_no_wish_for_a_download(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(reading, "fetch_archive", lambda *_, **__: pytest.fail("a download began"))
+        with pytest.raises(MissingPathError, match=r"nothing at data_folder=.*/nowhere; .*downloaded to data/EmoDB"):
             prepare(tmp_path / "nowhere", tmp_path / "out")
         assert list(tmp_path.iterdir()) == []
 

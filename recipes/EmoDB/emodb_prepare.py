@@ -75,6 +75,7 @@ EMODB = Corpus(
     licence="CC0-1.0",
     citation="Burkhardt, Paeschke, Rolfes, Sendlmeier, Weiss: A Database of German Emotional Speech. Interspeech 2005",
     archive="http://emodb.bilderbar.info/download/download.zip",
+    home="data/EmoDB",
     classes=tuple(EMOTIONS.values()),
     target="emotion",
     wav_folder="wav",
@@ -90,7 +91,7 @@ EMODB = Corpus(
 
 
 def prepare_emodb(data_folder, save_folder, protocol="loso", subset="full", select="last", split_seed=0) -> dict:
-    """Verify EmoDB (download it when ``data_folder`` is not there) and write the manifests of every fold.
+    """Verify EmoDB and write the manifests of every fold; download it when ``data_folder`` is ``data/EmoDB``, not there.
 
     Arguments
     ---------

@@ -47,6 +47,8 @@ class Corpus:
         In Hz.
     archive : str
         Address of a zip, to be downloaded. Without one, users bring their own copy.
+    home : str
+        The folder it is downloaded to: the YAMLs' default, below the working directory. No other is ever filled.
     remedy : str
         Where to get the corpus, in words; by default from ``archive``.
     checksums : Path
@@ -71,6 +73,7 @@ class Corpus:
     wav_folder: str = ""
     sample_rate: int = 16000
     archive: str = ""
+    home: str = ""
     remedy: str = ""
     checksums: Path | None = None
     counts: dict = field(default_factory=dict)
@@ -91,7 +94,7 @@ class Reading:
 
 
 def find_corpus(corpus: Corpus, data_folder) -> Path:
-    """Return the absolute corpus folder; download the official archive there when nothing is there yet."""
+    """Return the absolute corpus folder; where nothing is in ``corpus.home`` yet, download the official archive."""
     data_folder = Path(data_folder).expanduser().resolve()
     if data_folder.is_file():
         raise SerError(
@@ -102,11 +105,12 @@ def find_corpus(corpus: Corpus, data_folder) -> Path:
     if data_folder.is_dir() and any(data_folder.iterdir()):
         return data_folder
     own = f"name your own copy with --data_folder /path/to/{corpus.name.lower()}"
-    if not corpus.archive:
+    if not corpus.archive or data_folder != Path(corpus.home).resolve():  # a mistyped path is no wish for a download
+        download = f"leave --data_folder out to have it downloaded to {corpus.home}" if corpus.archive else ""
         raise MissingPathError(
             got=f"nothing at data_folder={data_folder}",
             expected=f"the folder of {corpus.name}",
-            remedy=f"{own}; {corpus.remedy}",
+            remedy=f"{own}; {corpus.remedy or download}",
         )
     fetch_archive(corpus.archive, data_folder, remedy=f"{own}, or try the synthetic corpus with `make demo`")
     return data_folder
@@ -140,7 +144,8 @@ def read_corpus(corpus: Corpus, data_root: Path, memory: Path, *, cache=None, al
         checksums = read_checksums(corpus.checksums)
         remedy = (
             remedy
-            or f"restore the files from {corpus.archive}, or name a new --data_folder to have it downloaded there"
+            or f"restore the files from {corpus.archive}, or move the folder away and leave --data_folder out, to have"
+            f" it downloaded to {corpus.home}"
         )
     folder = data_root / corpus.wav_folder
     wanted = {"folder": folder, "sample_rate": corpus.sample_rate, "remedy": remedy, "refused": corpus.refused}
