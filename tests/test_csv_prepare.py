@@ -68,7 +68,7 @@ class TestManifests:
     def test_a_protocol_needs_its_column(self, folder):
         change(folder, "session,sentence,split", "x,y,z")
         for protocol in ("loso-sentence", "loso-session", "session", "split"):
-            with pytest.raises(SerError, match=f"protocol='{protocol}'; expected: one of loso, random;"):
+            with pytest.raises(SerError, match=f"protocol='{protocol}'; expected: one of loso, random, all;"):
                 prepare(folder, protocol=protocol)
 
     def test_the_split_of_the_csv_is_taken_as_it_is(self, folder):

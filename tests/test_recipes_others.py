@@ -8,7 +8,9 @@ import pytest
 from conftest import ROOT, TINY, data_option, train
 from test_recipes import run
 
-from ser_plugins.inference import EmotionClassifier
+from ser_plugins.corpora.toy_sentiment import write_toy_chsims, write_toy_mosi
+from ser_plugins.errors import SerError
+from ser_plugins.inference import EmotionClassifier, open_model
 from ser_plugins.serving.export import export_model
 
 FOLDS = {"IEMOCAP": "Ses01F", "CSV": "spk08"}
@@ -29,6 +31,16 @@ def numbers(toy_csv):
     path = toy_csv.with_name("numbers.csv")
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def toy_mosi(tmp_path):
+    return write_toy_mosi(tmp_path / "mosi", videos=6, segments=2, syllables=2)
+
+
+@pytest.fixture
+def toy_chsims(tmp_path):
+    return write_toy_chsims(tmp_path / "chsims", videos=4, clips=6, syllables=2)
 
 
 @pytest.fixture
@@ -86,3 +98,49 @@ def test_the_whole_protocol_ends_in_a_report_and_a_model(name, data, options, fo
     recording = max(data.parent.rglob("*.flac" if name == "CSV" else "*.wav"), key=lambda path: path.stat().st_size)
     label = EmotionClassifier.from_hparams(tmp_path / "model").predict_file(recording).label
     assert label in summary["protocol"]["classes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "measured", "everything"),
+    [
+        ("IEMOCAP", "toy_iemocap", ["--unit", "session"], []),
+        ("CSV", "toy_csv", [], []),
+        ("MOSI", "toy_mosi", ["--select", "last"], ["--select", "last"]),
+        ("CHSIMS", "toy_chsims", ["--select", "last"], ["--select", "last"]),
+    ],
+    ids=["IEMOCAP", "CSV", "MOSI", "CHSIMS"],
+)
+def test_a_model_of_everything_has_the_numbers_of_a_run_that_measured_it(
+    name, data, measured, everything, request, tmp_path
+):
+    data, results = request.getfixturevalue(data), tmp_path / "results"
+    options = ["--number_of_epochs", "1"]
+    train(data, results, *options, *measured, name=name, here=True)
+    (run,) = (path for path in (results / "bigru_mha").iterdir())
+    train(data, results, *options, "--protocol", "all", *everything, name=name)
+    (final,) = (path for path in (results / "bigru_mha").iterdir() if path != run)
+    fold = json.loads(next(final.glob("seed_*/all/results.json")).read_text())
+    summary = json.loads((run / "results.json").read_text())
+    assert fold["counts"] == {"train": summary["protocol"]["utterances"], "valid": 0, "test": 0}
+    card = export_model(final, tmp_path / "model", measured_by=run)
+    assert card["protocol_hash"] == summary["protocol_hash"]
+    assert card["this_model"]["metrics"] is None
+    open_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize(("name", "option"), [("MOSI", "--select"), ("CHSIMS", "--select")])
+def test_a_model_of_everything_chooses_no_epoch(name, option, request, tmp_path, capfd):
+    with pytest.raises(SystemExit):
+        train(request.getfixturevalue(f"toy_{name.lower()}"), tmp_path, "--protocol", "all", name=name)
+    assert "select='valid'; expected: one of last" in capfd.readouterr().err
+
+
+def test_numbers_measured_on_fewer_utterances_do_not_speak_for_a_model_of_everything(toy_iemocap, tmp_path):
+    options = ["--number_of_epochs", "1", "--unit", "session"]
+    train(toy_iemocap, tmp_path, *options, "--protocol", "4class-4490", name="IEMOCAP", here=True)
+    train(toy_iemocap, tmp_path, *options, "--protocol", "all", name="IEMOCAP")
+    runs = sorted((tmp_path / "bigru_mha").iterdir())
+    (run,) = (path for path in runs if "4490" in path.name)
+    (final,) = (path for path in runs if path != run)
+    with pytest.raises(SerError, match=r"utterances, and .*expected: the same utterances"):
+        export_model(final, tmp_path / "model", measured_by=run)

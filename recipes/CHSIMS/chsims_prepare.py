@@ -14,7 +14,7 @@ from pathlib import Path
 from ser_plugins.corpora.grouping import divide
 from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.prepare import Corpus, prepare_corpus
-from ser_plugins.corpora.protocols import Protocol, choose
+from ser_plugins.corpora.protocols import ALL, PROTOCOLS, Protocol, choose
 from ser_plugins.corpora.sources import find_source
 from ser_plugins.corpora.tables import MODES, Row, read_rows
 
@@ -64,6 +64,7 @@ CHSIMS = Corpus(
         # Not disjoint in anything: 59 of the 60 videos are in both train and test. It is what the literature uses.
         "official": Protocol("clip (official split, videos leak)", split="split", leaks=True),
         "video-disjoint": Protocol("video (a split of our own)", disjoint=("video",), split="video_split"),
+        ALL: PROTOCOLS[ALL],
     },
 )
 
@@ -88,7 +89,7 @@ def prepare_chsims(
         For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``.
     protocol : str
         ``official``, whose train, valid and test share videos, which every table says; ``video-disjoint``, with about
-        the same proportions.
+        the same proportions; ``all`` (trains on everything, tests nothing; ``select`` is ``last``).
     target : str
         ``label`` (of all modalities together), ``label_A`` (of the audio alone), ``label_T``, ``label_V``.
     select : str

@@ -15,7 +15,7 @@ from csv_table import LINE, SPLITS, check_enough, check_rows, clean, fold_name, 
 from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.names import same_name
 from ser_plugins.corpora.prepare import Corpus, prepare_corpus
-from ser_plugins.corpora.protocols import PROTOCOLS, Protocol, by_field, choose
+from ser_plugins.corpora.protocols import ALL, PROTOCOLS, Protocol, by_field, choose
 from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import SerError
 
@@ -53,7 +53,7 @@ def utterances(path: Path, rows: list[dict], task: str) -> Iterator[Utterance]:
 
 def protocols(rows: list[dict], statement: str) -> dict:
     """Those that the columns allow, each with the statement."""
-    names = ["loso", "random", *(["loso-sentence"] if "sentence" in rows[0] else [])]
+    names = ["loso", "random", ALL, *(["loso-sentence"] if "sentence" in rows[0] else [])]
     offered = {name: PROTOCOLS[name] for name in names}
     if "session" in rows[0]:
         by_session = Protocol("session", by_field("session"), ("session",))
@@ -93,8 +93,8 @@ def prepare_csv(
     save_folder : path-like
         For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``.
     protocol : str
-        ``loso``, ``random`` (leaks); with the columns for it ``loso-sentence``, ``loso-session`` (nobody of the tested
-        session trains), ``session``, ``split``.
+        ``loso``, ``random`` (leaks), ``all`` (trains on everything, tests nothing); with the columns for it
+        ``loso-sentence``, ``loso-session`` (nobody of the tested session trains), ``session``, ``split``.
     task : str
         ``classification`` (the classes are the labels, sorted) or ``regression`` (the labels are numbers).
     subset, select, split_seed

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.prepare import Corpus, prepare_corpus
-from ser_plugins.corpora.protocols import Protocol, by_field, choose
+from ser_plugins.corpora.protocols import ALL, Protocol, by_field, choose
+from ser_plugins.corpora.protocols import PROTOCOLS as DIVISIONS
 from ser_plugins.corpora.text import read_lines
 from ser_plugins.errors import MissingPathError, SerError
 
@@ -175,7 +176,8 @@ def prepare_iemocap(
         For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``.
     protocol : str
         ``4class-5531`` (excited is happy), ``4class-4490`` (without excited), ``4class-impro2943`` and
-        ``4class-impro2280`` (the same, improvised dialogues only), ``all-10039`` (for the other targets).
+        ``4class-impro2280`` (the same, improvised dialogues only), ``all-10039`` (for the other targets);
+        ``all`` (trains on everything that ``4class-5531``, or of the other targets ``all-10039``, has, tests nothing).
     unit : str
         ``speaker`` (ten folds, the scene partner neither trains nor tests), ``speaker_keep_partner``, ``session``.
     target : str
@@ -190,16 +192,19 @@ def prepare_iemocap(
     dict
         What ``protocol.json`` says.
     """
-    choose("protocol", protocol, PROTOCOLS)
+    choose("protocol", protocol, (*PROTOCOLS, ALL))
     rules = UNITS[choose("unit", unit, UNITS)]
+    utterances_used = PROTOCOLS.get(protocol, PROTOCOLS["4class-5531" if target == "emotion" else "all-10039"])
     if allow_partial and unit == "speaker" and len(list(Path(data_folder).expanduser().glob("Session[1-5]"))) == 1:
         rules = ONE_SESSION
+    if protocol == ALL:
+        rules = DIVISIONS[ALL]
     corpus = IEMOCAP
     if choose("target", target, ("emotion", *DIMENSIONS)) != "emotion":
         rules = replace(rules, statement="; ".join(filter(None, (rules.statement, BLANKS))))
         corpus = replace(corpus, task="regression", scale="vad", classes=(), target=target)
     return prepare_corpus(
-        replace(corpus, protocols={protocol: replace(rules, **PROTOCOLS[protocol])}),
+        replace(corpus, protocols={protocol: replace(rules, **utterances_used)}),
         data_folder,
         save_folder,
         protocol=protocol,

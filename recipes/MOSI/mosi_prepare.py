@@ -12,7 +12,7 @@ from pathlib import Path
 from ser_plugins.corpora.grouping import in_groups
 from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.prepare import Corpus, prepare_corpus
-from ser_plugins.corpora.protocols import PARTS, Protocol, by_field
+from ser_plugins.corpora.protocols import ALL, PARTS, PROTOCOLS, Protocol, by_field
 from ser_plugins.corpora.sources import find_source
 from ser_plugins.corpora.tables import MODES, Row, read_rows
 from ser_plugins.errors import MissingPathError
@@ -106,6 +106,7 @@ MOSI = Corpus(
         "standard": Protocol("video (standard folds)", disjoint=("video",), split="split"),
         "loo-video": Protocol("group of videos", in_groups("video", 10), ("video",)),
         "loo-each-video": Protocol("video", by_field("video"), ("video",)),
+        ALL: PROTOCOLS[ALL],
     },
 )
 
@@ -122,7 +123,8 @@ def prepare_mosi(
     save_folder : path-like
         For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``.
     protocol : str
-        ``standard`` (52 / 10 / 31 videos); ``loo-video`` (ten groups of videos, each tested once); ``loo-each-video``.
+        ``standard`` (52 / 10 / 31 videos); ``loo-video`` (ten groups of videos, each tested once); ``loo-each-video``;
+        ``all`` (trains on everything, tests nothing; ``select`` is ``last``).
     select : str
         ``last``; ``valid`` (only ``standard`` has a validation set); ``inner_speaker`` (the others: a training video
         validates).

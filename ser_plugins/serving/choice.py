@@ -10,7 +10,7 @@ from ser_plugins.evaluation.report import aggregate, fold_results, read_run
 from ser_plugins.files import read_json
 
 # Settings in which a training on everything differs from the run that measured it.
-_DIVISION = ("protocol", "split")
+_DIVISION = ("protocol", "split", "unit")
 _ROUNDING = 1e-5  # of a score: predictions are written with eight digits
 
 
@@ -97,6 +97,13 @@ def _untested(source: Path, measured_by) -> Chosen:
             got=f"{path}: {', '.join(f'{key}: {mine.get(key)} instead of {theirs.get(key)}' for key in others)}",
             expected=f"the settings of {measured_by}, whose numbers would speak for it",
             remedy="train both with the same settings",
+        )
+    used, measured = (what["protocol"]["utterances"] for what in (results, summary))
+    if used != measured:
+        raise SerError(
+            got=f"{path}: {used} utterances, and {measured} in {measured_by}",
+            expected="the same utterances, trained on and measured on",
+            remedy="measure with the protocol that uses all of them",
         )
     return Chosen(path.parent, results, summary, True, "trained on everything, in the way that was measured")
 

@@ -1,6 +1,7 @@
 """Run a table of trainings: live progress, no job lost to another, a failed one tried once more."""
 
 import contextlib
+import re
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -78,7 +79,7 @@ class _Board:
         self.say(f"{len(self.done)}/{len(self.jobs)} {job.name}: {brief(results)}, {results['wall_time_s']:.0f} s")
 
     def tick(self, running):
-        """Count the finished epochs in the train logs: what a killed worker did is counted too."""
+        """Count the finished epochs of all jobs by their checkpoints: what a killed worker did is counted too."""
         if self.progress.disable:
             return
         epochs = 0
@@ -86,8 +87,15 @@ class _Board:
             if job in self.done:
                 epochs += job.epochs
                 continue
-            with contextlib.suppress(OSError):
-                log = (job.folder / "train_log.txt").read_text(encoding="utf-8")
-                epochs += min(job.epochs, log.count("epoch: "))
+            epochs += min(job.epochs, finished_epochs(job.folder))
         counts = f"{len(self.done)} done, {running} running, {len(self.failed)} failed"
         self.progress.update(self.task, completed=epochs, description=counts)
+
+
+def finished_epochs(folder) -> int:
+    """The largest epoch of the checkpoints of a fold, whatever its train logger writes."""
+    epochs = [0]
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # one that is being written or deleted
+        for path in folder.glob("save/CKPT*/CKPT.yaml"):
+            epochs += map(int, re.findall(r"^epoch: (\d+)$", path.read_text(encoding="utf-8"), re.MULTILINE))
+    return max(epochs)

@@ -16,6 +16,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
+from ser_plugins.training.endings import ignore_ctrl_c, out_of_reach_of_ctrl_c
+
 # One thread per process: with two OpenMP threads on two busy cores a recurrent layer runs ten times slower. The other
 # two keep glibc from handing every large activation back to the system, which costs a tenth of the time.
 WORKER_ENVIRONMENT = {
@@ -43,11 +47,12 @@ class Here:
     def run(self, jobs, tick):
         """Yield ``(job, results, error)``."""
         for job in jobs:
-            tick(1)
-            try:
-                yield job, run_job(job), None
-            except Exception as error:  # one failed job must not lose the others; it is reported at the end
-                yield job, None, error
+            with _ticking(tick):
+                try:
+                    outcome = job, run_job(job), None
+                except Exception as error:  # one failed job must not lose the others; it is reported at the end
+                    outcome = job, None, error
+            yield outcome
         tick(0)
 
 
@@ -73,7 +78,8 @@ class Local:
             while waiting or busy:
                 while waiting and idle:
                     pool, job = idle.pop(), waiting.popleft()
-                    with environment(WORKER_ENVIRONMENT):  # the process is spawned by its first job
+                    # The process is spawned by its first job.
+                    with environment(WORKER_ENVIRONMENT), out_of_reach_of_ctrl_c():
                         busy[pool.submit(run_quietly, job)] = pool, job
                 done, _ = wait(busy, timeout=1, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -93,8 +99,27 @@ class Local:
                 pool.shutdown()
 
 
+@contextlib.contextmanager
+def _ticking(tick):
+    """Call ``tick(1)`` now and every second from a thread of its own, since the job has this one."""
+    over = threading.Event()
+
+    def go_on():
+        tick(1)
+        while not over.wait(timeout=1):
+            tick(1)
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def _pool():
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_die_with_parent)
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
 
 
 def _killed(job):
@@ -124,6 +149,13 @@ def run_quietly(job: Job):
         contextlib.redirect_stderr(log),
     ):
         return run_job(job)
+
+
+def _begin():
+    ignore_ctrl_c()
+    # tqdm's own lock is a semaphore of the system, which a worker that is ended would leave behind.
+    tqdm.set_lock(threading.RLock())
+    _die_with_parent()
 
 
 def _die_with_parent():

@@ -10,7 +10,6 @@ All trainings are ordinary jobs, below ``<results_folder>/<name>/configurations`
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from ser_plugins.corpora.protocols import INNER
@@ -29,6 +28,7 @@ from ser_plugins.evaluation.selection import (
 )
 from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.plain import console
+from ser_plugins.training.endings import one_line_endings
 from ser_plugins.training.experiments import parts_of, read_configurations
 from ser_plugins.training.recipe import Plan, add_run_options, find_yaml, parse_options, plan_system, run_plans
 from ser_plugins.training.reproduce import once, overrides_by_file
@@ -56,13 +56,11 @@ def nested(arguments, *, prepare, script) -> None:
     Raises
     ------
     SystemExit
-        2, after one line on the error stream, for anything wrong with the input, and for trainings that failed.
+        130 for Ctrl-C, and 2 for anything wrong with the input and for trainings that failed; each after one line on
+        the error stream.
     """
-    try:
+    with one_line_endings():
         _nested(list(arguments), once(prepare), Path(script).resolve())
-    except SerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 def _nested(arguments, prepare, script):

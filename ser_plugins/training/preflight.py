@@ -5,9 +5,9 @@ training of a run, one after the other, after the corpus was prepared.
 """
 
 import difflib
+import importlib
 import inspect
 import io
-import pydoc
 from pathlib import Path
 
 import torch
@@ -191,11 +191,10 @@ def _load(document, keys) -> dict:
 
 
 def _bind(node):
-    """Raise ``TypeError`` when a constructor does not take its arguments, ``ImportError`` when there is none."""
+    """Raise ``TypeError`` when a constructor does not take its arguments, another error when there is none."""
     ((tag, arguments),) = node.items()
-    name = tag.partition(":")[2]
-    if (constructor := pydoc.locate(name)) is None:
-        raise ImportError(f"there is no {name}")
+    module, _, name = tag.partition(":")[2].rpartition(".")
+    constructor = getattr(importlib.import_module(module), name)
     inspect.signature(constructor).bind(**arguments if isinstance(arguments, dict) else {})
 
 

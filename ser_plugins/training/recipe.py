@@ -1,10 +1,9 @@
 """What every recipe's ``train.py`` does: read the command line, prepare, train the folds, report."""
 
 import argparse
+import dataclasses
 import inspect
 import os
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import speechbrain as sb
@@ -21,6 +20,7 @@ from ser_plugins.plain import console
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.choice import add_launcher_options, choose_launcher
 from ser_plugins.training.crossval import run_jobs
+from ser_plugins.training.endings import one_line_endings
 from ser_plugins.training.fold import check_run, run_fold
 from ser_plugins.training.launchers import Job
 from ser_plugins.training.preflight import SEED_LIMIT, bins_of, check_keys, rehearse
@@ -45,13 +45,10 @@ def run_recipe(arguments, *, prepare, script, brain_class=EmotionBrain) -> None:
     Raises
     ------
     SystemExit
-        2, after one line on the error stream, for anything wrong with the input.
+        130 for Ctrl-C, and 2, after one line on the error stream, for anything wrong with the input.
     """
-    try:
+    with one_line_endings():
         _run(list(arguments), prepare, Path(script).resolve(), brain_class)
-    except SerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 def _run(arguments, prepare, script, brain_class):
@@ -67,7 +64,7 @@ def _run(arguments, prepare, script, brain_class):
         report(plan)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """The trainings of one system: where its run goes, what prepare said, and the jobs."""
 
@@ -128,7 +125,9 @@ def parse_options(yaml_files, options) -> tuple:
             expected="whole folds: each is tested once",
             remedy="--fold ONE --number_of_epochs 1",
         )
-    return run_options, overrides
+    # One live line in a terminal, and it is that of all trainings: SpeechBrain's own would tear it up.
+    quiet = run_options.noprogressbar or console(stderr=True).is_terminal
+    return dataclasses.replace(run_options, noprogressbar=quiet), overrides
 
 
 def _groups(options):

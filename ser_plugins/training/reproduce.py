@@ -4,7 +4,6 @@ import argparse
 import functools
 import importlib.util
 import shlex
-import sys
 from pathlib import Path
 
 import speechbrain as sb
@@ -13,6 +12,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.report import write_report
 from ser_plugins.evaluation.suite import write_suite
 from ser_plugins.plain import console
+from ser_plugins.training.endings import one_line_endings
 from ser_plugins.training.recipe import add_run_options, find_yaml, parse_options, plan_system, run_plans
 from ser_plugins.training.settings import resolve
 
@@ -45,14 +45,11 @@ def reproduce(arguments, *, prepare, script) -> None:
     Raises
     ------
     SystemExit
-        2, after one line on the error stream, for anything wrong with the input, and for trainings that failed, after
-        the reports of the systems that are complete.
+        130 for Ctrl-C, and 2 for anything wrong with the input and for trainings that failed, after the reports of the
+        systems that are complete; each after one line on the error stream.
     """
-    try:
+    with one_line_endings():
         _reproduce(list(arguments), prepare, Path(script).resolve())
-    except SerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 def _reproduce(arguments, prepare, script):

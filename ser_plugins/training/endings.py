@@ -1,0 +1,51 @@
+"""How a command of a recipe ends when it does not end well: in one line, and a status that scripts understand."""
+
+import contextlib
+import signal
+import sys
+
+from ser_plugins.errors import SerError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+@contextlib.contextmanager
+def one_line_endings():
+    """Turn a :class:`SerError` into one line and status 2, and Ctrl-C into one line and status 130.
+
+    Example
+    -------
+    >>> with one_line_endings():
+    ...     raise KeyboardInterrupt
+    Traceback (most recent call last):
+    SystemExit: 130
+    """
+    try:
+        yield
+    except SerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted; the same command resumes", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def out_of_reach_of_ctrl_c():
+    """Processes started inside do not hear Ctrl-C, which a terminal sends to all: their parent ends them.
+
+    Without signal masks (Windows) they hear it while they start, until :func:`ignore_ctrl_c`.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_ctrl_c() -> None:
+    """In a worker: Ctrl-C is its parent's."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
