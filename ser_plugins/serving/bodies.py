@@ -10,6 +10,7 @@ from ser_plugins.serving.uploads import Limits, Refusal, Upload
 DRAINED = 4  # times the largest body: what is read and dropped of a larger one
 PACE = 1.5  # s: how often it is looked whether a body still comes
 PACE_BYTES = 12 * 2**10  # in that time: a quarter of what 16-bit speech at 16 kHz takes
+FREE_BYTES = 2**18  # of each body that are taken however many others are held: small ones find room
 PROTECTED = 1.0  # s: no upload gives way to others before
 
 
@@ -129,7 +130,7 @@ class Bodies:
             )
 
     def _hold(self, arrival, count):
-        while self.held + count > self.most:
+        while arrival.size > FREE_BYTES and self.held + count > self.most:
             if not self.displace(arrival):
                 raise Refusal(
                     503,

@@ -22,7 +22,7 @@ from ser_plugins.sound.ffmpeg import needs_ffmpeg
 
 BATCH_SECONDS = 60.0  # of audio, padding included: a model needs a few MB and some milliseconds for each
 STEP_SECONDS = 24.0  # of audio, at most, that are judged between two batches
-STEP = 0.02  # s that a recording is decoded before others have their turn
+STEP = 2**20  # values (channels x samples) of a recording that are decoded before others have their turn
 LARGE_BYTES = 2**20  # of a body: a file is opened in one step, however long that takes
 LARGE_SECONDS = 30.0  # of audio to judge: beyond, requests are worked on two at a time
 TIDY_SECONDS = 2.0  # from the end of a request until memory is handed back
@@ -31,7 +31,7 @@ TIDY_SECONDS = 2.0  # from the end of a request until memory is handed back
 class Service:
     """What the routes share: the bounds on requests, the threads, the batches.
 
-    A request is large when its body is, when its decoding takes longer than ``STEP``, or when much has to be judged.
+    A request is large when its body is, when it has more than ``STEP`` values, or when much has to be judged.
     Large ones are worked on a few at a time and step by step, so that small ones are answered meanwhile.
     """
 

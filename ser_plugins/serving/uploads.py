@@ -2,7 +2,6 @@
 
 import io
 import math
-import time
 from typing import NamedTuple
 
 import soundfile
@@ -91,8 +90,8 @@ class Decoding:
         self.blocks, self.parts = None, []
         self.samples, self.values_per_second = 0, 0
 
-    def advance(self, seconds: float) -> torch.Tensor | None:
-        """Decode for about so long, by the clock; once all is decoded, the checked wave (samples,) at the model's rate.
+    def advance(self, values: int) -> torch.Tensor | None:
+        """Decode about so many values (channels x samples); at the end, the checked wave (samples,).
 
         Raises
         ------
@@ -100,15 +99,15 @@ class Decoding:
             As :meth:`~ser_plugins.serving.recordings.RecordingModel.classify_file`; or too long, or too many channels
             or samples.
         """
-        end = time.monotonic() + seconds
         if self.blocks is None:
             self.refuse_by_header()
             self.blocks = open_recording(self.upload, self.model.sample_rate)
+        before = self.samples
         for block in self.blocks:
             self.parts.append(block)
             self.samples += len(block)
             self._refuse_beyond(self.samples / self.model.sample_rate)
-            if time.monotonic() > end:
+            if (self.samples - before) / self.model.sample_rate * self.values_per_second > values:
                 return None
         wave = torch.cat([torch.zeros(0), *self.parts])
         self.model._check_recording(wave, str(self.upload))
