@@ -91,7 +91,7 @@ EMODB = Corpus(
 
 
 def prepare_emodb(data_folder, save_folder, protocol="loso", subset="full", select="last", split_seed=0) -> dict:
-    """Verify EmoDB and write the manifests of every fold; download it when ``data_folder`` is ``data/EmoDB``, not there.
+    """Verify EmoDB, write the manifests of every fold; download it when ``data_folder`` is ``data/EmoDB``, not there.
 
     Arguments
     ---------
