@@ -28,7 +28,7 @@ class Running(NamedTuple):
     port: int
 
     def ask(self, path, body=None, headers=None, method=None) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             connection.request(method or ("POST" if body is not None else "GET"), path, body, headers or {})
             answer = connection.getresponse()
@@ -40,7 +40,7 @@ class Running(NamedTuple):
 
     def stop(self):
         self.server.should_exit = True
-        self.thread.join(20)
+        self.thread.join(120)
 
 
 @contextmanager
@@ -49,17 +49,17 @@ def running(app, limits=DEFAULT_LIMITS):
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while not server.started and time.monotonic() < end:
             time.sleep(0.01)
         yield Running(server, thread, server.servers[0].sockets[0].getsockname()[1])
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
 
 
 def until(condition):
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from ser_plugins import augment
 from ser_plugins.augment import Augmentation, FrequencyWarp, RandomEqualizer, RandomGain, SpecAugment, TimeWarp
 from ser_plugins.errors import SerError
 from ser_plugins.schedules import OneCycle
@@ -85,6 +86,35 @@ def test_what_is_constant_stays_constant():
         augmented, new_counts = step(frames, counts)
         for item, count in zip(augmented, new_counts, strict=True):
             torch.testing.assert_close(item[:count], torch.full((int(count), 30), 2.5))
+
+
+def test_the_published_strengths_are_the_defaults():
+    strengths = [FrequencyWarp().spread, TimeWarp().spread, RandomGain().decibels]
+    assert strengths == [0.2, 0.2, 6.0]
+    assert (RandomEqualizer().decibels, RandomEqualizer().terms) == (3.0, 4)
+    assert vars(SpecAugment()).items() >= {
+        "time_masks": 2, "frequency_masks": 2, "time_share": 0.15, "frequency_share": 0.1,
+    }.items()  # fmt: skip
+
+
+@pytest.mark.parametrize(("drawn", "factor"), [(0.0, 0.8), (0.5, 1.0), (0.75, 1.1), (1.0, 1.2)])
+def test_factors_lie_evenly_around_one(monkeypatch, drawn, factor):
+    monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.full(size, drawn))
+    torch.testing.assert_close(augment._factors(torch.zeros(3, 1, 1), 0.2), torch.full((3,), factor))
+
+
+def test_a_masked_stretch_begins_and_ends_at_the_nearest_frames(monkeypatch):
+    """Of 20 frames, a share of 0.5: widths 0.8 * 10 = 8, begins at 0.4 * 12 = 4.8."""
+    draws = iter([0.8, 0.4])
+    monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.full(size, next(draws)))
+    (hidden,) = augment._masks(1, 0.5, torch.tensor([20]), 25)
+    assert hidden.nonzero().flatten().tolist() == list(range(5, 13))
+
+
+def test_time_warp_is_as_long_as_its_longest():
+    for _ in range(5):
+        warped, counts = TimeWarp(0.5)(torch.randn(2, 40, 3), torch.tensor([40, 20]))
+        assert warped.shape[1] == counts.max()
 
 
 def test_gain_is_the_same_for_a_whole_utterance_and_within_its_bounds():

@@ -12,7 +12,7 @@ from ser_plugins.evaluation import report, statistics
 from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.leaks import leak_table
 from ser_plugins.evaluation.significance import ALPHA
-from ser_plugins.lengths import frame_counts, remember_wave
+from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
 
 P = st.floats(1e-6, 1)
 
@@ -175,3 +175,32 @@ class TestUnits:
 
     def test_no_lengths_are_full_lengths(self):
         assert frame_counts(None, torch.zeros(2, 7, 1)).tolist() == [7, 7]
+
+
+class OnGpu(torch.Tensor):
+    """A tensor that says it is on a GPU: the way without a look at the numbers, on any machine."""
+
+    is_cuda = True
+
+
+@pytest.mark.parametrize("further", [(), (2,), (2, 3)])
+def test_padding_is_cleared_in_the_same_way_on_a_gpu(further):
+    counts, frames = torch.tensor([3, 1]), torch.ones(2, 3, *further)
+    expected = torch.tensor([[1.0, 1, 1], [1, 0, 0]]).view(2, 3, *[1] * len(further)).expand(2, 3, *further)
+    for kind in (torch.Tensor, OnGpu):
+        given_frames = frames.clone().as_subclass(kind)
+        cleared = clear_padding(given_frames, counts)
+        assert cleared is given_frames
+        assert torch.equal(cleared.as_subclass(torch.Tensor), expected)
+
+
+def test_on_a_gpu_lengths_are_not_looked_at():
+    wrong = torch.tensor([12])
+    with pytest.raises(SerError, match=r"1\.\.10"):
+        frame_counts(wrong, torch.zeros(1, 10, 1))
+    assert frame_counts(wrong, torch.zeros(1, 10, 1).as_subclass(OnGpu)).tolist() == [12]
+
+
+def test_counts_are_one_per_item():
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        clear_padding(torch.ones(2, 3), torch.tensor([3]))

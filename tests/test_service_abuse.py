@@ -304,7 +304,7 @@ def test_decoders_that_are_stuck_do_not_hold_up_others(model, monkeypatch):
             with ThreadPoolExecutor(SPARE) as pool:
                 for reply in pool.map(lambda _: service.ask("/classify", b"stuck" + wav()), range(SPARE)):
                     is_failure(reply, 504)
-            assert service.ask("/classify", wav()).status == 200
+            until(lambda: service.ask("/classify", wav()).status == 200)
             release.set()
     finally:
         release.set()
