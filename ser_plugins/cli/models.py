@@ -23,13 +23,41 @@ def export(
         Path | None, Option(help="Of a training on everything (--protocol all): the run whose numbers speak for it.")
     ] = None,
     onnx: Annotated[Path | None, Option(help="Write it as an ONNX file as well, as `ser onnx` does.")] = None,
+    labels: Annotated[
+        Path | None,
+        Option(help="SOURCE is the output folder of your own SpeechBrain recipe: its label encoder's file."),
+    ] = None,
+    checkpoint: Annotated[Path | None, Option(help="With --labels: which of several checkpoints (CKPT+...).")] = None,
 ):
     """Write a trained model as a folder that loads anywhere.
 
-    It loads here and in plain SpeechBrain, and carries a card with what was measured.
+    It loads here and in plain SpeechBrain, and carries a card with what was measured. Of a recipe of one's own, made of
+    our modules, nothing is known to have been measured, and the card says so.
 
     Example: [cyan]ser export results/EmoDB/bigru_mha/loso models/emodb[/cyan]
     """
+    if labels:
+        from ser_plugins.serving.own_recipe import export_output_folder
+
+        if ensemble or measured_by:
+            raise SerError(
+                got="--labels with --ensemble or --measured-by",
+                expected="a recipe of one's own: one model, not measured",
+                remedy="leave one of them out",
+            )
+        export_output_folder(source, labels, folder, overwrite, checkpoint=checkpoint, half=half)
+        print(visible(f"{folder}: not measured"))
+    else:
+        _export_measured(source, folder, overwrite, ensemble, half, measured_by)
+    if onnx:
+        from ser_plugins.serving.onnx import export_onnx
+
+        export_onnx(folder, onnx)
+        print(visible(f"{onnx}: the same model, for onnxruntime"))
+    print(visible(f"try it: ser classify FILE --model {folder}"))
+
+
+def _export_measured(source, folder, overwrite, ensemble, half, measured_by):
     from ser_plugins.serving.export import export_ensemble, export_model
 
     write = export_ensemble if ensemble else export_model
@@ -39,12 +67,6 @@ def export(
         print(visible(f"{folder}: the mean of {len(facts['members'])} models"))
     else:
         print(visible(f"{folder}: fold {chosen['fold']}, seed {chosen['seed']} ({chosen['chosen']})"))
-    if onnx:
-        from ser_plugins.serving.onnx import export_onnx
-
-        export_onnx(folder, onnx)
-        print(visible(f"{onnx}: the same model, for onnxruntime"))
-    print(visible(f"try it: ser classify FILE --model {folder}"))
 
 
 @app.command("models")

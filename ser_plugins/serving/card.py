@@ -24,14 +24,15 @@ def model_card(facts: dict) -> str:
     facts : dict
         The content of ``model.json``.
     """
+    if facts["metrics"] is None:
+        return _unmeasured(facts)
     mine, task = facts["this_model"], tasks_of(facts)[facts["target"]]
     kinds = {"synthetic": _SYNTHETIC, "leaking": _LEAKING, "transductive": _TRANSDUCTIVE, "partial": _PARTIAL}
     parts = [
         f"# {markdown(facts['system'])}: {_what(facts)} from a recording ({markdown(facts['corpus'])})",
         *(f"> {text}" for key, text in kinds.items() if facts[key]),
         *(f"> {markdown(statement)}" for statement in facts["statements"]),
-        f"Takes one utterance ({facts['sample_rate']} Hz, mono, at least {facts['min_seconds']:.3g} s) and gives "
-        f"{_gives(facts, task)}. {facts['parameters']:,} parameters, kept in {facts['precision']}.",
+        _takes(facts, task),
         "## Trained on",
         _trained(facts, mine),
         "## Measured",
@@ -50,6 +51,32 @@ def model_card(facts: dict) -> str:
         "Trained with " + _versions(facts["versions"]) + "; exported with " + _versions(facts["exported_with"]) + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _unmeasured(facts):
+    """The card of a model that only its owner's recipe knows anything about."""
+    parts = [
+        f"# {markdown(facts['system'])}: {_what(facts)} from a recording",
+        "> **NOT MEASURED**: trained by a recipe of its own. Nothing is known here of how well it does, on what it was "
+        "tested, or whether speakers of a test were in training.",
+        _takes(facts, tasks_of(facts)[facts["target"]]),
+        "## Trained on",
+        f"{markdown(facts['corpus'])}.",
+        "## Limits",
+        _limits(facts),
+        "## How to load",
+        _LOAD.format(rate=facts["sample_rate"], **_CALLS[facts["task"]]),
+        "## Versions",
+        "Exported with " + _versions(facts["exported_with"]) + ".",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _takes(facts, task):
+    return (
+        f"Takes one utterance ({facts['sample_rate']} Hz, mono, at least {facts['min_seconds']:.3g} s) and gives "
+        f"{_gives(facts, task)}. {facts['parameters']:,} parameters, kept in {facts['precision']}."
+    )
 
 
 def _what(facts):

@@ -87,6 +87,8 @@ def _card(folder: Path) -> dict:
 
 
 def _measured(card: dict) -> str:
+    if card["metrics"] is None:
+        return card["protocol_line"]
     parts = card["protocol_line"].split("; ")
     how = next((part for part in parts if part.startswith("protocol ")), parts[0])
     how += "" if card["whole_protocol"] else "; one fold only"

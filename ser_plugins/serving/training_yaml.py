@@ -26,9 +26,15 @@ def described(path: Path, target: str, scale: str | None) -> Description:
     """
     if not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="the fold's YAML", remedy="train the fold again")
-    nodes, modules, built = compose(path.read_bytes(), path), {}, {}
+    nodes = compose(path.read_bytes(), path)
     if "classifier" in nodes and str(nodes["classifier"].tag) == tag_of(MultiTaskHead):
         nodes["classifier"] = pairs(pairs(nodes["classifier"], path)["heads"], path)[target]
+    return described_by(nodes, path, scale)
+
+
+def described_by(nodes: dict, path, scale: str | None) -> Description:
+    """The modules that the nodes of a YAML describe, under the names of ``MODULES``."""
+    modules, built = {}, {}
     for name in MODULES:
         kind, argument_nodes = constructor(nodes, name, path)
         texts = {}

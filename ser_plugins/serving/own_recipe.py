@@ -1,0 +1,180 @@
+"""Exports a model of one's own SpeechBrain recipe, made of our modules; nothing was measured, and its card says so."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from hyperpyyaml import resolve_references
+from speechbrain.dataio.encoder import CategoricalEncoder
+
+from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.serving.constructors import construct
+from ser_plugins.serving.description import MODULES, WITH_WEIGHTS, tag_of
+from ser_plugins.serving.destination import built_aside, refuse_occupied
+from ser_plugins.serving.facts import FORMAT
+from ser_plugins.serving.training_yaml import compose, described_by
+from ser_plugins.serving.writing import checkpoint_weights, write_model
+
+
+def export_recipe(
+    yaml_file, weights, labels, folder, overwrite=False, *, half=False, scale=None, name=None, corpus="not said"
+) -> dict:
+    """Write a model that was trained by a SpeechBrain recipe of one's own as a folder that loads anywhere.
+
+    Arguments
+    ---------
+    yaml_file : str or Path
+        The recipe's YAML, best the ``hyperparams.yaml`` that SpeechBrain left in the output folder. At its top level
+        are a ``LogPowerSpectrogram``, a ``ZNorm``, an ``UtteranceEncoder`` and a ``ClassifierHead`` or
+        ``RegressionHead`` of ser_plugins, under any names.
+    weights : str, Path or dict
+        A checkpoint's folder (``CKPT+...``) with ``<name>.ckpt`` for each of the last three; or those modules by name.
+    labels : sequence of str, str or Path
+        The classes in the order of the outputs, or the file in which SpeechBrain's ``CategoricalEncoder`` keeps them;
+        of a regression the name of what it gives.
+    folder : str or Path
+        Where to; does not exist or is empty.
+    overwrite : bool
+        Whether an earlier export in ``folder`` may be replaced.
+    half : bool
+        Whether to keep the weights in half precision.
+    scale : str, optional
+        Of a regression, one of :data:`ser_plugins.scales.SCALES`.
+    name, corpus : str, optional
+        What the card calls the system and what it was trained on.
+
+    Returns
+    -------
+    dict
+        The content of ``model.json``.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        Other modules than ours, files that are missing, weights or labels that do not fit, or a ``folder`` that is not
+        free.
+
+    Example
+    -------
+    >>> export_recipe("results/1986/hyperparams.yaml", "results/1986/save/CKPT+best", ["sad"], "models/own")
+    Traceback (most recent call last):
+    ser_plugins.errors.MissingPathError: got: no file results/1986/hyperparams.yaml; expected: the YAML of a \
+SpeechBrain recipe; remedy: check the path
+    """
+    yaml_file, folder = Path(yaml_file), Path(folder).absolute()
+    refuse_occupied(folder, overwrite)
+    nodes, names = _modules_in(yaml_file)
+    description = described_by(nodes, yaml_file, scale)
+    states = {module: _state(weights, names[module]) for module in WITH_WEIGHTS}
+    labels = _labels(labels)
+    facts = {
+        **_facts(labels, scale, half),
+        "system": name or yaml_file.resolve().parent.name,
+        "corpus": corpus,
+        "parameters": sum(
+            value.numel() for module in construct(description, yaml_file).values() for value in module.parameters()
+        ),
+    }
+    with built_aside(folder) as built:
+        write_model(built, description, states, facts)
+    return facts
+
+
+def export_output_folder(source, labels, folder, overwrite=False, *, checkpoint=None, half=False) -> dict:
+    """As :func:`export_recipe`, from the output folder that SpeechBrain made: its YAML and the one checkpoint below.
+
+    Example
+    -------
+    >>> export_output_folder("results/1986", "results/1986/save/label_encoder.txt", "models/own")
+    Traceback (most recent call last):
+    ser_plugins.errors.MissingPathError: got: no checkpoint CKPT+... below results/1986; expected: one; remedy: check \
+the path, or train first
+    """
+    source = Path(source)
+    found = [Path(checkpoint)] if checkpoint else sorted(path for path in source.rglob("CKPT+*") if path.is_dir())
+    if not found:
+        raise MissingPathError(
+            got=f"no checkpoint CKPT+... below {source}", expected="one", remedy="check the path, or train first"
+        )
+    if len(found) > 1:
+        raise SerError(
+            got=f"{source} with {len(found)} checkpoints: {', '.join(path.name for path in found[:3])}",
+            expected="one, since nothing here says which is the best",
+            remedy="name it: --checkpoint FOLDER",
+        )
+    return export_recipe(source / "hyperparams.yaml", found[0], labels, folder, overwrite, half=half)
+
+
+def _modules_in(path: Path) -> tuple[dict, dict]:
+    """The nodes of a YAML, our modules under the names that an export has; and the names they have in the recipe."""
+    if not path.is_file():
+        raise MissingPathError(
+            got=f"no file {path}", expected="the YAML of a SpeechBrain recipe", remedy="check the path"
+        )
+    with open(path, encoding="utf-8") as stream:
+        resolved = resolve_references(stream).getvalue()
+    nodes, names = compose(resolved.encode("utf-8"), path), {}
+    for module, kinds in MODULES.items():
+        tags = [tag_of(kind) for kind in kinds]
+        found = [key for key, node in nodes.items() if str(node.tag) in tags]
+        if len(found) != 1:
+            raise SerError(
+                got=f"{path}: {', '.join(found) or 'nothing'} for {module}",
+                expected=f"at the top level one of {' or '.join(tags)}",
+                remedy="only models made of ser_plugins' own modules are exported",
+            )
+        names[module] = found[0]
+    return {**nodes, **{module: nodes[key] for module, key in names.items()}}, names
+
+
+def _state(weights, name: str) -> dict:
+    if isinstance(weights, dict):
+        if name not in weights:
+            raise SerError(
+                got=f"modules {', '.join(weights)}", expected=f"{name} among them", remedy="hand it over as well"
+            )
+        return weights[name].state_dict()
+    path = Path(weights) / f"{name}.ckpt"
+    if not path.is_file():
+        raise MissingPathError(
+            got=f"no file {path}",
+            expected="a checkpoint with a file for each module",
+            remedy=f"put {name} among the checkpointer's recoverables, or hand the modules over in Python",
+        )
+    return checkpoint_weights(path)
+
+
+def _labels(labels) -> list:
+    if not isinstance(labels, (str, Path)):
+        return list(labels)
+    if not Path(labels).is_file():
+        raise MissingPathError(
+            got=f"no file {labels}", expected="the labels as SpeechBrain keeps them", remedy="check the path"
+        )
+    encoder = CategoricalEncoder()
+    try:
+        encoder.load(labels)
+        return [encoder.ind2lab[index] for index in range(len(encoder.ind2lab))]
+    except (ValueError, SyntaxError, KeyError, TypeError) as error:
+        raise SerError(
+            got=f"{labels}: {type(error).__name__}: {error}",
+            expected="the file of a CategoricalEncoder, indices from 0",
+            remedy="give the labels one by one",
+        ) from None
+
+
+def _facts(labels: list, scale, half: bool) -> dict:
+    return {
+        "format": FORMAT,
+        "schema": 1,
+        "task": "regression" if scale else "classification",
+        "target": labels[0] if scale else "emotion",
+        "classes": None if scale else labels,
+        "scale": scale,
+        **dict.fromkeys(("synthetic", "leaking", "transductive", "partial", "whole_protocol"), False),
+        "statements": [],
+        "protocol_line": "not measured",
+        **dict.fromkeys(("metrics", "intervals", "calibration"), None),
+        "temperature": 1.0,
+        "precision": "float16" if half else "float32",
+        "exported_with": {package: version(package) for package in ("ser_plugins", "torch", "speechbrain")},
+    }
