@@ -133,13 +133,14 @@ def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray
                 yield downmix.average(block)
             promised = before + max(stream.frames, _promised_frames(file, stream))
         if promised - done > LENIENCE * rate:
-            raise _cut(path, done, rate, f"the {promised / rate:.3f} s that its header promises")
+            what = f"the {promised / rate:.3f} s that its header promises: the file was cut short or damaged"
+            raise _cut(path, done, rate, what)
         if file.format == "ffmpeg" and file.complaints:
             if complaints is None:
                 raise unreadable(f"{path} after {done / rate:.3f} s", f"ffmpeg: {file.complaints}")
             complaints.append(file.complaints)
     if layout.damage:
-        raise _cut(path, done, rate, f"more: {layout.damage}")
+        raise _cut(path, done, rate, f"a whole file: {layout.damage}")
     if done == 0:
         raise AudioError(got=f"{path}: 0 samples", expected="at least one sample", remedy="leave the empty file out")
     downmix.check()
@@ -148,7 +149,7 @@ def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray
 def _cut(path, done, rate, what):
     return AudioError(
         got=f"{path}: the audio ends at {done / rate:.3f} s",
-        expected=f"{what}: the file was cut short or damaged",
+        expected=what,
         remedy="copy the file again from where it came, or convert what is left: ffmpeg -i OLD NEW.wav",
     )
 

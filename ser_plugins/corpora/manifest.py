@@ -13,6 +13,7 @@ import soundfile
 
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, sha256_of
+from ser_plugins.sound.quiet import quiet_mp3
 from ser_plugins.sound.samples import samples_sha256
 
 
@@ -68,7 +69,7 @@ def measure(path) -> Sound:
     path = Path(path)
     sha256, size = sha256_of(path), path.stat().st_size
     try:
-        with soundfile.SoundFile(path) as file:
+        with quiet_mp3(path), soundfile.SoundFile(path) as file:
             digest, frames = samples_sha256(file)
             return Sound(sha256, size, file.samplerate, file.channels, frames / file.samplerate, digest)
     except (soundfile.LibsndfileError, RuntimeError):

@@ -12,6 +12,7 @@ from ser_plugins.corpora.audio_cache import cache_audio
 from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.media import SAMPLE_RATE
 from ser_plugins.sound.ffmpeg import format_of
+from ser_plugins.sound.quiet import quiet_mp3
 from ser_plugins.sound.suffixes import MEDIA
 
 
@@ -67,7 +68,8 @@ def _is_other(path: Path) -> bool:
     if not is_plain(path):
         return True
     try:
-        info = soundfile.info(path)
+        with quiet_mp3(path):
+            info = soundfile.info(path)
     except (soundfile.LibsndfileError, RuntimeError):
         with open(path, "rb") as file:
             return format_of(file) is not None

@@ -9,6 +9,7 @@ import torch
 
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.serving.windows import open_recording
+from ser_plugins.sound.quiet import quiet_decoder
 
 MAX_VALUES_PER_SECOND = 8 * 192_000  # channels times Hz: what is decoded at once is a second of that
 MEAN_VALUES_PER_SECOND = 2 * 192_000  # of the longest recording that is allowed: what is decoded of one in all
@@ -117,7 +118,8 @@ class Decoding:
         """Raise :class:`AudioError` for what need not be decoded to be known as too much."""
         self.upload.seek(0)
         try:
-            header = soundfile.info(self.upload)
+            with quiet_decoder():
+                header = soundfile.info(self.upload)
         except (soundfile.LibsndfileError, RuntimeError):
             self.values_per_second = self.model.sample_rate
             return  # what libsndfile does not know is refused or converted when it is opened

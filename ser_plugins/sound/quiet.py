@@ -3,7 +3,7 @@
 import os
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 STDERR = 2  # the file descriptor, which C libraries write to
 NOISE = (b"[src/libmpg123/", b"Note: Illegal Audio-MPEG-Header", b"Note: Trying to resync", b"Note: Skipped ")
@@ -40,3 +40,8 @@ def quiet_decoder():
                 rest = b"".join(line for line in caught if not line.startswith(NOISE))
                 if rest:
                     os.write(STDERR, rest)
+
+
+def quiet_mp3(path):
+    """The same for a file whose name says that it is MP3; for all others nothing, and threads do not wait."""
+    return quiet_decoder() if os.path.splitext(path)[1].lower() in (".mp3", ".mp2") else nullcontext()

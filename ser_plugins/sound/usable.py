@@ -81,7 +81,7 @@ class Downmix:
                 remedy="record or convert it again",
             )
         return AudioError(
-            got=f"{self.name}: samples up to {np.abs(values).max():g}{where}",
+            got=f"{self.name}: a sample of {np.abs(values).max():g}{where}",
             expected=f"full scale +-1, at most {CEILING:g}",
             remedy="16-bit integers that were stored as floating-point numbers have to be divided by 32768; "
             "convert other scales likewise",
