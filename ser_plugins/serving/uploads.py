@@ -1,4 +1,7 @@
-"""The body of a request -> a checked waveform, in memory: nothing is written, and bombs are refused unexploded."""
+"""The body of a request -> a checked waveform, in memory, and bombs are refused unexploded.
+
+Nothing is written, except that what ffmpeg decodes lies in a temporary file meanwhile.
+"""
 
 import io
 import math
@@ -9,7 +12,7 @@ import torch
 
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.serving.windows import open_recording
-from ser_plugins.sound.quiet import quiet_decoder
+from ser_plugins.sound.quiet import quiet_mp3
 
 MAX_VALUES_PER_SECOND = 8 * 192_000  # channels times Hz: what is decoded at once is a second of that
 MEAN_VALUES_PER_SECOND = 2 * 192_000  # of the longest recording that is allowed: what is decoded of one in all
@@ -118,7 +121,7 @@ class Decoding:
         """Raise :class:`AudioError` for what need not be decoded to be known as too much."""
         self.upload.seek(0)
         try:
-            with quiet_decoder():
+            with quiet_mp3(self.upload):
                 header = soundfile.info(self.upload)
         except (soundfile.LibsndfileError, RuntimeError):
             self.values_per_second = self.model.sample_rate

@@ -5,6 +5,8 @@ import tempfile
 import threading
 from contextlib import contextmanager, nullcontext
 
+from ser_plugins.sound.tags import read_at
+
 STDERR = 2  # the file descriptor, which C libraries write to
 NOISE = (b"[src/libmpg123/", b"Note: Illegal Audio-MPEG-Header", b"Note: Trying to resync", b"Note: Skipped ")
 NOISE += (b"Warning: Xing stream size off", b"Warning: Encountered more data after announced")
@@ -42,6 +44,12 @@ def quiet_decoder():
                     os.write(STDERR, rest)
 
 
-def quiet_mp3(path):
-    """The same for a file whose name says that it is MP3; for all others nothing, and threads do not wait."""
-    return quiet_decoder() if os.path.splitext(path)[1].lower() in (".mp3", ".mp2") else nullcontext()
+def quiet_mp3(source):
+    """The same for an MP3, a path by its suffix or a binary file by its first bytes; for others nobody waits."""
+    if hasattr(source, "read"):
+        head = read_at(source, 0, 3)
+        source.seek(0)
+        is_mp3 = head == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
+    else:
+        is_mp3 = os.path.splitext(source)[1].lower() in (".mp3", ".mp2")
+    return quiet_decoder() if is_mp3 else nullcontext()
