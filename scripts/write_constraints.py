@@ -14,6 +14,9 @@ PYTHONS = ("3.10", "3.11", "3.12")
 HEAD = """\
 # Exact versions of all that `make demo`, `make test` and `make lint` install, so that an install can be repeated.
 # Written by `make constraints`: a line with a marker holds for that Python, one without for all.
+# Without hashes, on purpose: pip takes none for an editable install, and one version of torch has other files on every
+# platform and in every mirror with builds of its own. For one machine, `pip download -d wheels -c constraints.txt .`
+# keeps the very files, and `pip hash wheels/*` prints what to compare them by.
 """
 
 
