@@ -97,12 +97,24 @@ def mutants_of(path: Path) -> list[dict]:
         if hint is not None
         for part in ast.walk(hint)
     }
+    places, name = dict(_places(tree)), path.relative_to(ROOT).as_posix()
     for number, node in enumerate(ast.walk(tree)):
         for changed in mutations(node) if id(node) not in types else ():
             before, after = (ast.unparse(ast.fix_missing_locations(part)) for part in (copy.deepcopy(node), changed))
-            name = path.relative_to(ROOT).as_posix()
-            found.append({"file": name, "line": node.lineno, "node": number, "before": before, "after": after})
+            about = {"file": name, "line": node.lineno, "node": number, "before": before, "after": after}
+            found.append({**about, **places[id(node)]})
     return found
+
+
+def _places(node, statement=(0, 0), called=False):
+    """Yield the first and last line of every node's statement, and whether it runs only when a function is called."""
+    if isinstance(node, ast.stmt):
+        body = getattr(node, "body", None)
+        statement = node.lineno, body[0].lineno - 1 if body else node.end_lineno
+    yield id(node), {"statement": statement, "called": called}
+    inside = node.body if isinstance(node, (ast.FunctionDef, ast.Lambda)) else []
+    for part in ast.iter_child_nodes(node):
+        yield from _places(part, statement, called or part is inside or (isinstance(inside, list) and part in inside))
 
 
 def mutated(mutant: dict):
@@ -180,12 +192,15 @@ def in_a_process(tests, mutant=None, files=(), seconds=None):
 
 
 def judge(mutant, lines, seconds) -> str:
-    """Return ``killed``, ``timeout`` or ``survived``."""
-    place = [mutant["file"], mutant["line"]]
-    near = [test for test, where in lines.items() if place in where]
-    everything = list(dict.fromkeys(test.split("::")[0] for test in near))
-    if not near:  # a line that is run when the module is imported
-        everything = list(dict.fromkeys(test.split("::")[0] for test in lines))
+    """Return ``killed``, ``timeout`` or ``survived``; what no test runs has survived."""
+    (first, last), file = mutant["statement"], mutant["file"]
+    near = [
+        test
+        for test, where in lines.items()
+        if any(path == file and first <= line <= max(first, last) for path, line in where)
+    ]
+    # What is run when a module is imported concerns every test.
+    everything = list(dict.fromkeys(test.split("::")[0] for test in (near if mutant["called"] else lines)))
     for tests in (near, everything):
         if tests:
             outcome, _ = in_a_process(tests, mutant, seconds=seconds)
