@@ -176,9 +176,10 @@ def _limits(facts):
     known = _SPEECH.get(facts["corpus"], f"recordings such as those of {markdown(facts['corpus'])}")
     speech = "sounds made by code" if facts["synthetic"] else known
     always = (
-        f"chooses one of its classes, unless told to abstain. {_TRUST[bool(facts['calibration'])]}"
+        "chooses one of its classes for what sounds like speech, unless told to abstain; in plain SpeechBrain and as "
+        f"an ONNX file for any sound. {_TRUST[bool(facts['calibration'])]}"
         if facts["classes"]
-        else ("gives a number, and nothing says how sure it is")
+        else "gives a number for what sounds like speech, and nothing says how sure it is"
     )
     return (
         f"- It knows {speech}. Spontaneous speech, other languages, other microphones, noise and telephones are "
