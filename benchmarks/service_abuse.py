@@ -24,7 +24,7 @@ from harness import Report, parser, percentile_95, significant, table, target
 from models import write_model
 
 from ser_plugins.errors import SerError
-from ser_plugins.machine import resident_memory
+from ser_plugins.machine import cores, resident_memory
 
 HOST, RATE = "127.0.0.1", 16000
 CLIENTS = 4  # others that ask, one request after the other
@@ -314,7 +314,7 @@ def abuse_table(rows) -> dict:
     """What happened to abusers, others and memory."""
     note = (
         f"Others: {CLIENTS} clients that send 2 s to /classify again and again, and every fifth time ask /health. "
-        "Abusers begin again when they are refused. Memory is resident; 3 s after the abuse."
+        f"Abusers begin again when they are refused. All share {cores()} cores. Memory is resident; 3 s after the abuse."
     )
     return table("service_abuse", "Four starvations, and too many long recordings", rows, note)
 
