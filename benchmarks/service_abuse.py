@@ -314,7 +314,7 @@ def abuse_table(rows) -> dict:
     """What happened to abusers, others and memory."""
     note = (
         f"Others: {CLIENTS} clients that send 2 s to /classify again and again, and every fifth time ask /health. "
-        f"Abusers begin again when they are refused. All share {cores()} cores. Memory is resident; 3 s after the abuse."
+        f"Abusers begin again when they are refused. All share {cores()} cores. Memory is resident, 'after' 3 s later."
     )
     return table("service_abuse", "Four starvations, and too many long recordings", rows, note)
 
