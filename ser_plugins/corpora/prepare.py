@@ -7,15 +7,17 @@ written: there is no "exists, so skip" that could be wrong.
 """
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ser_plugins.corpora.alike import FINGERPRINTS, near_duplicates
 from ser_plugins.corpora.corpus import Corpus, find_corpus, read_corpus
 from ser_plugins.corpora.manifest import digest
+from ser_plugins.corpora.manifest_text import ManifestText, digest_of_folds
 from ser_plugins.corpora.protocols import PARTS, SUBSETS, Protocol, choose, make_folds, take_subset
 from ser_plugins.corpora.verify import first_few, verify_counts, verify_names, verify_one_spelling, verify_targets
 from ser_plugins.errors import SerError
-from ser_plugins.files import read_json, write_json
+from ser_plugins.files import read_json, write_json, write_text
 
 __all__ = ["Corpus", "prepare_corpus", "write_together"]
 
@@ -99,11 +101,9 @@ def prepare_corpus(
         "folds": list(folds),
         "utterances": len(used),
     }
-    files = {f"{fold}/{part}.json": folds[fold][part] for fold in folds for part in PARTS}
-    divided = {fold: {part: _portable(manifest) for part, manifest in parts.items()} for fold, parts in folds.items()}
     summary = {
         **summary,
-        "fingerprint": digest([summary, divided]),
+        "fingerprint": digest_of_folds(summary, _portable(used), folds),
         "task": corpus.task,
         "scale": corpus.scale,
         "unit_field": unit_field,
@@ -111,6 +111,8 @@ def prepare_corpus(
         "statements": [*_statements(lacking, found.skipped, protocol, rules, folds, unit_field), *alike],
         "data_root": str(data_root),
     }
+    entries = ManifestText(used)
+    files = {f"{fold}/{part}.json": partial(entries.of, folds[fold][part]) for fold in folds for part in PARTS}
     files = {"corpus.json": found.manifest, "skipped.json": found.skipped, **files}
     write_together(Path(save_folder), files, seal=("protocol.json", summary))
     return summary
@@ -174,7 +176,7 @@ def write_together(folder: Path, files: dict, *, seal: tuple) -> None:
     folder : Path
         Made when it is not there.
     files : dict
-        ``{relative path: value}``.
+        ``{relative path: value, or function that returns the text}``.
     seal : tuple
         (relative path, value) of the file that vouches for the others: removed first, written last.
         The folds that an earlier seal listed and this one does not are removed.
@@ -183,7 +185,7 @@ def write_together(folder: Path, files: dict, *, seal: tuple) -> None:
     sealed = _read(seal_path)
     sealed = sealed if isinstance(sealed, dict) else {}
     stale = sorted(set(sealed.get("folds", ())) - set(summary["folds"]))
-    changed = {name: value for name, value in files.items() if _read(folder / name) != value}
+    changed = {name: value for name, value in files.items() if not _says(folder / name, value)}
     if stale or changed:
         seal_path.unlink(missing_ok=True)
     for fold in stale:
@@ -192,9 +194,19 @@ def write_together(folder: Path, files: dict, *, seal: tuple) -> None:
         with suppress(OSError):  # somebody keeps a file of their own there
             (folder / fold).rmdir()
     for name, value in changed.items():
-        write_json(folder / name, value)
+        if callable(value):
+            write_text(folder / name, value())
+        else:
+            write_json(folder / name, value)
     if changed or sealed != summary:
         write_json(seal_path, summary)
+
+
+def _says(path: Path, value) -> bool:
+    """Whether a file has this value, or this text."""
+    if not callable(value):
+        return _read(path) == value
+    return path.is_file() and path.read_bytes() == value().encode()
 
 
 def _read(path: Path):
