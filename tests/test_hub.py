@@ -1,6 +1,7 @@
 """Models on the hub: named in full, checked as any other, fetched once; the downloads themselves are played."""
 
 import shutil
+from pathlib import Path, PureWindowsPath
 
 import pytest
 import torch
@@ -55,8 +56,8 @@ def test_a_model_is_fetched_once_and_is_the_same_model(repository, exported, tmp
     (repository.folder / "custom_interface.py").write_text("raise AssertionError")
     wave = torch.randn(1, 16000)
     expected = EmotionClassifier.from_hparams(exported, device="cpu").classify_batch(wave).probabilities
-    for _ in range(2):
-        assert torch.equal(open_model(NAME, device="cpu").classify_batch(wave).probabilities, expected)
+    for name in (NAME, Path(NAME), PureWindowsPath(NAME)):
+        assert torch.equal(open_model(name, device="cpu").classify_batch(wave).probabilities, expected)
     assert repository.asked == [("someone/emodb", COMMIT)]
     assert kept(tmp_path) == [COMMIT]
     assert not list(tmp_path.glob("home/**/custom_interface.py"))

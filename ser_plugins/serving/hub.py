@@ -52,7 +52,8 @@ def fetch(source, largest: dict) -> Path:
     Traceback (most recent call last):
     ser_plugins.errors.SerError: got: hf:someone/emodb@main; expected: hf:OWNER/NAME@COMMIT ...
     """
-    found = re.fullmatch(rf"{PREFIX}(\w[\w.-]*/\w[\w.-]*)@([0-9a-f]{{40}})", str(source))
+    name = str(source).replace("\\", "/")  # a path on Windows has other separators
+    found = re.fullmatch(rf"{PREFIX}(\w[\w.-]*/\w[\w.-]*)@([0-9a-f]{{40}})", name)
     if not found:
         raise SerError(
             got=str(source),
