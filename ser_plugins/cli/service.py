@@ -5,7 +5,7 @@ from typing import Annotated
 from typer import Option
 
 from ser_plugins.cli import app
-from ser_plugins.cli.recordings import Model
+from ser_plugins.cli.recordings import AnySound, Model
 from ser_plugins.errors import SerError
 
 Host = Annotated[str, Option(help="Address to listen on; the default is reached from this machine only.")]
@@ -28,6 +28,7 @@ def serve(
     total_megabytes: Annotated[float, Option(min=0.001, help="Bodies of all requests together, in MiB.")] = 128,
     connections: Annotated[int, Option(min=1, help="Open connections; then the longest idle one is closed.")] = 512,
     work: Annotated[float, Option(min=1, help="Audio to judge for one request, its windows added up, in s.")] = 600,
+    any_sound: AnySound = False,
 ):
     r"""Serve a model over HTTP: POST /classify, /timeline, /attention; GET /health, /model, /docs.
 
@@ -37,7 +38,7 @@ def serve(
     """
     limits = {"body": _bytes(megabytes), "audio": seconds, "timeout": timeout, "queue": queue, "batch": batch}
     limits |= {"held": _bytes(total_megabytes), "connections": connections, "work": work}
-    _run(model, host, port, limits)
+    _run(model, host, port, limits, any_sound=any_sound)
 
 
 @app.command()
@@ -57,7 +58,7 @@ def demo(
     _run(model, host, port, {"body": _bytes(megabytes), "audio": seconds}, page=True)
 
 
-def _run(folder, host, port, limits, page=False):
+def _run(folder, host, port, limits, page=False, any_sound=False):
     try:
         from ser_plugins.serving.server import listening, run_app
         from ser_plugins.serving.service import LOOPBACK, Limits, create_app
@@ -71,7 +72,7 @@ def _run(folder, host, port, limits, page=False):
 
     limits = Limits(**limits)
     with listening(host, port) as sockets:
-        model = open_model(folder)
+        model = open_model(folder, any_sound=any_sound)
         hosts = LOOPBACK if host in LOOPBACK else None
         service = create_app(model, card=model.card, limits=limits, hosts=hosts, page=page)
         address = f"[{host}]" if ":" in host else host

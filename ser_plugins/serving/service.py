@@ -122,7 +122,7 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     async def timeline(
         request: Request, window: Annotated[float, Query(gt=0, le=60)] = 3.0, hop: Annotated[float, Query(ge=0.1)] = 1.0
     ) -> dict:
-        """Judge window after window: `windows`, each with `start` and `end` in s; null where silent."""
+        """Judge window after window: `windows`, each with `start` and `end` in s; null where nobody speaks."""
         _refuse_other_types(request)
         return await service.answer(request, service.timeline, window, hop)
 
