@@ -17,7 +17,7 @@ from ser_plugins.corpora.audit import audit_files
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.corpora.toy import EMODB_FEMALE, EMODB_LETTERS, write_toy_emodb
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.files import read_json, write_json
+from ser_plugins.files import read_json, write_json, write_text
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "EmoDB" / "emodb_prepare.py"
 OPTIONS = [
@@ -174,13 +174,17 @@ class TestKeepingUpToDate:
         prepare(toy, tmp_path / "out", select="inner_speaker")
         written = []
 
-        def stopping(path, value):
-            if len(written) == after:
-                raise KeyboardInterrupt
-            written.append(path)
-            write_json(path, value)
+        def stopping(write):
+            def write_or_stop(path, value):
+                if len(written) == after:
+                    raise KeyboardInterrupt
+                written.append(path)
+                write(path, value)
 
-        monkeypatch.setattr(machinery, "write_json", stopping)
+            return write_or_stop
+
+        for write in (write_json, write_text):
+            monkeypatch.setattr(machinery, write.__name__, stopping(write))
         with pytest.raises(KeyboardInterrupt):
             prepare(toy, tmp_path / "out", protocol="loso-sentence")
         assert not (tmp_path / "out" / "protocol.json").exists()
