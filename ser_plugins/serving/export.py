@@ -161,7 +161,9 @@ def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
     """Fill ``folder`` with the tested weights."""
     if chosen.results["checkpoint"] is None:
         raise SerError(
-            got=f"{chosen.folder}: a classical system", expected="a network", remedy="export a network of the recipe"
+            got=f"{chosen.folder} has no checkpoint: a classical system, or seeds put together",
+            expected="a network",
+            remedy="export a network of the recipe; of several seeds, the run that they are of, with --ensemble",
         )
     if chosen.results["protocol"]["normalisation"] == "speaker":
         raise SerError(
