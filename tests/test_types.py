@@ -34,6 +34,7 @@ from ser_plugins.serving.check import Check, Finding, check_recording
 from ser_plugins.serving.explain import explain_file
 from ser_plugins.serving.export import export_model
 from ser_plugins.serving.onnx import export_onnx
+from ser_plugins.serving.own_recipe import export_recipe
 from ser_plugins.serving.stream import Stream
 from ser_plugins.serving.timeline import Segment, SentimentSegment, timeline
 from ser_plugins.serving.windows import SentimentWindow, Window
@@ -82,6 +83,7 @@ def recordings(model: EmotionClassifier) -> None:
     assert_type(explained.answer, str)
     assert_type(export_model("results/run", "models/run", half=True), dict[str, Any])
     assert_type(export_onnx("models/run", "run.onnx"), dict[str, Any])
+    assert_type(export_recipe("hyperparams.yaml", "save/CKPT", ["anger", "joy"], "models/own"), dict[str, Any])
     assert_type(audit_files("train.json", "valid.json", "test.json").counts, dict[str, int])
     try:
         model.predict("speech.wav")

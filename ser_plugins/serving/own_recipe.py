@@ -1,10 +1,13 @@
 """Exports a model of one's own SpeechBrain recipe, made of our modules; nothing was measured, and its card says so."""
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from hyperpyyaml import resolve_references
 from speechbrain.dataio.encoder import CategoricalEncoder
+from torch import nn
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.serving.constructors import construct
@@ -16,8 +19,17 @@ from ser_plugins.serving.writing import checkpoint_weights, write_model
 
 
 def export_recipe(
-    yaml_file, weights, labels, folder, overwrite=False, *, half=False, scale=None, name=None, corpus="not said"
-) -> dict:
+    yaml_file: str | Path,
+    weights: str | Path | Mapping[str, nn.Module],
+    labels: Sequence[str] | str | Path,
+    folder: str | Path,
+    overwrite: bool = False,
+    *,
+    half: bool = False,
+    scale: str | None = None,
+    name: str | None = None,
+    corpus: str = "not said",
+) -> dict[str, Any]:
     """Write a model that was trained by a SpeechBrain recipe of one's own as a folder that loads anywhere.
 
     Arguments
