@@ -103,6 +103,16 @@ def test_factors_lie_evenly_around_one(monkeypatch, drawn, factor):
     torch.testing.assert_close(augment._factors(torch.zeros(3, 1, 1), 0.2), torch.full((3,), factor))
 
 
+@pytest.mark.parametrize("drawn", [0.0, 0.3, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("bins", [1, 2, 20])
+def test_frequency_warp_reads_between_bins_and_never_beyond_the_last(monkeypatch, drawn, bins):
+    monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.full(size, drawn))
+    ramp = torch.arange(bins, dtype=torch.float32).expand(2, 3, bins)
+    warped, _ = FrequencyWarp(0.2)(ramp, torch.tensor([3, 2]))
+    expected = (torch.arange(bins) * (1 + 0.2 * (2 * drawn - 1))).clamp(max=bins - 1)
+    torch.testing.assert_close(warped, expected.expand(2, 3, bins))
+
+
 def test_a_masked_stretch_begins_and_ends_at_the_nearest_frames(monkeypatch):
     """Of 20 frames, a share of 0.5: widths 0.8 * 10 = 8, begins at 0.4 * 12 = 4.8."""
     draws = iter([0.8, 0.4])

@@ -1,5 +1,6 @@
 """Laws that small changes of the code would break: corrected p values decide, an honest run is the reference, units."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +12,8 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation import report, statistics
 from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.leaks import leak_table
-from ser_plugins.evaluation.significance import ALPHA
+from ser_plugins.evaluation.regression import pearson
+from ser_plugins.evaluation.significance import ALPHA, EXACT, sign_flip
 from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
 
 P = st.floats(1e-6, 1)
@@ -75,6 +77,12 @@ class TestConclusion:
                       conclude(comparison((1, 1), (0.01, 0.01), seeds=seeds))):  # fmt: skip
             assert ("with one seed" in found) is once
         assert ("mean probabilities" in found) is not once
+
+    def test_of_runs_with_unlike_seeds_the_fewest_and_the_most_are_told(self):
+        found = comparison((1, 1), (0.01, 0.01))
+        found["runs"][0]["seeds"] = [1, 2]
+        assert "of the seeds' mean probabilities" in conclude(found)
+        assert "with one seed" in conclude(found)
 
     @pytest.mark.parametrize(
         ("units", "reason"),
@@ -204,3 +212,16 @@ def test_on_a_gpu_lengths_are_not_looked_at():
 def test_counts_are_one_per_item():
     with pytest.raises(ValueError, match=r"shorter|longer"):
         clear_padding(torch.ones(2, 3), torch.tensor([3]))
+
+
+@given(st.integers(0, 10**6))
+def test_a_correlation_stays_within_its_bounds_whatever_rounding_does(seed):
+    numbers = np.random.default_rng(seed).normal(size=12)
+    assert 1 >= pearson(numbers, 3 * numbers) == pytest.approx(1)
+    assert -1 <= pearson(numbers, -3 * numbers) == pytest.approx(-1)
+
+
+def test_drawn_flips_are_the_same_in_every_call():
+    differences = np.random.default_rng(3).normal(0.3, 1, EXACT + 3)
+    assert sign_flip(differences) == sign_flip(differences, seed=0)
+    assert sign_flip(differences)["p"] != sign_flip(differences, seed=1)["p"]
