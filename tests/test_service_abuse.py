@@ -351,6 +351,11 @@ def test_the_slowest_body_gives_way(model, monkeypatch, limits):
         assert is_said(said(slow[0]), 503)
 
 
+def test_an_upload_has_no_place_before_its_beginning():
+    upload = Upload(b"abc")
+    assert (upload.seek(2), upload.seek(-5), upload.seek(-9, io.SEEK_END), upload.seek(-1, io.SEEK_END)) == (2, 0, 0, 2)
+
+
 def test_bytes_are_dropped_at_once():
     async def receive():
         arrival = bodies.Arrival(asyncio.get_running_loop())

@@ -72,6 +72,16 @@ def _refusal(status, got, expected, remedy):
 class Upload(io.BytesIO):
     """A body that audio is read from as from a file."""
 
+    def seek(self, offset, whence=io.SEEK_SET):
+        """As of any file, but a place before the beginning is the beginning: damaged headers lead there.
+
+        libsndfile would print a traceback for every other answer, and so fill the service's log.
+        """
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return super().seek(0)
+
     def __str__(self):
         return "the upload"
 
