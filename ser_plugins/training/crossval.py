@@ -79,7 +79,7 @@ class _Board:
         self.say(f"{len(self.done)}/{len(self.jobs)} {job.name}: {brief(results)}, {results['wall_time_s']:.0f} s")
 
     def tick(self, running):
-        """Count the finished epochs of all jobs by their checkpoints: what a killed worker did is counted too."""
+        """Count the finished epochs of all jobs: what a killed worker did is counted too."""
         if self.progress.disable:
             return
         epochs = 0
@@ -93,8 +93,10 @@ class _Board:
 
 
 def finished_epochs(folder) -> int:
-    """The largest epoch of the checkpoints of a fold, whatever its train logger writes."""
+    """Finished epochs of a fold: lines of its train log; where another logger writes none, those of its checkpoints."""
     epochs = [0]
+    with contextlib.suppress(OSError):
+        epochs.append((folder / "train_log.txt").read_text(encoding="utf-8").count("epoch: "))
     with contextlib.suppress(OSError, UnicodeDecodeError):  # one that is being written or deleted
         for path in folder.glob("save/CKPT*/CKPT.yaml"):
             epochs += map(int, re.findall(r"^epoch: (\d+)$", path.read_text(encoding="utf-8"), re.MULTILINE))
