@@ -10,6 +10,7 @@ from test_leaks import rows, write
 from ser_plugins.augment import RandomGain
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation import report, statistics
+from ser_plugins.evaluation.calibration import fit_temperature
 from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.leaks import leak_table
 from ser_plugins.evaluation.regression import pearson
@@ -225,3 +226,10 @@ def test_drawn_flips_are_the_same_in_every_call():
     differences = np.random.default_rng(3).normal(0.3, 1, EXACT + 3)
     assert sign_flip(differences) == sign_flip(differences, seed=0)
     assert sign_flip(differences)["p"] != sign_flip(differences, seed=1)["p"]
+
+
+def test_a_temperature_needs_one_utterance_and_no_more():
+    assert np.isfinite(fit_temperature([[0.7, 0.3]], [0]))
+    for probabilities, true in ((np.zeros((0, 2)), []), ([[0.7, 0.3]], [0, 1]), ([0.7, 0.3], [0, 1])):
+        with pytest.raises(SerError, match="as many true classes, at least one"):
+            fit_temperature(probabilities, true)
