@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_leaks import rows, write
 
-from ser_plugins.augment import RandomGain
+from ser_plugins.augment import RandomGain, TimeWarp
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation import report, statistics
 from ser_plugins.evaluation.calibration import fit_temperature
 from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.leaks import leak_table
-from ser_plugins.evaluation.regression import pearson
+from ser_plugins.evaluation.regression import pearson, regression_metrics
 from ser_plugins.evaluation.significance import ALPHA, EXACT, sign_flip
 from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
 
@@ -233,3 +233,23 @@ def test_a_temperature_needs_one_utterance_and_no_more():
     for probabilities, true in ((np.zeros((0, 2)), []), ([[0.7, 0.3]], [0, 1]), ([0.7, 0.3], [0, 1])):
         with pytest.raises(SerError, match="as many true classes, at least one"):
             fit_temperature(probabilities, true)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_numbers_beyond_the_scale_of_chsims_count_as_its_ends(side):
+    true = [side * number for number in (0.9, 0.5, 0.2)]
+    beyond, at_the_end = ([side * number for number in (end, 0.5, 0.2)] for end in (1.7, 1.0))
+    assert regression_metrics(true, beyond, "chsims") == regression_metrics(true, at_the_end, "chsims")
+    assert regression_metrics(true, beyond, "chsims")["MAE"] == pytest.approx(0.1 / 3)
+
+
+def test_time_warp_on_a_gpu_is_as_long_as_it_can_get():
+    frames, counts = torch.randn(2, 40, 3), torch.tensor([40, 20])
+    torch.manual_seed(5)
+    expected, new_counts = TimeWarp(0.5)(frames, counts)
+    torch.manual_seed(5)
+    warped, same_counts = TimeWarp(0.5)(frames.as_subclass(OnGpu), counts)
+    assert same_counts.tolist() == new_counts.tolist()
+    assert warped.shape == (2, 80, 3)
+    torch.testing.assert_close(warped.as_subclass(torch.Tensor)[:, : expected.shape[1]], expected)
+    assert not warped.as_subclass(torch.Tensor)[:, expected.shape[1] :].any()
