@@ -67,7 +67,7 @@ def mutations(node) -> list:
         found.append(ast.Constant(not node.value))
     elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         found.append(ast.Constant(node.value + 1))
-    elif isinstance(node, ast.Return) and node.value is not None:
+    elif isinstance(node, ast.Return) and node.value is not None and ast.unparse(node.value) != "None":
         found.append(ast.Return(ast.Constant(None)))
     elif isinstance(node, ast.IfExp):
         found.append(ast.IfExp(node.test, node.orelse, node.body))
