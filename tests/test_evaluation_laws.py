@@ -13,6 +13,7 @@ from ser_plugins.evaluation import report, statistics
 from ser_plugins.evaluation.calibration import fit_temperature
 from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.leaks import leak_table
+from ser_plugins.evaluation.metrics import classification_metrics
 from ser_plugins.evaluation.regression import pearson, regression_metrics
 from ser_plugins.evaluation.significance import ALPHA, EXACT, sign_flip
 from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
@@ -253,3 +254,11 @@ def test_time_warp_on_a_gpu_is_as_long_as_it_can_get():
     assert warped.shape == (2, 80, 3)
     torch.testing.assert_close(warped.as_subclass(torch.Tensor)[:, : expected.shape[1]], expected)
     assert not warped.as_subclass(torch.Tensor)[:, expected.shape[1] :].any()
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("abc")), min_size=1, max_size=6))
+def test_scores_of_the_bootstrap_are_those_of_the_table_however_few_utterances(answers):
+    true, predicted = zip(*answers, strict=True)
+    expected = classification_metrics(true, predicted, list("abc"))
+    found = statistics._scores(np.array(expected["confusion"]))
+    assert {name: float(value) for name, value in found.items()} == pytest.approx({n: expected[n] for n in found})
