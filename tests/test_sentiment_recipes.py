@@ -51,7 +51,8 @@ def test_the_command_trains_reports_exports_and_judges(name, fold, request, tmp_
             assert "official split: 3 of 4 videos are in both train and test" in said
 
     export_model(run_folder / "seed_1234" / fold, tmp_path / "model")
-    model = SentimentRegressor.from_hparams(tmp_path / "model")
+    # Two syllables of a synthetic voice need not pass for speech: here the numbers are compared.
+    model = SentimentRegressor.from_hparams(tmp_path / "model", any_sound=True)
     first = predictions.iloc[0]
     wav = next(path for path in corpus.rglob("*.wav") if wav_id(path, name) == first["id"])
     assert model.predict_file(wav).score == pytest.approx(first["predicted"], abs=1e-4)

@@ -49,7 +49,7 @@ def demo(
     megabytes: Megabytes = 16,
     seconds: Seconds = 60,
 ):
-    r"""Open a page to try a model on: record or drop a file. Nothing is stored, nothing leaves the machine.
+    r"""Open a page to try a model on: record or drop a file. Nothing is kept, nothing leaves the machine.
 
     Needs pip install "ser-plugins\[demo]".
 

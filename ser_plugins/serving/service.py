@@ -100,7 +100,7 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     app = FastAPI(
         title="ser_plugins",
         version=__version__,
-        description="Send a recording, receive what the model makes of it. Nothing is stored.",
+        description="Send a recording, receive what the model makes of it. Nothing is kept.",
         dependencies=[Depends(known)],
         lifespan=lifespan,
         docs_url=None,
