@@ -1,18 +1,13 @@
 """Audio files -> finite, non-empty blocks of one channel of float32 (soundfile, ffmpeg underneath; no torch here)."""
 
-import os
 import re
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
-from ser_plugins.errors import AudioError, MissingPathError
-from ser_plugins.sound.complete import examine
-from ser_plugins.sound.layout import Layout
-from ser_plugins.sound.opening import UNDECODABLE, open_stream, unreadable
-from ser_plugins.sound.quiet import quiet_decoder
+from ser_plugins.errors import AudioError
+from ser_plugins.sound.opening import UNDECODABLE, examine_path, open_following, open_stream, read_frames, unreadable
 from ser_plugins.sound.usable import Downmix
 
 LENIENCE = 0.05  # s: a header that promises a few samples more than there are comes from careless software
@@ -52,7 +47,7 @@ def read_despite_complaints(path) -> tuple[np.ndarray, int, str]:
     Videos of corpora are often a little damaged; whoever prepares a corpus is told, and decides.
     """
     complaints = []
-    layout = _examined(path)
+    layout = examine_path(path)
     file = open_stream(path, layout, layout.streams[0])
     wave = np.concatenate(list(_blocks(file, path, layout, 60.0, complaints)))
     return wave, file.samplerate, " / ".join(complaints)
@@ -81,21 +76,9 @@ def read_blocks(path: str | Path, seconds: float = 1.0) -> tuple[int, Iterator[n
     MissingPathError, AudioError
         No such file, or unreadable.
     """
-    layout = _examined(path)
+    layout = examine_path(path)
     file = open_stream(path, layout, layout.streams[0])
     return file.samplerate, _blocks(file, path, layout, seconds)
-
-
-def _examined(path) -> Layout:
-    if hasattr(path, "seek"):
-        return examine(path)
-    if not os.path.isfile(path):  # unlike pathlib's, of any name
-        raise MissingPathError(got=f"no file {path}", expected="an audio file", remedy="check the path")
-    try:
-        with open(path, "rb") as file:
-            return examine(file)
-    except OSError as error:
-        raise unreadable(str(path), error) from None
 
 
 def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray]:
@@ -107,20 +90,12 @@ def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray
     size, downmix = max(1, round(seconds * rate)), Downmix(str(path), file.samplerate)
     for number, stream in enumerate(layout.streams):
         if number:
-            file = open_stream(path, layout, stream)
-            if file.samplerate != rate:
-                file.close()
-                raise AudioError(
-                    got=f"{path}: after {done / rate:.3f} s another recording follows, at {file.samplerate} Hz",
-                    expected=f"{rate} Hz to the end",
-                    remedy="take the recordings apart",
-                )
+            file = open_following(path, layout, stream, rate, done)
         before = done
         with file:
             while True:
                 try:
-                    with quiet_decoder() if file.format == "MP3" else nullcontext():
-                        block = file.read(size, dtype="float32", always_2d=True)
+                    block = read_frames(file, size, "float32")
                 except UNDECODABLE as error:
                     raise unreadable(f"{path} after {done / rate:.3f} s", error) from None
                 if len(block) == 0:
@@ -169,5 +144,5 @@ def _promised_frames(file, stream) -> int:
 
 def is_plain(path) -> bool:
     """Whether any reader that knows libsndfile's formats reads of a file what is read here (or finds it damaged)."""
-    layout = _examined(path)
+    layout = examine_path(path)
     return layout.kind is None and (bool(layout.damage) or not any(stream.pieces for stream in layout.streams))

@@ -2,17 +2,20 @@
 
 import json
 import struct
+import subprocess
 from hashlib import sha256
 
 import numpy as np
 import pytest
 import soundfile
 
+from ser_plugins.audio import read_wave
 from ser_plugins.corpora.manifest import Utterance, digest, entry, measure, read_manifest
 from ser_plugins.corpora.sounds import measure_wavs
 from ser_plugins.corpora.verify import read_checksums, read_marker
 from ser_plugins.errors import SerError
 from ser_plugins.files import write_json
+from ser_plugins.sound.ffmpeg import find_ffmpeg
 
 SAMPLES = (3000 * np.sin(np.arange(1600) / 5)).astype(np.int16)
 
@@ -92,6 +95,41 @@ class TestFloats:
         one, other = (measure(tmp_path / folder / name) for folder in "xy")
         assert one.duration == other.duration > 0
         assert one.audio_sha256 != other.audio_sha256
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.ogg", "a.flac", "a.wav", "a.aiff"])
+def test_all_of_the_recordings_behind_one_another_are_measured(tmp_path, name):
+    """As long as what is read; two files that differ only in the second recording are two recordings."""
+    parts = []
+    for seed in range(3):
+        soundfile.write(tmp_path / name, np.random.default_rng(seed).uniform(-0.5, 0.5, 8000), 16000)
+        parts.append((tmp_path / name).read_bytes())
+    sounds = []
+    for second in parts[1:]:
+        (tmp_path / name).write_bytes(parts[0] + second)
+        sounds.append(measure(tmp_path / name))
+        wave, rate = read_wave(tmp_path / name)
+        assert sounds[-1].duration == len(wave) / rate >= 1.0
+    assert sounds[0].audio_sha256 != sounds[1].audio_sha256
+
+
+def test_recordings_of_two_rates_behind_one_another_are_hashed_only(wav, tmp_path):
+    soundfile.write(tmp_path / "slow.wav", SAMPLES, 8000)
+    (tmp_path / "both.wav").write_bytes(wav.read_bytes() + (tmp_path / "slow.wav").read_bytes())
+    assert measure(tmp_path / "both.wav").audio_sha256 is None
+
+
+@pytest.mark.parametrize(("name", "lossless"), [("a.tta", True), ("a.wv", True), ("a.m4a", False)])
+def test_what_only_ffmpeg_decodes_is_measured_as_it_is_read(wav, tmp_path, name, lossless):
+    try:
+        program = find_ffmpeg()
+    except SerError:
+        pytest.skip("no ffmpeg here")
+    subprocess.run([program, "-v", "error", "-i", wav, tmp_path / name], check=True)
+    sound = measure(tmp_path / name)
+    wave, rate = read_wave(tmp_path / name)
+    assert (sound.sample_rate, sound.channels, sound.duration) == (rate, 1, len(wave) / rate)
+    assert (sound.audio_sha256 == measure(wav).audio_sha256) == lossless
 
 
 def test_what_cannot_be_decoded_is_hashed_only(tmp_path):

@@ -9,12 +9,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import soundfile
-
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, sha256_of
-from ser_plugins.sound.quiet import quiet_mp3
-from ser_plugins.sound.samples import samples_sha256
+from ser_plugins.sound.samples import hash_samples
 
 
 @dataclass(frozen=True)
@@ -63,17 +60,17 @@ class Sound:
 def measure(path) -> Sound:
     """Hash and decode one audio file.
 
-    ``audio_sha256`` is :func:`ser_plugins.sound.samples.samples_sha256`: equal for two files that differ only in their
+    ``audio_sha256`` is :func:`ser_plugins.sound.samples.hash_samples`: equal for two files that differ only in their
     header, container, lossless compression or kind of number.
     """
     path = Path(path)
     sha256, size = sha256_of(path), path.stat().st_size
     try:
-        with quiet_mp3(path), soundfile.SoundFile(path) as file:
-            digest, frames = samples_sha256(file)
-            return Sound(sha256, size, file.samplerate, file.channels, frames / file.samplerate, digest)
-    except (soundfile.LibsndfileError, RuntimeError):
+        samples = hash_samples(path)
+    except SerError:
         return Sound(sha256, size)
+    duration = samples.frames / samples.sample_rate
+    return Sound(sha256, size, samples.sample_rate, samples.channels, duration, samples.sha256)
 
 
 def entry(utterance: Utterance, sound: Sound, wav_folder: str) -> dict:

@@ -15,7 +15,7 @@ from ser_plugins.machine import cores
 from ser_plugins.plain import console
 from ser_plugins.sound.usable import check_usable
 
-MEASURED_BY = 3  # the rules that records are made by; those of other rules are made anew
+MEASURED_BY = 4  # the rules that records are made by; those of other rules are made anew
 
 
 def list_wavs(folder) -> list[str]:

@@ -117,7 +117,7 @@ class Decoded:
         Nothing that can be decoded; no ffmpeg.
     """
 
-    format, extra_info = "ffmpeg", ""
+    format, subtype, extra_info = "ffmpeg", "FLOAT", ""
 
     def __init__(self, source, kind: str, name: str):
         self.name, self.done, self.frames, self.complaints = name, 0, 0, ""

@@ -1,10 +1,13 @@
 """A stream of a file, open for reading: by libsndfile, or by ffmpeg where libsndfile does not know it."""
 
+import os
 from contextlib import nullcontext
 
+import numpy as np
 import soundfile
 
-from ser_plugins.errors import AudioError
+from ser_plugins.errors import AudioError, MissingPathError
+from ser_plugins.sound.complete import examine
 from ser_plugins.sound.ffmpeg import Decoded, format_of
 from ser_plugins.sound.layout import Layout, Stream
 from ser_plugins.sound.quiet import quiet_decoder
@@ -21,6 +24,25 @@ class _Borrowed:
 
     def close(self):
         """Leave it open."""
+
+
+def examine_path(path) -> Layout:
+    """Walk through a sound file, a path or a seekable binary file, to its end.
+
+    Raises
+    ------
+    MissingPathError, AudioError
+        No such file, or unreadable.
+    """
+    if hasattr(path, "seek"):
+        return examine(path)
+    if not os.path.isfile(path):  # unlike pathlib's, of any name
+        raise MissingPathError(got=f"no file {path}", expected="an audio file", remedy="check the path")
+    try:
+        with open(path, "rb") as file:
+            return examine(file)
+    except OSError as error:
+        raise unreadable(str(path), error) from None
 
 
 def open_stream(path, layout: Layout, stream: Stream) -> soundfile.SoundFile | Decoded:
@@ -52,6 +74,31 @@ def open_stream(path, layout: Layout, stream: Stream) -> soundfile.SoundFile | D
     finally:
         if source is not path:
             source.close()
+
+
+def open_following(path, layout: Layout, stream: Stream, rate: int, done: int) -> soundfile.SoundFile | Decoded:
+    """Open a stream that follows ``done`` samples of others at ``rate`` Hz.
+
+    Raises
+    ------
+    AudioError, SerError
+        What :func:`open_stream` raises; or another rate.
+    """
+    file = open_stream(path, layout, stream)
+    if file.samplerate != rate:
+        file.close()
+        raise AudioError(
+            got=f"{path}: after {done / rate:.3f} s another recording follows, at {file.samplerate} Hz",
+            expected=f"{rate} Hz to the end",
+            remedy="take the recordings apart",
+        )
+    return file
+
+
+def read_frames(file: soundfile.SoundFile | Decoded, frames: int, dtype: str) -> np.ndarray:
+    """Decode the next (samples, channels), up to ``frames`` samples; none at the end."""
+    with quiet_decoder() if file.format == "MP3" else nullcontext():
+        return file.read(frames, dtype=dtype, always_2d=True)
 
 
 def _source(path, stream):
