@@ -118,6 +118,17 @@ def test_what_has_no_peaks_is_like_nothing(takes, wave):
     assert find_alike([prints, prints, *takes]) == find_alike([]) == []
 
 
+@pytest.mark.parametrize("harmonics", [1, 2, 4])
+def test_steady_tones_are_not_alike(harmonics):
+    """Of a pure tone the same few bins are loud all the time: at some shift or speed it fits any neighbour."""
+    time = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    waves = [
+        0.2 * sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, harmonics + 1))
+        for pitch in range(250, 1700, 25)
+    ]
+    assert find_alike([fingerprint(wave, SAMPLE_RATE) for wave in waves]) == []
+
+
 def test_long_recordings_are_transformed_in_pieces(monkeypatch):
     wave = np.concatenate([say(take) for take in range(4)])
     whole = fingerprint(wave, SAMPLE_RATE)

@@ -20,6 +20,7 @@ BINS = int(HIGHEST * WINDOW) - int(LOWEST * WINDOW)
 REACH = (6, 5)  # a peak is the highest within so many frames and bins to each side ...
 FLOOR, AROUND = 40.0, 32  # ... and at most so many dB below the loudest within so many frames to each side
 BATCH = 4096  # frames that are transformed at a time
+VARIETY = 8  # bins with peaks at least, or one tone is as like as any other; half an utterance of EmoDB has 34 and more
 
 FAN, LONGEST, WIDEST = 5, 40, 40  # a peak is combined with the next five within so many frames and bins
 COARSE = 2  # frames or bins to a step of a word
@@ -68,7 +69,8 @@ def fingerprint(wave: np.ndarray, sample_rate: int) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        (peaks,), uint32, sorted: 256 * frame + bin. A frame is 16 ms, a bin 15.6 Hz.
+        (peaks,), uint32, sorted: 256 * frame + bin. A frame is 16 ms, a bin 15.6 Hz. Empty for a steady tone, by which
+        no recording is told from another.
 
     Example
     -------
@@ -90,7 +92,8 @@ def fingerprint(wave: np.ndarray, sample_rate: int) -> np.ndarray:
         places = (spectrum == highest) & (spectrum > loudest * 10 ** (-FLOOR / 20))
         frame, bin_ = np.nonzero(places[begin - first : end - first])
         found.append(((frame + begin) * 256 + bin_).astype(np.uint32))
-    return np.concatenate(found)
+    peaks = np.concatenate(found)
+    return peaks if len(np.unique(peaks % 256)) >= VARIETY else peaks[:0]
 
 
 def _spectrogram(wave, rate, first, last) -> np.ndarray:
