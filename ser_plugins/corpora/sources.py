@@ -13,7 +13,7 @@ from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.media import SAMPLE_RATE
 from ser_plugins.sound.ffmpeg import format_of
 from ser_plugins.sound.quiet import quiet_mp3
-from ser_plugins.sound.suffixes import MEDIA
+from ser_plugins.sound.suffixes import FFMPEG, MEDIA
 
 
 def find_source(folder, stems: Iterable[str]) -> str:
@@ -71,6 +71,8 @@ def _is_other(path: Path) -> bool:
         with quiet_mp3(path):
             info = soundfile.info(path)
     except (soundfile.LibsndfileError, RuntimeError):
+        if path.suffix.lower() in FFMPEG:  # a video that is none fails with the others that cannot be converted
+            return True
         with open(path, "rb") as file:
             return format_of(file) is not None
     return (info.samplerate, info.channels) != (SAMPLE_RATE, 1)
