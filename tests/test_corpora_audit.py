@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -52,6 +53,11 @@ def test_a_clean_triple_passes_in_one_line(splits):
     )  # the third sentence occurs in test only
     assert (found.disjoint, found.shared, found.audio_compared) == (("speaker",), ("sentence",), False)
     assert found.counts == {"train": 4, "valid": 2, "test": 3}
+
+
+def test_what_was_found_cannot_be_changed(splits):
+    with pytest.raises(FrozenInstanceError):
+        audit(**splits).audio_compared = True
 
 
 def test_an_empty_valid_is_fine(splits):
@@ -216,6 +222,13 @@ class TestForeignManifests:
                 LeakageError, match=r"1 near-duplicates .*spk03_0 in train = spk10_1 in test, \d+ % alike"
             ):
                 audit_files(*paths, data_root=tmp_path, memory=memory, disjoint=[], leaks=True)
+
+    @pytest.mark.parametrize(("share", "told"), [(1.0, "100"), (0.5, "50"), (0.874, "87")])
+    def test_how_much_of_near_duplicates_is_alike_is_told_in_percent(self, foreign, monkeypatch, share, told):
+        found = alike.NearDuplicates([("spk03_0", "spk10_1", share)], 0)
+        monkeypatch.setattr("ser_plugins.corpora.audit.near_duplicates", lambda *_: found)
+        with pytest.raises(LeakageError, match=rf"spk03_0 in train = spk10_1 in test, {told} % alike"):
+            audit(**foreign)
 
     def test_near_duplicates_inside_one_split_are_no_leak(self, foreign, tmp_path):
         samples, rate = soundfile.read(tmp_path / "spk03_0.wav")

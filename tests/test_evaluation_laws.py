@@ -10,12 +10,12 @@ from test_leaks import rows, write
 from ser_plugins.augment import RandomGain, TimeWarp
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation import report, statistics
-from ser_plugins.evaluation.calibration import fit_temperature
+from ser_plugins.evaluation.calibration import coverage, fit_temperature
 from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.leaks import leak_table
 from ser_plugins.evaluation.metrics import classification_metrics
-from ser_plugins.evaluation.regression import pearson, regression_metrics
-from ser_plugins.evaluation.significance import ALPHA, EXACT, sign_flip
+from ser_plugins.evaluation.regression import ConstantWarning, pearson, regression_metrics
+from ser_plugins.evaluation.significance import ALPHA, EXACT, friedman, sign_flip
 from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
 
 P = st.floats(1e-6, 1)
@@ -227,6 +227,31 @@ def test_drawn_flips_are_the_same_in_every_call():
     differences = np.random.default_rng(3).normal(0.3, 1, EXACT + 3)
     assert sign_flip(differences) == sign_flip(differences, seed=0)
     assert sign_flip(differences)["p"] != sign_flip(differences, seed=1)["p"]
+
+
+def test_sixteen_differences_are_counted_and_seventeen_are_drawn():
+    for n, flips, exact in ((16, 65_536, True), (17, 50_000, False)):
+        found = sign_flip(np.ones(n))
+        assert (found["n"], found["flips"], found["exact"]) == (n, flips, exact)
+
+
+@pytest.mark.parametrize("systems", [3, 5])
+def test_friedman_has_one_degree_of_freedom_less_than_systems(systems):
+    generator = np.random.default_rng(systems)
+    assert friedman(generator.random((6, systems)))["df"] == systems - 1
+    assert friedman(np.ones((6, systems)))["df"] == systems - 1
+
+
+def test_a_confidence_at_the_threshold_is_answered():
+    for step in range(20):
+        row = coverage([step / 20], [True])[step]
+        assert row == {"abstain_below": step / 20, "coverage": 1.0, "accuracy": 1.0}
+
+
+def test_the_warning_of_a_constant_names_the_line_that_asked():
+    with pytest.warns(ConstantWarning) as caught:
+        regression_metrics([1.0, 1.0], [0.5, 1.5], "plain")
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_a_temperature_needs_one_utterance_and_no_more():
