@@ -73,7 +73,7 @@ def test_every_door_refuses_with_the_cause(kind, classifier, tmp_path):
         lambda: classifier.predict(np.array(axes), RATE),
         lambda: classifier.predict(torch.tensor(axes), RATE),
         lambda: classifier.predict([tone(1.0), axes], RATE),
-        lambda: Decoding(Upload(content), classifier, 60).advance(60),
+        lambda: Decoding(Upload(content), classifier, seconds=60).advance(values=10**9),
         lambda: load_waveform(path, RATE),
     ]
     if samples.ndim == 1:
