@@ -267,6 +267,7 @@ def test_numbers_beyond_the_scale_of_chsims_count_as_its_ends(side):
     beyond, at_the_end = ([side * number for number in (end, 0.5, 0.2)] for end in (1.7, 1.0))
     assert regression_metrics(true, beyond, "chsims") == regression_metrics(true, at_the_end, "chsims")
     assert regression_metrics(true, beyond, "chsims")["MAE"] == pytest.approx(0.1 / 3)
+    assert regression_metrics(beyond, true, "chsims") == regression_metrics(at_the_end, true, "chsims")
 
 
 def test_time_warp_on_a_gpu_is_as_long_as_it_can_get():
