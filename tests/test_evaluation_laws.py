@@ -282,6 +282,15 @@ def test_time_warp_on_a_gpu_is_as_long_as_it_can_get():
     assert not warped.as_subclass(torch.Tensor)[:, expected.shape[1] :].any()
 
 
+@pytest.mark.parametrize(("drawn", "factor"), [(0.0, 0.5), (0.5, 1.0), (1.0, 1.5)])
+def test_a_warp_is_as_much_slower_as_faster(monkeypatch, drawn, factor):
+    monkeypatch.setattr(torch, "rand", lambda *size, **_: torch.full(size, drawn))
+    ramp = torch.arange(40.0).repeat(2, 1)[..., None]
+    warped, counts = TimeWarp(0.5)(ramp, torch.tensor([40, 20]))
+    assert counts.tolist() == [1 + int(39 / factor), 1 + int(19 / factor)]
+    torch.testing.assert_close(warped[0, : counts[0], 0], factor * torch.arange(float(counts[0])))
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("abc")), min_size=1, max_size=6))
 def test_scores_of_the_bootstrap_are_those_of_the_table_however_few_utterances(answers):
     true, predicted = zip(*answers, strict=True)
