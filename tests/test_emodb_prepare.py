@@ -193,6 +193,48 @@ class TestKeepingUpToDate:
         prepare(toy, tmp_path / "fresh", protocol="loso-sentence")
         assert snapshot(tmp_path / "out") == snapshot(tmp_path / "fresh")
 
+    def test_only_the_folds_asked_for_are_written(self, toy, tmp_path):
+        whole = prepare(toy, tmp_path / "whole")
+        said = prepare(toy, tmp_path / "out", fold="spk08")
+        assert said == whole
+        every = snapshot(tmp_path / "whole")
+        wanted = {name: value for name, value in every.items() if not name.startswith(("spk03", "spk09"))}
+        assert set(every) - set(wanted) == {
+            f"{fold}/{part}.json" for fold in ("spk03", "spk09") for part in machinery.PARTS
+        }
+        assert snapshot(tmp_path / "out") == wanted
+        prepare(toy, tmp_path / "out", fold="spk09,spk03")
+        assert snapshot(tmp_path / "out") == every
+
+    def test_folds_not_asked_for_stay_where_they_are_right(self, toy, tmp_path):
+        prepare(toy, tmp_path)
+        before = stamps(tmp_path)
+        prepare(toy, tmp_path, fold="spk08")
+        assert stamps(tmp_path) == before
+
+    @pytest.mark.parametrize("content", [None, "{", "{}"])
+    def test_folds_not_asked_for_go_where_they_are_wrong(self, toy, tmp_path, content):
+        said = prepare(toy, tmp_path)
+        path = tmp_path / "spk03" / "train.json"
+        path.unlink() if content is None else path.write_text(content)
+        assert prepare(toy, tmp_path, fold="spk08") == said
+        assert not (tmp_path / "spk03").exists()
+        assert (tmp_path / "spk09").exists()
+        assert read_json(tmp_path / "protocol.json") == said
+
+    def test_other_settings_leave_no_fold_of_the_former_ones(self, toy, tmp_path):
+        prepare(toy, tmp_path / "out")
+        prepare(toy, tmp_path / "out", select="inner_speaker", fold="spk08")
+        prepare(toy, tmp_path / "fresh", select="inner_speaker", fold="spk08")
+        assert snapshot(tmp_path / "out") == snapshot(tmp_path / "fresh")
+
+    def test_an_unknown_fold_changes_nothing(self, toy, tmp_path):
+        prepare(toy, tmp_path)
+        before = snapshot(tmp_path)
+        with pytest.raises(SerError, match="fold 'spk07'; expected: all, or some of spk03, spk08, spk09"):
+            prepare(toy, tmp_path, select="inner_speaker", fold="spk08,spk07")
+        assert snapshot(tmp_path) == before
+
     def test_files_of_others_are_left_alone(self, toy, tmp_path):
         prepare(toy, tmp_path)
         (tmp_path / "spk03" / "notes.txt").write_text("mine")

@@ -83,8 +83,9 @@ def prepare_csv(
     select="last",
     split_seed=0,
     cache_folder="results/CSV/audio",
+    fold="all",
 ) -> dict:
-    """Check a CSV and its recordings and write the manifests of every fold.
+    """Check a CSV and its recordings and write the manifests of its folds.
 
     Arguments
     ---------
@@ -101,6 +102,8 @@ def prepare_csv(
         See ``recipes/EmoDB``; with protocol ``split``, ``select`` is ``last`` or ``valid``.
     cache_folder : path-like
         Where recordings of another rate, stereo ones and videos go as 16 kHz mono.
+    fold : str
+        Whose manifests are written: ``all``, or comma-separated names.
 
     Returns
     -------
@@ -139,4 +142,5 @@ def prepare_csv(
         select=select,
         split_seed=split_seed,
         cache_folder=cache_folder,
+        fold=fold,
     )

@@ -90,8 +90,10 @@ EMODB = Corpus(
 )
 
 
-def prepare_emodb(data_folder, save_folder, protocol="loso", subset="full", select="last", split_seed=0) -> dict:
-    """Verify EmoDB, write the manifests of every fold; download it when ``data_folder`` is ``data/EmoDB``, not there.
+def prepare_emodb(
+    data_folder, save_folder, protocol="loso", subset="full", select="last", split_seed=0, fold="all"
+) -> dict:
+    """Verify EmoDB, write the manifests of its folds; download it when ``data_folder`` is ``data/EmoDB``, not there.
 
     Arguments
     ---------
@@ -107,6 +109,8 @@ def prepare_emodb(data_folder, save_folder, protocol="loso", subset="full", sele
         ``last`` (no validation set), or ``inner_speaker`` (the next speaker validates).
     split_seed : int
         Of ``balanced50`` and ``random``.
+    fold : str
+        Whose manifests are written: ``all``, or comma-separated names.
 
     Returns
     -------
@@ -114,5 +118,12 @@ def prepare_emodb(data_folder, save_folder, protocol="loso", subset="full", sele
         What ``protocol.json`` says.
     """
     return prepare_corpus(
-        EMODB, data_folder, save_folder, protocol=protocol, subset=subset, select=select, split_seed=split_seed
+        EMODB,
+        data_folder,
+        save_folder,
+        protocol=protocol,
+        subset=subset,
+        select=select,
+        split_seed=split_seed,
+        fold=fold,
     )

@@ -165,8 +165,9 @@ def prepare_iemocap(
     select="last",
     split_seed=0,
     allow_partial=False,
+    fold="all",
 ) -> dict:
-    """Verify IEMOCAP and write the manifests of every fold.
+    """Verify IEMOCAP and write the manifests of its folds.
 
     Arguments
     ---------
@@ -186,6 +187,8 @@ def prepare_iemocap(
         See ``recipes/EmoDB``.
     allow_partial : bool
         Accept a copy that lacks sessions or recordings; every table says so.
+    fold : str
+        Whose manifests are written: ``all``, or comma-separated names.
 
     Returns
     -------
@@ -212,4 +215,5 @@ def prepare_iemocap(
         select=select,
         split_seed=split_seed,
         allow_partial=allow_partial,
+        fold=fold,
     )

@@ -112,9 +112,16 @@ MOSI = Corpus(
 
 
 def prepare_mosi(
-    data_folder, save_folder, protocol="standard", select="valid", split_seed=0, allow_partial=False, cache_folder=None
+    data_folder,
+    save_folder,
+    protocol="standard",
+    select="valid",
+    split_seed=0,
+    allow_partial=False,
+    cache_folder=None,
+    fold="all",
 ) -> dict:
-    """Verify CMU-MOSI and write the manifests of every fold.
+    """Verify CMU-MOSI and write the manifests of its folds.
 
     Arguments
     ---------
@@ -134,6 +141,8 @@ def prepare_mosi(
         Use a copy that lacks recordings, and say so in every table.
     cache_folder : path-like
         Where audio goes that is not 16 kHz mono already; by default ``audio`` beside ``save_folder``.
+    fold : str
+        Whose manifests are written: ``all``, or comma-separated names.
 
     Returns
     -------
@@ -149,4 +158,5 @@ def prepare_mosi(
         split_seed=split_seed,
         allow_partial=allow_partial,
         cache_folder=cache_folder or Path(save_folder).parent / "audio",
+        fold=fold,
     )

@@ -2,8 +2,8 @@
 
 A recipe describes its corpus with a :class:`Corpus` and calls :func:`prepare_corpus`, which is called before *every*
 training. Everything is verified and worked out anew each time (EmoDB: under a second; of a corpus without published
-checksums, recordings that did not change are not read again), and only manifests that do not already say the same are
-written: there is no "exists, so skip" that could be wrong.
+checksums, recordings that did not change are not read again), and of the folds that are asked for, the manifests that
+do not already say the same are written: there is no "exists, so skip" that could be wrong.
 """
 
 from contextlib import suppress
@@ -14,7 +14,7 @@ from ser_plugins.corpora.alike import FINGERPRINTS, near_duplicates
 from ser_plugins.corpora.corpus import Corpus, find_corpus, read_corpus
 from ser_plugins.corpora.manifest import digest
 from ser_plugins.corpora.manifest_text import ManifestText, digest_of_folds
-from ser_plugins.corpora.protocols import PARTS, SUBSETS, Protocol, choose, make_folds, take_subset
+from ser_plugins.corpora.protocols import ALL, PARTS, SUBSETS, Protocol, choose, choose_folds, make_folds, take_subset
 from ser_plugins.corpora.verify import first_few, verify_counts, verify_names, verify_one_spelling, verify_targets
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, write_json, write_text
@@ -35,6 +35,7 @@ def prepare_corpus(
     split_seed=0,
     allow_partial=False,
     cache_folder=None,
+    fold=ALL,
 ) -> dict:
     """Verify a corpus and write its manifests; see the recipe's own function for the options.
 
@@ -55,6 +56,9 @@ def prepare_corpus(
         A copy that lacks recordings is used, and every table says what it lacks.
     cache_folder : path-like, optional
         Where videos, and recordings that are not 16 kHz mono, are converted to, once; without it they are refused.
+    fold : str
+        Whose manifests are written: ``all``, or comma-separated names. Those of other folds stay where they are right,
+        and are removed where they are not. ``protocol.json`` speaks of all folds.
 
     Raises
     ------
@@ -85,6 +89,7 @@ def prepare_corpus(
         verify_one_spelling(used, field, remedy=found.remedy)
     used = take_subset(used, subset, target=corpus.target, seed=split_seed)
     folds = make_folds(used, rules, select=select, target=corpus.target, seed=split_seed, name=protocol)
+    wanted = choose_folds(fold, folds)
     alike = _near_duplicates(used, folds, data_root, Path(save_folder) / FINGERPRINTS)
     summary = {
         "corpus": found.name,
@@ -112,9 +117,14 @@ def prepare_corpus(
         "data_root": str(data_root),
     }
     entries = ManifestText(used)
-    files = {f"{fold}/{part}.json": partial(entries.of, folds[fold][part]) for fold in folds for part in PARTS}
-    files = {"corpus.json": found.manifest, "skipped.json": found.skipped, **files}
-    write_together(Path(save_folder), files, seal=("protocol.json", summary))
+    manifests = {
+        name: {f"{name}/{part}.json": partial(entries.of, ids) for part, ids in parts.items()}
+        for name, parts in folds.items()
+    }
+    files = {"corpus.json": found.manifest, "skipped.json": found.skipped}
+    for name in wanted:
+        files |= manifests.pop(name)
+    write_together(Path(save_folder), files, seal=("protocol.json", summary), others=manifests)
     return summary
 
 
@@ -168,7 +178,7 @@ def _statements(lacking, skipped, name, rules: Protocol, folds, unit_field) -> l
     return said
 
 
-def write_together(folder: Path, files: dict, *, seal: tuple) -> None:
+def write_together(folder: Path, files: dict, *, seal: tuple, others: dict) -> None:
     """Bring JSON files below ``folder`` into agreement; the seal is absent while they are not.
 
     Arguments
@@ -180,11 +190,14 @@ def write_together(folder: Path, files: dict, *, seal: tuple) -> None:
     seal : tuple
         (relative path, value) of the file that vouches for the others: removed first, written last.
         The folds that an earlier seal listed and this one does not are removed.
+    others : dict
+        ``{fold: files}`` that are not written, but removed where some are there and not all of them are right.
     """
     seal_path, summary = folder / seal[0], seal[1]
     sealed = _read(seal_path)
     sealed = sealed if isinstance(sealed, dict) else {}
     stale = sorted(set(sealed.get("folds", ())) - set(summary["folds"]))
+    stale += [fold for fold, its in others.items() if _is_outdated(folder, its)]
     changed = {name: value for name, value in files.items() if not _says(folder / name, value)}
     if stale or changed:
         seal_path.unlink(missing_ok=True)
@@ -198,8 +211,13 @@ def write_together(folder: Path, files: dict, *, seal: tuple) -> None:
             write_text(folder / name, value())
         else:
             write_json(folder / name, value)
-    if changed or sealed != summary:
+    if stale or changed or sealed != summary:
         write_json(seal_path, summary)
+
+
+def _is_outdated(folder: Path, files: dict) -> bool:
+    there = [name for name in files if (folder / name).is_file()]
+    return bool(there) and not all(_says(folder / name, value) for name, value in files.items())
 
 
 def _says(path: Path, value) -> bool:

@@ -158,6 +158,25 @@ def choose(option: str, value, allowed):
     return value
 
 
+def choose_folds(wanted: str, available) -> list:
+    """Return the folds of ``all`` or of comma-separated names, each once.
+
+    Example
+    -------
+    >>> choose_folds("spk08,spk03,spk08", ["spk03", "spk08", "spk09"])
+    ['spk08', 'spk03']
+    """
+    if wanted == ALL:
+        return list(available)
+    names = list(dict.fromkeys(wanted.split(",")))  # each once: two trainings of one fold would collide
+    for name in names:
+        if name not in available:
+            raise SerError(
+                got=f"fold {name!r}", expected=f"all, or some of {', '.join(available)}", remedy="correct the option"
+            )
+    return names
+
+
 def take_subset(manifest: dict, subset: str, *, target: str, seed: int = 0) -> dict:
     """Keep everything (``full``), or at most 50 utterances of every class, drawn by ``seed`` (``balanced50``)."""
     if choose("subset", subset, SUBSETS) == "full":

@@ -10,7 +10,7 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.run_opts import RunOptions
 
-from ser_plugins.corpora.protocols import ALL, INNER
+from ser_plugins.corpora.protocols import ALL, INNER, choose_folds
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.report import terminal_table, write_report
 from ser_plugins.evaluation.sealing import is_sealed
@@ -164,7 +164,8 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
     check_keys(yaml_file, overrides)
     overrides = bins_of(yaml_file, overrides)
     hparams = resolve(yaml_file, overrides)
-    protocol = _prepare_on_main(prepare, hparams)
+    wanted = own.folds or str(hparams["fold"])
+    protocol = _prepare_on_main(prepare, {**hparams, "fold": wanted})
     protocol = {**protocol, "sealed": own.sealed or is_sealed(hparams["run_folder"])}  # once sealed, all of it is
     if hparams.get("n_classes") == "auto":  # as many as the labels have, which only prepare knows
         overrides = {**overrides, "n_classes": len(protocol["classes"])}
@@ -175,7 +176,7 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
     check_run(Path(hparams["run_folder"]), fingerprint(hparams, protocol, run_options))
     jobs = []
     for seed in _seeds(own.seeds) if own.seeds is not None else [hparams["seed"]]:
-        for fold in _choose("fold", own.folds or str(hparams["fold"]), protocol["folds"]):
+        for fold in choose_folds(wanted, protocol["folds"]):
             job_overrides = {**overrides, "seed": seed, "fold": fold}
             job_hparams = resolve(yaml_file, job_overrides)
             folder = Path(job_hparams["output_folder"]).resolve()
@@ -254,18 +255,6 @@ def _check_classes(n_classes, protocol, yaml_file):
         expected=f"{len(classes)}: {', '.join(classes)}" if classes else number,
         remedy=f"correct {yaml_file}",
     )
-
-
-def _choose(what, wanted: str, available: list) -> list:
-    if wanted == "all":
-        return list(available)
-    names = list(dict.fromkeys(wanted.split(",")))  # each once: two trainings of one folder would collide
-    for name in names:
-        if name not in available:
-            raise SerError(
-                got=f"{what} {name!r}", expected=f"all, or some of {', '.join(available)}", remedy="correct the option"
-            )
-    return names
 
 
 def _seeds(text) -> list:
