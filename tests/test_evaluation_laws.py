@@ -13,7 +13,14 @@ from ser_plugins.evaluation import report, statistics
 from ser_plugins.evaluation.calibration import coverage, fit_temperature
 from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.leaks import leak_table
-from ser_plugins.evaluation.metrics import classification_metrics
+from ser_plugins.evaluation.metrics import (
+    classification_metrics,
+    confusion,
+    macro_f1,
+    unweighted_average_recall,
+    weighted_accuracy,
+)
+from ser_plugins.evaluation.power import mcnemar_power
 from ser_plugins.evaluation.regression import ConstantWarning, pearson, regression_metrics
 from ser_plugins.evaluation.significance import ALPHA, EXACT, friedman, sign_flip
 from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
@@ -259,6 +266,17 @@ def test_a_temperature_needs_one_utterance_and_no_more():
     for probabilities, true in ((np.zeros((0, 2)), []), ([[0.7, 0.3]], [0, 1]), ([0.7, 0.3], [0, 1])):
         with pytest.raises(SerError, match="as many true classes, at least one"):
             fit_temperature(probabilities, true)
+
+
+@pytest.mark.parametrize("n", [1, 10, 200])
+def test_systems_that_always_agree_are_never_told_apart(n):
+    assert mcnemar_power(0.0, n, 0.0) == 0
+
+
+@pytest.mark.parametrize("score", [confusion, weighted_accuracy, unweighted_average_recall, macro_f1])
+def test_every_score_refuses_a_prediction_of_no_class(score):
+    with pytest.raises(SerError, match="neutral"):
+        score(["joy", "fear"], ["joy", "neutral"], ["fear", "joy"])
 
 
 @pytest.mark.parametrize("side", [1, -1])
