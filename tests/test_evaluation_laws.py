@@ -20,7 +20,7 @@ from ser_plugins.evaluation.metrics import (
     unweighted_average_recall,
     weighted_accuracy,
 )
-from ser_plugins.evaluation.power import mcnemar_power
+from ser_plugins.evaluation.power import detectable_by_t, mcnemar_power
 from ser_plugins.evaluation.regression import ConstantWarning, pearson, regression_metrics
 from ser_plugins.evaluation.significance import ALPHA, EXACT, friedman, sign_flip
 from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
@@ -247,6 +247,12 @@ def test_friedman_has_one_degree_of_freedom_less_than_systems(systems):
     generator = np.random.default_rng(systems)
     assert friedman(generator.random((6, systems)))["df"] == systems - 1
     assert friedman(np.ones((6, systems)))["df"] == systems - 1
+
+
+def test_two_folds_and_two_speakers_are_enough():
+    assert friedman([[0.9, 0.5, 0.1]] * 2)["mean_ranks"] == [1, 2, 3]
+    assert detectable_by_t(0.1, 2) > 0
+    assert detectable_by_t(0.1, 1) is None
 
 
 def test_a_confidence_at_the_threshold_is_answered():
