@@ -12,6 +12,7 @@ from ser_plugins.corpora.audio_cache import cache_audio
 from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.media import SAMPLE_RATE
 from ser_plugins.sound.ffmpeg import format_of
+from ser_plugins.sound.opening import system_name
 from ser_plugins.sound.quiet import quiet_mp3
 from ser_plugins.sound.suffixes import FFMPEG, MEDIA
 
@@ -69,7 +70,7 @@ def _is_other(path: Path) -> bool:
         return True
     try:
         with quiet_mp3(path):
-            info = soundfile.info(path)
+            info = soundfile.info(system_name(path))
     except (soundfile.LibsndfileError, RuntimeError):
         if path.suffix.lower() in FFMPEG:  # a video that is none fails with the others that cannot be converted
             return True

@@ -62,7 +62,7 @@ def open_stream(path, layout: Layout, stream: Stream) -> soundfile.SoundFile | D
     if kind is None:
         try:
             with quiet_decoder() if layout.mp3 else nullcontext():
-                return soundfile.SoundFile(_source(path, stream))
+                return soundfile.SoundFile(system_name(_source(path, stream)))
         except (OSError, *UNDECODABLE) as error:
             reason = error
     source = _source(path, stream)
@@ -107,6 +107,11 @@ def _source(path, stream):
         path.seek(0)
         return stream.open(_Borrowed(path)) if stream.pieces else path
     return stream.open(open(path, "rb")) if stream.pieces else path
+
+
+def system_name(path):
+    """A path as libsndfile takes it: on POSIX its bytes, since a name need not be UTF-8."""
+    return os.fsencode(path) if os.name == "posix" and isinstance(path, (str, os.PathLike)) else path
 
 
 def _kind_of(source) -> str | None:
