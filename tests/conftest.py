@@ -3,6 +3,7 @@
 import logging
 import random
 import re
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -105,6 +106,11 @@ TINY = [
 def data_option(name) -> str:
     """The option by which a recipe is told its data."""
     return "--csv" if name == "CSV" else "--data_folder"
+
+
+def heed_interrupts():
+    """A shell's background jobs ignore Ctrl-C, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _close_logs():

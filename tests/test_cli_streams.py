@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import heed_interrupts
 from fake_run import tone, write_run, write_wav
 
 from ser_plugins.serving.export import export_model
@@ -21,11 +22,6 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     export_model(write_run(folder / "run" / "loso"), folder / "emodb")
     return folder / "emodb"
-
-
-def heed_interrupts():
-    """A shell's background jobs ignore Ctrl-C, and what they start inherits that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def ser(*arguments, **environment):
