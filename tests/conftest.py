@@ -5,6 +5,7 @@ import random
 import re
 import signal
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 
@@ -23,6 +24,9 @@ collect_ignore = ["plain_speechbrain.py"]  # a script, which a test starts
 RECIPES = sorted(path.parent.name for path in ROOT.glob("recipes/*/train.py"))
 sys.path[:0] = [str(ROOT / "recipes" / name) for name in RECIPES]  # as `python recipes/EmoDB/train.py` has it
 torch.set_num_threads(1)
+# A shell's background jobs ignore Ctrl-C, and what they start inherits that: also the commands that are tested.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # The same examples every time, however busy the machine is.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
@@ -106,11 +110,6 @@ TINY = [
 def data_option(name) -> str:
     """The option by which a recipe is told its data."""
     return "--csv" if name == "CSV" else "--data_folder"
-
-
-def heed_interrupts():
-    """A shell's background jobs ignore Ctrl-C, and what they start inherits that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _close_logs():

@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import pytest
-from conftest import heed_interrupts
 from fake_run import tone, write_run, write_wav
 
 from ser_plugins.serving.export import export_model
@@ -99,7 +98,7 @@ def test_ctrl_c_is_one_line_and_keeps_what_was_done(tmp_path):
         os.link(path, tmp_path / f"{number}.wav")
     command = [*COMMAND, "check", tmp_path, "--format", "json"]
     with open(tmp_path / "errors", "w+", encoding="utf-8") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, preexec_fn=heed_interrupts)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         begun = process.stdout.readline() + process.stdout.readline()
         process.send_signal(signal.SIGINT)
         rows = json.loads(begun + process.stdout.read())

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from conftest import ROOT, heed_interrupts
+from conftest import ROOT
 
 from ser_plugins.errors import SerError
 from ser_plugins.training.crossval import finished_epochs
@@ -43,7 +43,6 @@ def test_ctrl_c_is_one_line_and_leaves_nobody_at_work(toy_emodb, tmp_path, scrip
         [sys.executable, f"recipes/EmoDB/{script}", *options, *where, "--device", "cpu"],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=heed_interrupts,
         start_new_session=True,  # a group of its own, as a terminal gives it: all of it hears Ctrl-C
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
