@@ -10,7 +10,8 @@ from test_leaks import rows, write
 from ser_plugins.augment import RandomGain, TimeWarp
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation import report, statistics
-from ser_plugins.evaluation.calibration import coverage, fit_temperature
+from ser_plugins.evaluation.calibration import coverage, fit_temperature, reliability
+from ser_plugins.evaluation.comparable import _brief
 from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.leaks import leak_table
 from ser_plugins.evaluation.metrics import (
@@ -25,7 +26,7 @@ from ser_plugins.evaluation.regression import ConstantWarning, pearson, regressi
 from ser_plugins.evaluation.significance import ALPHA, EXACT, friedman, sign_flip
 from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
 
-P = st.floats(1e-6, 1)
+P = st.just(ALPHA) | st.floats(1e-6, 1)
 
 
 def comparison(sign_flip, mcnemar, difference=0.05, units=10, seeds=(1,), score="WA", **protocol):
@@ -140,6 +141,18 @@ class TestConclusion:
         assert "In WA, net is better than svm over these 10 speakers, by sign flips with Holm over 1 pairs" in (
             conclude_many(found)
         )
+
+
+def test_a_confidence_that_rounding_put_above_1_is_in_the_last_bin():
+    (last,) = reliability([np.nextafter(1.0, 2.0)], [True], bins=15)
+    assert (last["low"], last["high"]) == (14 / 15, 1.0)
+
+
+@given(st.text(max_size=80))
+def test_a_long_value_is_told_in_60_characters(text):
+    told = _brief(text)
+    assert len(told) == min(len(text), 60)
+    assert told == text or text.startswith(told.removesuffix("..."))
 
 
 class TestLeaks:

@@ -21,7 +21,7 @@ from ser_plugins.evaluation.ensemble import ensemble_seeds
 from ser_plugins.evaluation.folds import SealedError, read_run
 from ser_plugins.evaluation.fusion import fuse
 from ser_plugins.evaluation.sealing import LOG, unseal
-from ser_plugins.evaluation.selection import choose_configurations, inner_scores
+from ser_plugins.evaluation.selection import choose_configurations, inner_scores, selection_table
 from ser_plugins.evaluation.suite import find_runs
 from ser_plugins.evaluation.tasks import Classification, Regression
 from ser_plugins.files import write_json
@@ -126,6 +126,13 @@ def test_scores_on_the_outer_speaker_have_no_say_in_its_choice():
     assert after["a"] == before["a"]
     assert after["b"] != before["b"]
     assert after["c"] != before["c"]
+
+
+def test_the_table_of_a_choice_has_every_configuration_its_mean_and_whom_it_was_chosen_for():
+    inner = {"one": {"a": 0.5, "b": 0.75}, "two": {"a": 0.75, "b": 0.5}, "three": {"a": 0.25, "b": 0.25}}
+    table = selection_table({"inner": inner, "chosen": {"a": "two", "b": "one"}}, TASK)
+    columns = [[str(cell) for cell in column.cells] for column in table.columns]
+    assert columns == [["one", "two", "three"], ["62.5", "62.5", "25.0"], ["b", "a", ""]]
 
 
 def test_lower_is_better_for_errors_and_the_first_of_equals_is_chosen():
