@@ -12,6 +12,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation import report, statistics
 from ser_plugins.evaluation.calibration import coverage, fit_temperature, reliability
 from ser_plugins.evaluation.comparable import _brief
+from ser_plugins.evaluation.comparison_tables import _signed
 from ser_plugins.evaluation.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.leaks import leak_table
 from ser_plugins.evaluation.metrics import (
@@ -23,6 +24,7 @@ from ser_plugins.evaluation.metrics import (
 )
 from ser_plugins.evaluation.power import detectable_by_t, mcnemar_power
 from ser_plugins.evaluation.regression import ConstantWarning, pearson, regression_metrics
+from ser_plugins.evaluation.scores import Score
 from ser_plugins.evaluation.significance import ALPHA, EXACT, friedman, sign_flip
 from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
 
@@ -148,8 +150,14 @@ def test_a_confidence_that_rounding_put_above_1_is_in_the_last_bin():
     assert (last["low"], last["high"]) == (14 / 15, 1.0)
 
 
-@given(st.text(max_size=80))
-def test_a_long_value_is_told_in_60_characters(text):
+def test_a_difference_has_its_sign_and_none_is_a_dash():
+    told = [_signed(Score("WA"), difference, 1) for difference in (0.021, -0.021, 0.0, None)]
+    assert told == ["+2.1", "\N{MINUS SIGN}2.1", "0.0", "\N{EN DASH}"]
+
+
+@pytest.mark.parametrize("length", [0, 59, 60, 61, 80])
+def test_a_long_value_is_told_in_60_characters(length):
+    text = "ab" * (length // 2) + "c" * (length % 2)
     told = _brief(text)
     assert len(told) == min(len(text), 60)
     assert told == text or text.startswith(told.removesuffix("..."))
