@@ -1,6 +1,5 @@
 """Shared fixtures: every test is seeded, and has small synthetic corpora at hand."""
 
-import logging
 import random
 import re
 import signal
@@ -112,14 +111,6 @@ def data_option(name) -> str:
     return "--csv" if name == "CSV" else "--data_folder"
 
 
-def _close_logs():
-    """SpeechBrain leaves the log of an experiment open until the next one begins."""
-    for handler in logging.getLogger().handlers[:]:
-        if isinstance(handler, logging.FileHandler) and handler.baseFilename.endswith("log.txt"):
-            logging.getLogger().removeHandler(handler)
-            handler.close()
-
-
 def train(
     data,
     results_folder,
@@ -139,12 +130,9 @@ def train(
     with pytest.MonkeyPatch.context() as patch:
         if here:
             patch.setattr(recipe, "_workers", lambda *_: 0)
-        try:
-            recipe.run_recipe(
-                [*arguments, *([] if re.search("_svm|best", str(yaml_file)) else TINY), *options],
-                prepare=prepare,
-                script=str(ROOT / "recipes" / name / "train.py"),
-                brain_class=brain_class or recipe.EmotionBrain,
-            )
-        finally:
-            _close_logs()
+        recipe.run_recipe(
+            [*arguments, *([] if re.search("_svm|best", str(yaml_file)) else TINY), *options],
+            prepare=prepare,
+            script=str(ROOT / "recipes" / name / "train.py"),
+            brain_class=brain_class or recipe.EmotionBrain,
+        )

@@ -17,6 +17,7 @@ from ser_plugins.inference import open_model
 from ser_plugins.serving.overview import overview
 from ser_plugins.serving.own_recipe import export_recipe
 from ser_plugins.serving.strict import refuse_harmful
+from ser_plugins.training.endings import close_experiment_log
 
 RECIPE = """
 seed: 1986
@@ -65,6 +66,7 @@ def trained(tmp_path):
     with open(yaml_file, encoding="utf-8") as stream:
         hparams = load_hyperpyyaml(stream)
     create_experiment_directory(str(output), str(yaml_file), {})
+    close_experiment_log(output)
     modules = hparams["modules"]
     modules["normalize"].fit([(modules["features"](WAVES), None)])
     for value in modules["head"].parameters():

@@ -1,6 +1,7 @@
 """The whole suite by one command: every complete system reported, finished trainings kept, wrong options named."""
 
 import json
+import logging
 from importlib import import_module
 
 import pytest
@@ -40,6 +41,7 @@ def suite(toy_emodb, tmp_path, monkeypatch):
 
 def test_systems_folds_and_seeds_become_reports_and_tables_and_a_second_call_keeps_them(suite, capfd):
     suite("--seeds", "1,2")
+    assert not any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers)  # all closed
     stamps = {path: path.stat().st_mtime_ns for path in suite.results.rglob("seed_*/*/results.json")}
     assert len(stamps) == 2 * 3 * 2
     assert suite.done["prepared"] == 1

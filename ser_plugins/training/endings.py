@@ -1,8 +1,10 @@
 """How a command of a recipe ends when it does not end well: in one line, and a status that scripts understand."""
 
 import contextlib
+import logging
 import signal
 import sys
+from pathlib import Path
 
 from ser_plugins.errors import SerError
 
@@ -49,3 +51,12 @@ def out_of_reach_of_ctrl_c():
 def ignore_ctrl_c() -> None:
     """In a worker: Ctrl-C is its parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def close_experiment_log(folder: Path) -> None:
+    """Close ``log.txt`` of an experiment, which SpeechBrain leaves open until the process begins the next one."""
+    root, log = logging.getLogger(), str((Path(folder) / "log.txt").resolve())
+    for handler in root.handlers[:]:
+        if isinstance(handler, logging.FileHandler) and str(Path(handler.baseFilename).resolve()) == log:
+            root.removeHandler(handler)
+            handler.close()

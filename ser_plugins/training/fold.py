@@ -23,6 +23,7 @@ from ser_plugins.machine import processor
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.classical import Classical
 from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
+from ser_plugins.training.endings import close_experiment_log
 from ser_plugins.training.recordings import check_recordings
 from ser_plugins.training.settings import differences, fingerprint, quoted, resolve, sha256
 
@@ -88,6 +89,7 @@ def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_cla
             write_json(folder / "settings.json", settings)
         return _train_and_test(yaml_file, overrides, run_options, protocol, settings, script, brain_class)
     finally:
+        close_experiment_log(folder)
         lock.release()
 
 
