@@ -6,6 +6,7 @@ the waveform, so that in a padded batch neighbours would reach into each other. 
 pretrained model stay off, also while it is trained: what an utterance gives depends on it and on the weights only.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,38 @@ from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, registe
 from torch import nn
 
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.files import read_json
 
 HUB = "hf:"
+_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 # In every transformer block of all three kinds. WavLM hands the matrices of its attention, not the layers, to torch, so
 # that an adapter around one of those would never be asked.
 ADAPTED = ["*.intermediate_dense", "*.output_dense"]
+
+
+def model_name(source: str) -> str:
+    """The name under which a pretrained model is known, for :mod:`ser_plugins.corpora.pretraining`.
+
+    Arguments
+    ---------
+    source : str
+        ``hf:OWNER/NAME``, with or without ``@COMMIT``; or a folder, whose ``config.json`` may say where it is from, in
+        ``_name_or_path``. Any other folder has its own name, without the path.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        No ``config.json`` in the folder, or one that is no JSON.
+
+    Example
+    -------
+    >>> model_name("hf:microsoft/wavlm-base-plus@4c66d4806a428f2e922ccfa1a962776e232d487b")
+    'microsoft/wavlm-base-plus'
+    """
+    if source.startswith(HUB):
+        return source.removeprefix(HUB).partition("@")[0]
+    told = read_json(Path(source) / "config.json").get("_name_or_path")
+    return told if isinstance(told, str) and _HUB_NAME.fullmatch(told) else Path(source).resolve().name
 
 
 @register_checkpoint_hooks
@@ -46,6 +74,8 @@ class SelfSupervisedFrontEnd(nn.Module):
     ----------
     bins : int
         Width of the frames.
+    pretrained : str
+        Name of the pretrained model; see :func:`model_name`.
 
     Raises
     ------
@@ -70,8 +100,9 @@ hf:OWNER/NAME; remedy: check the path
                 expected=f"a folder with a pretrained model, or {HUB}OWNER/NAME",
                 remedy="check the path",
             )
-        self.pretrained = _load(str(source))
-        config, rate = self.pretrained.model.config, self.pretrained.feature_extractor.sampling_rate
+        self.encoder = _load(str(source))
+        self.pretrained = model_name(str(source))
+        config, rate = self.encoder.model.config, self.encoder.feature_extractor.sampling_rate
         layers = config.num_hidden_layers
         if rate != sample_rate or layer not in ("mean", "weighted", *range(layers + 1)) or lora_rank < 0:
             raise SerError(
@@ -83,10 +114,10 @@ hf:OWNER/NAME; remedy: check the path
             from speechbrain.nnet.adapters import AdaptedModel, LoRA
 
             # Puts the adapters into the model itself, and stops the gradients of the rest.
-            AdaptedModel(self.pretrained.model, LoRA, target_layers=ADAPTED, adapter_kwargs={"rank": lora_rank})
+            AdaptedModel(self.encoder.model, LoRA, target_layers=ADAPTED, adapter_kwargs={"rank": lora_rank})
         elif not freeze:
-            self.pretrained.model.requires_grad_(True)
-        self.pretrained.freeze = freeze and not lora_rank  # to SpeechBrain's wrapper: run without gradients
+            self.encoder.model.requires_grad_(True)
+        self.encoder.freeze = freeze and not lora_rank  # to SpeechBrain's wrapper: run without gradients
         self.sample_rate, self.bins, self.layer = sample_rate, config.hidden_size, layer
         self.convolutions = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
         self.layer_weights = nn.Parameter(torch.zeros(layers + 1)) if layer == "weighted" else None
@@ -95,7 +126,7 @@ hf:OWNER/NAME; remedy: check the path
     def train(self, mode=True):
         """The pretrained model stays in evaluation mode: no dropout, no layer drop."""
         super().train(mode)
-        self.pretrained.eval()
+        self.encoder.eval()
         return self
 
     def forward(self, wavs: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
@@ -129,7 +160,7 @@ hf:OWNER/NAME; remedy: check the path
         __call__ = forward
 
     def _frames(self, wav):
-        states = self.pretrained(wav)[:, 0]  # (layers, time, bins)
+        states = self.encoder(wav)[:, 0]  # (layers, time, bins)
         if self.layer == "mean":
             return states.mean(0)
         if self.layer == "weighted":

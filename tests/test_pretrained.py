@@ -9,7 +9,7 @@ from conftest import train
 from fake_run import tone
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.pretrained import SelfSupervisedFrontEnd
+from ser_plugins.pretrained import SelfSupervisedFrontEnd, model_name
 from ser_plugins.serving.export import export_model
 
 transformers = pytest.importorskip("transformers", reason='needs pip install "ser-plugins[ssl]"')
@@ -76,6 +76,16 @@ def test_layers_are_those_of_the_model(sources, layer):
     expected = states[layer] if isinstance(layer, int) else sum(states) / 3
     features = SelfSupervisedFrontEnd(sources["wav2vec2"], layer=layer)
     torch.testing.assert_close(features(wave[None]), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_name_is_that_of_the_hub_or_what_a_folder_says_and_never_a_path(sources, tmp_path):
+    assert SelfSupervisedFrontEnd(sources["hubert"]).pretrained == "hubert"  # a folder that says nothing
+    assert model_name("hf:facebook/hubert-base-ls960") == "facebook/hubert-base-ls960"
+    told = {"microsoft/wavlm-base": "microsoft/wavlm-base", "/home/someone/wavlm": "own", "./wavlm": "own", "": "own"}
+    (tmp_path / "own").mkdir()
+    for said, name in told.items():
+        (tmp_path / "own" / "config.json").write_text(json.dumps({"_name_or_path": said}))
+        assert model_name(str(tmp_path / "own")) == name
 
 
 def trained(features):
