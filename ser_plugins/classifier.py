@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from ser_plugins.attention import MultiHeadSelfAttention
-from ser_plugins.encoders import ConvFrontEnd, RecurrentStack
+from ser_plugins.encoders import ConvFrontEnd, RecurrentStack, StateMix
 from ser_plugins.errors import SerError
 from ser_plugins.lengths import frame_counts
 from ser_plugins.lsh_attention import LSHSelfAttention
@@ -35,7 +35,7 @@ class UtteranceEncoder(nn.Module):
     bins : int
         Width of the input frames.
     front_end : str
-        ``fast``, ``xu2024``, ``mel``, ``vlss`` or ``none``.
+        ``fast``, ``xu2024``, ``mel``, ``vlss``; ``states``, for those of a pretrained encoder; or ``none``.
     recurrence : str
         ``gru``, ``lstm``, ``rnn`` or ``none``.
     hidden_size : int
@@ -59,6 +59,8 @@ class UtteranceEncoder(nn.Module):
     layer_norm : bool
         Whether frames are normalised (Ba, Kiros & Hinton 2016) after the front end, and after attention, which is then
         added to what it attends to (Vaswani et al. 2017). The paper has neither.
+    states, states_size, states_dropout
+        Of ``states``: see :class:`~ser_plugins.encoders.StateMix`.
 
     Attributes
     ----------
@@ -88,6 +90,9 @@ class UtteranceEncoder(nn.Module):
         rounds: int = 2,
         deltas: bool = False,
         layer_norm: bool = False,
+        states: int = 1,
+        states_size: int = 128,
+        states_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if attention not in ("full", "lsh"):
@@ -95,14 +100,19 @@ class UtteranceEncoder(nn.Module):
         size = bins
         self.front_end = self.recurrence = self.projection = self.attention = None
         self.front_end_norm = self.attention_norm = None
-        if front_end != "none":
+        if deltas and front_end in ("none", "states"):
+            raise SerError(
+                got=f"deltas with front_end {front_end}",
+                expected="a CNN, to see them",
+                remedy="choose another front_end, or no deltas",
+            )
+        if front_end == "states":
+            self.front_end = StateMix(bins, states, states_size, states_dropout)
+        elif front_end != "none":
             self.front_end = ConvFrontEnd(bins, front_end, deltas)
+        if self.front_end is not None:
             size = self.front_end.output_size
             self.front_end_norm = nn.LayerNorm(size) if layer_norm else None
-        elif deltas:
-            raise SerError(
-                got="deltas without a front end", expected="one, to see them", remedy="choose a front_end, or no deltas"
-            )
         if recurrence != "none":
             self.recurrence = RecurrentStack(size, hidden_size, layers, recurrence, bidirectional)
             size = self.recurrence.output_size

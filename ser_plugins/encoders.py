@@ -125,6 +125,58 @@ class ConvFrontEnd(nn.Module):
         __call__ = forward
 
 
+class StateMix(nn.Module):
+    """Hidden states of a pretrained encoder, side by side -> their trained mean, projected.
+
+    The weights of the mean are a softmax (Yang et al., SUPERB, Interspeech 2021), equal when training begins.
+
+    Arguments
+    ---------
+    bins : int
+        Width of the input frames: ``states`` times the width of the encoder.
+    states : int
+        How many stand side by side.
+    size : int
+        Width of the output frames.
+    dropout : float
+        On the mean, before the projection.
+
+    Attributes
+    ----------
+    output_size, min_frames : int
+        As :class:`ConvFrontEnd` has them.
+
+    Example
+    -------
+    >>> frames, counts = StateMix(bins=2048, states=4)(torch.randn(2, 19, 2048), torch.tensor([19, 7]))
+    >>> frames.shape, counts
+    (torch.Size([2, 19, 128]), tensor([19,  7]))
+    """
+
+    min_frames = 1
+
+    def __init__(self, bins: int, states: int = 1, size: int = 128, dropout: float = 0.0) -> None:
+        super().__init__()
+        if states < 1 or bins % states:
+            raise SerError(
+                got=f"{states} states in frames of {bins} bins", expected="a divisor", remedy="correct the YAML key"
+            )
+        self.states, self.output_size = states, size
+        self.weights = nn.Parameter(torch.zeros(states))
+        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Linear(bins // states, size)
+
+    def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mix frames (batch, time, bins) -> (batch, time, output_size), and counts (batch,)."""
+        counts = frame_counts(lengths, frames)
+        states = frames.unflatten(2, (self.states, -1))  # (batch, time, states, width)
+        mean = (states * self.weights.softmax(0)[:, None]).sum(2)
+        return self.projection(self.dropout(mean)), counts
+
+    if TYPE_CHECKING:
+        __call__ = forward
+
+
 def _with_deltas(frames, real):
     """Frames (batch, time, bins), their slope and its slope, scaled to about the same size; zero where padded."""
     first = _slope(frames) * real

@@ -18,7 +18,7 @@ def frame_counts(lengths, frames: torch.Tensor) -> torch.Tensor:
         (batch,). Floating point: relative to the padded length (SpeechBrain's convention). Integer: frame counts,
         returned as they are. None: every frame is real.
     frames : torch.Tensor
-        (batch, time, ...). Frames that come from our spectrogram remember how many samples they were made of (see
+        (batch, time, ...). Frames that come from our front ends remember how they were made of samples (see
         :func:`remember_wave`), which makes the conversion exact; for others it is ``round(lengths * time)``.
 
     Returns
@@ -49,9 +49,8 @@ def frame_counts(lengths, frames: torch.Tensor) -> torch.Tensor:
         )
     if not lengths.is_floating_point():
         counts = lengths.long()
-    elif (wave := getattr(frames, "wave_grid", None)) is not None:
-        samples, hop = wave
-        counts = 1 + torch.round(lengths.double() * samples).long() // hop
+    elif (count_frames := getattr(frames, "count_frames", None)) is not None:
+        counts = count_frames(lengths)
     else:
         counts = torch.round(lengths.double() * time).long().clamp(min=1)
     if not frames.is_cuda and not bool(((counts >= 1) & (counts <= time)).all()):  # no host sync on a GPU
@@ -63,9 +62,9 @@ def frame_counts(lengths, frames: torch.Tensor) -> torch.Tensor:
     return counts.to(frames.device)
 
 
-def remember_wave(frames: torch.Tensor, wave_grid) -> torch.Tensor:
-    """Note on ``frames`` the (samples, hop) they were made with, which SpeechBrain's interfaces do not pass on."""
-    frames.wave_grid = wave_grid
+def remember_wave(frames: torch.Tensor, count_frames) -> torch.Tensor:
+    """Note on ``frames`` how relative lengths of waveforms become frame counts, which SpeechBrain does not pass on."""
+    frames.count_frames = count_frames
     return frames
 
 

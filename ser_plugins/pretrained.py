@@ -1,27 +1,34 @@
-"""Waveform -> frames by a self-supervised model: wav2vec 2.0, HuBERT or WavLM, by SpeechBrain's wrapper around theirs.
+"""Waveform -> frames by a pretrained model, in the place of :class:`~ser_plugins.spectrogram.LogPowerSpectrogram`.
 
-Takes the place of :class:`~ser_plugins.spectrogram.LogPowerSpectrogram` in a recipe. Every utterance goes through the
-model alone, without padding: the group norm of some of these models runs over time, and so does the normalisation of
-the waveform, so that in a padded batch neighbours would reach into each other. Dropout, layer drop and masking of the
-pretrained model stay off, also while it is trained: what an utterance gives depends on it and on the weights only.
+Whisper's encoder is our own module; wav2vec 2.0, HuBERT and WavLM run in SpeechBrain's wrapper around transformers.
+There every utterance goes through the model alone, without padding: the group norm of some of these models runs over
+time, and so does the normalisation of the waveform, so that in a padded batch neighbours would reach into each other.
+Dropout, layer drop and masking of the pretrained model stay off, also while it is trained: what an utterance gives
+depends on it and on the weights only.
 """
 
+import hashlib
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError, safe_open
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from torch import nn
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.files import read_json
+from ser_plugins.hub import PREFIX as HUB
+from ser_plugins.hub import fetch, on_hub
+from ser_plugins.whisper import WhisperEncoder, parse_states, sinusoids
 
-HUB = "hf:"
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-# In every transformer block of all three kinds. WavLM hands the matrices of its attention, not the layers, to torch, so
-# that an adapter around one of those would never be asked.
+# In every transformer block of the other three kinds. WavLM hands the matrices of its attention, not the layers, to
+# torch, so that an adapter around one of those would never be asked.
 ADAPTED = ["*.intermediate_dense", "*.output_dense"]
+WHISPER_FILES = {"config.json": 2**20, "model.safetensors": 2**32}  # bytes at most
 
 
 def model_name(source: str) -> str:
@@ -50,7 +57,222 @@ def model_name(source: str) -> str:
 
 
 @register_checkpoint_hooks
-class SelfSupervisedFrontEnd(nn.Module):
+class _TrainedPart(nn.Module):
+    """A checkpoint holds what is trained and nothing else: the rest comes from ``source`` again."""
+
+    def _trained(self):
+        return {name: value.detach() for name, value in self.named_parameters() if value.requires_grad}
+
+    @mark_as_saver
+    def save(self, path):
+        """Save what is trained."""
+        torch.save(self._trained(), path)
+
+    @mark_as_loader
+    def load(self, path, end_of_epoch):
+        """Load what was trained."""
+        values = torch.load(path, map_location="cpu", weights_only=True)
+        if values.keys() != self._trained().keys():
+            raise SerError(
+                got=f"{path} with {len(values)} trained tensors",
+                expected=f"the {len(self._trained())} of this front end",
+                remedy="keep the keys of the front end as they were when it was trained",
+            )
+        self.load_state_dict(values, strict=False)
+
+
+class WhisperFrontEnd(WhisperEncoder, _TrainedPart):
+    """Hidden states of Whisper's encoder, frozen; of its upper layers, or of adapters beside them, trained.
+
+    Frozen features are computed once and kept; whatever is trained needs ``cache_features: False`` in the recipe.
+
+    Arguments
+    ---------
+    source : str
+        A folder with ``config.json`` and ``model.safetensors`` as the hub has them, or ``hf:OWNER/NAME@COMMIT``, which
+        is fetched once: see :mod:`ser_plugins.hub`.
+    states, mix, pool, merge, level
+        As :class:`~ser_plugins.whisper.WhisperEncoder` has them.
+    trained_from : int
+        Number of the first layer that is trained, with those above it; 0: none.
+    lora_rank : int
+        Rank of adapters (LoRA; Hu et al., ICLR 2022) beside the dense layers, from ``trained_from`` on, whose own
+        weights then stay frozen; 0: none.
+
+    Attributes
+    ----------
+    pretrained : str
+        Whose weights these are, such as ``openai/whisper-base``.
+    sha256 : str
+        Of the weights in use.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        As :func:`read_whisper`.
+
+    Example
+    -------
+    >>> WhisperFrontEnd("no/such/folder")
+    Traceback (most recent call last):
+    ser_plugins.errors.MissingPathError: got: no folder no/such/folder; expected: a folder with Whisper's config.json \
+and model.safetensors, or hf:OWNER/NAME@COMMIT; remedy: check the path, or let hf:openai/whisper-base@COMMIT be fetched
+    """
+
+    def __init__(
+        self,
+        source: str,
+        states: str | int = "1-4",
+        mix: str = "stack",
+        pool: int = 1,
+        merge: int = 1,
+        level: bool = False,
+        trained_from: int = 0,
+        lora_rank: int = 0,
+    ) -> None:
+        weights, sizes, name = read_whisper(source, parse_states(states)[-1])
+        with torch.device("meta"):
+            super().__init__(states, mix, pool, merge, level, **sizes)
+        try:
+            self.load_state_dict(weights, assign=True)
+        except RuntimeError as error:
+            raise _no_whisper(source, error, len(self.layers)) from None
+        self.requires_grad_(False)
+        self.pretrained, self.sha256 = name, _digest(weights)
+        depth = len(self.layers)
+        if not 0 <= trained_from <= depth or lora_rank < 0 or (lora_rank and not trained_from):
+            raise SerError(
+                got=f"trained_from {trained_from}, lora_rank {lora_rank}, of {depth} layers in use",
+                expected=f"trained_from 0 to {depth}; lora_rank 0, or more with trained_from 1 or more",
+                remedy="correct the YAML keys",
+            )
+        trained = self.layers[trained_from - 1 :] if trained_from else nn.ModuleList()
+        if lora_rank:
+            from speechbrain.nnet.adapters import LoRA
+
+            for layer in trained:
+                layer.dense, layer.dense_output = LoRA(layer.dense, lora_rank), LoRA(layer.dense_output, lora_rank)
+        else:
+            trained.requires_grad_(True)
+        self.settings = (*self.settings, self.sha256, trained_from, lora_rank)
+
+    def forward(self, wavs: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """See :meth:`ser_plugins.whisper.WhisperEncoder.forward`."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and bool(self._trained())):
+            return super().forward(wavs, lengths)
+
+    if TYPE_CHECKING:
+        __call__ = forward
+
+
+def read_whisper(source: str, depth: int) -> tuple[dict, dict, str]:
+    """Read the part of Whisper's encoder that is in use.
+
+    Arguments
+    ---------
+    source : str
+        As :class:`WhisperFrontEnd` has it.
+    depth : int
+        Number of layers to read; 0: the convolutions only.
+
+    Returns
+    -------
+    weights : dict
+        State dict of :class:`~ser_plugins.whisper.WhisperEncoder`, in single precision.
+    sizes : dict
+        Its arguments ``width``, ``heads``, ``hidden_size``, ``bands`` and ``last``.
+    name : str
+        Whose weights these are: by their content, else by :func:`model_name`.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        No such folder; no network; no Whisper model, one with fewer layers, or with other positions.
+    """
+    if on_hub(source):
+        folder = fetch(source, WHISPER_FILES, "a Whisper model")
+    elif not Path(source).is_dir():
+        raise MissingPathError(
+            got=f"no folder {source}",
+            expected=f"a folder with Whisper's config.json and model.safetensors, or {HUB}OWNER/NAME@COMMIT",
+            remedy=f"check the path, or let {HUB}openai/whisper-base@COMMIT be fetched",
+        )
+    else:
+        folder = Path(source)
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        sizes = {name: int(config[key]) for name, key in _SIZES.items()}
+        if config["model_type"] != "whisper" or config["activation_function"] != "gelu" or config["scale_embedding"]:
+            raise ValueError("another kind of model")
+        if depth > sizes["last"]:
+            raise ValueError(f"{sizes['last']} layers, not {depth}")
+        weights = _read_tensors(folder / "model.safetensors", depth, sizes["last"])
+        if (shape := tuple(weights["convolution_1.weight"].shape)) != (sizes["width"], sizes["bands"], 3):
+            raise ValueError(f"a first convolution of shape {shape}, which config.json does not say")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise _no_whisper(source, error, depth) from None
+    name = _KNOWN.get(_digest({"": weights["convolution_1.weight"]})) or model_name(str(source))
+    return weights, sizes, name
+
+
+def _no_whisper(source, error, depth):
+    return SerError(
+        got=f"{source}: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
+        expected=f"config.json and model.safetensors of a Whisper model with {depth} layers or more",
+        remedy="copy the folder again from where it came, or ask for lower states",
+    )
+
+
+_SIZES = {
+    "width": "d_model", "heads": "encoder_attention_heads", "hidden_size": "encoder_ffn_dim", "bands": "num_mel_bins",
+    "last": "encoder_layers",
+}  # fmt: skip
+# Ours -> the hub's names of a layer's tensors; queries, keys and values are one matrix here.
+_LAYER = {
+    "attention_norm": "self_attn_layer_norm", "attention_output": "self_attn.out_proj",
+    "dense_norm": "final_layer_norm", "dense": "fc1", "dense_output": "fc2",
+}  # fmt: skip
+# SHA-256 of the first convolution's weights -> whose they are.
+_KNOWN = {"a6e554636a08fdf8e97a81393034e769c8d1bd16b480446dc64a2c817bee99eb": "openai/whisper-base"}
+
+
+def _read_tensors(path, depth, last) -> dict:
+    with safe_open(path, "pt") as tensors:
+        names = set(tensors.keys())
+        prefix = next((one for one in ("", "encoder.", "model.encoder.") if f"{one}conv1.weight" in names), None)
+        if prefix is None:
+            raise ValueError("no encoder in model.safetensors")
+
+        def read(name):
+            return tensors.get_tensor(prefix + name).float()
+
+        positions = read("embed_positions.weight")
+        if not torch.allclose(positions, sinusoids(*positions.shape), atol=2e-3):
+            raise ValueError("positions that are no sinusoids")
+        pairs = [(f"convolution_{number}", f"conv{number}") for number in (1, 2)]
+        pairs += [(f"layers.{n}.{own}", f"layers.{n}.{theirs}") for n in range(depth) for own, theirs in _LAYER.items()]
+        pairs += [("norm", "layer_norm")] if depth == last else []
+        weights = {f"{own}.{kind}": read(f"{theirs}.{kind}") for own, theirs in pairs for kind in ("weight", "bias")}
+        for n in range(depth):
+            attention = f"layers.{n}.self_attn"
+            matrices = [read(f"{attention}.{name}_proj.weight") for name in "qkv"]
+            queries, values = (read(f"{attention}.{name}_proj.bias") for name in "qv")
+            weights[f"layers.{n}.queries_keys_values.weight"] = torch.cat(matrices)
+            weights[f"layers.{n}.queries_keys_values.bias"] = torch.cat([queries, torch.zeros_like(queries), values])
+    if odd := [name for name, value in weights.items() if not value.isfinite().all()]:
+        raise ValueError(f"{odd[0]} has values that are not finite")
+    return weights
+
+
+def _digest(weights: dict) -> str:
+    """SHA-256 of tensors, by name, in single precision: the same whether a file keeps them in half precision or not."""
+    digest = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class SelfSupervisedFrontEnd(_TrainedPart):
     """Hidden states of a pretrained model, frozen, with LoRA adapters (Hu et al., ICLR 2022), or trained throughout.
 
     Frozen features can be cached; whatever is trained needs ``cache_features: False`` in the recipe. A checkpoint holds
@@ -173,26 +395,6 @@ hf:OWNER/NAME; remedy: check the path
         for kernel, stride in self.convolutions:
             counts = (counts - kernel) // stride + 1
         return counts
-
-    def _trained(self):
-        return {name: value.detach() for name, value in self.named_parameters() if value.requires_grad}
-
-    @mark_as_saver
-    def save(self, path):
-        """Save what is trained."""
-        torch.save(self._trained(), path)
-
-    @mark_as_loader
-    def load(self, path, end_of_epoch):
-        """Load what was trained."""
-        values = torch.load(path, map_location="cpu", weights_only=True)
-        if values.keys() != self._trained().keys():
-            raise SerError(
-                got=f"{path} with {len(values)} trained tensors",
-                expected=f"the {len(self._trained())} of this front end",
-                remedy="keep freeze, lora_rank and layer as they were when it was trained",
-            )
-        self.load_state_dict(values, strict=False)
 
 
 def _samples(lengths, samples):

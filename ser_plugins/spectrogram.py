@@ -11,6 +11,7 @@ where they are asked for, sum the power under triangles that are equally wide on
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -120,7 +121,7 @@ class LogPowerSpectrogram(nn.Module):
             )[:, : self.linear_bins]  # (batch, bins, time)
             power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)  # (batch, time, bins)
             frames = self.logarithm(power).contiguous()
-        return remember_wave(frames, (wavs.shape[1], self.hop))
+        return remember_wave(frames, partial(_frame_counts, samples=wavs.shape[1], hop=self.hop))
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -133,7 +134,11 @@ class LogPowerSpectrogram(nn.Module):
 
     def frame_counts(self, lengths: torch.Tensor, samples: int) -> torch.Tensor:
         """Relative lengths (batch,) of waveforms padded to ``samples`` -> integer frame counts (batch,)."""
-        return 1 + torch.round(lengths.double() * samples).long() // self.hop
+        return _frame_counts(lengths, samples, self.hop)
+
+
+def _frame_counts(lengths, samples, hop):
+    return 1 + torch.round(lengths.double() * samples).long() // hop
 
 
 def _mel_bands(frequencies, max_frequency, bands):
@@ -248,7 +253,7 @@ class ZNorm(nn.Module):
         if self.mode == "utterance":
             std = (((frames - mean) * mask).square().sum(1, keepdim=True) / counts[:, None, None]).sqrt()
         normed = (frames - mean).div_(std.clamp(min=self.floor)).mul_(mask)
-        return remember_wave(normed, getattr(frames, "wave_grid", None))
+        return remember_wave(normed, getattr(frames, "count_frames", None))
 
     if TYPE_CHECKING:
         __call__ = forward

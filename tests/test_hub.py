@@ -1,5 +1,6 @@
 """Models on the hub: named in full, checked as any other, fetched once; the downloads themselves are played."""
 
+import hashlib
 import shutil
 from pathlib import Path, PureWindowsPath
 
@@ -7,9 +8,9 @@ import pytest
 import torch
 from fake_run import write_fold
 
+from ser_plugins import hub
 from ser_plugins.errors import SerError
 from ser_plugins.inference import EmotionClassifier, open_model
-from ser_plugins.serving import hub
 from ser_plugins.serving.export import export_model
 from ser_plugins.serving.weights import MAX_WEIGHTS
 
@@ -28,11 +29,13 @@ class PlayedHub:
     """One repository, at one commit, which is a folder."""
 
     def __init__(self, folder):
-        self.folder, self.asked = folder, []
+        self.folder, self.asked, self.hashes = folder, [], {}
 
-    def sizes(self, repository, commit):
+    def listing(self, repository, commit):
         self.asked.append((repository, commit))
-        return {path.name: path.stat().st_size for path in self.folder.iterdir()}
+        return {
+            path.name: hub.Listed(path.stat().st_size, self.hashes.get(path.name)) for path in self.folder.iterdir()
+        }
 
     def download(self, repository, commit, names, folder):
         for name in names:
@@ -42,7 +45,7 @@ class PlayedHub:
 @pytest.fixture
 def repository(exported, tmp_path, monkeypatch):
     played = PlayedHub(shutil.copytree(exported, tmp_path / "repository"))
-    monkeypatch.setattr(hub, "_sizes", played.sizes)
+    monkeypatch.setattr(hub, "_listing", played.listing)
     monkeypatch.setattr(hub, "_download", played.download)
     monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path / "home"))
     return played
@@ -138,3 +141,14 @@ def test_the_card_is_read_as_the_other_files_are(repository, exported, tmp_path)
         (folder / "README.md").write_bytes(content)
         with pytest.raises(SerError, match=message):
             open_model(folder)
+
+
+def test_what_arrives_is_what_the_hub_lists(repository, tmp_path):
+    repository.hashes["classifier.safetensors"] = 64 * "0"
+    with pytest.raises(SerError, match=r"classifier.safetensors with SHA-256 .* expected: 0{64}, as the hub lists it"):
+        open_model(NAME)
+    assert not kept(tmp_path)
+    weights = (repository.folder / "classifier.safetensors").read_bytes()
+    repository.hashes["classifier.safetensors"] = hashlib.sha256(weights).hexdigest()
+    open_model(NAME)
+    assert kept(tmp_path) == [COMMIT]

@@ -10,7 +10,7 @@ from torch import nn
 
 from ser_plugins.attention import MultiHeadSelfAttention, _dropout
 from ser_plugins.classifier import ClassifierHead, MultiTaskHead, RegressionHead, UtteranceEncoder
-from ser_plugins.encoders import PRESETS, ConvFrontEnd, RecurrentStack
+from ser_plugins.encoders import PRESETS, ConvFrontEnd, RecurrentStack, StateMix
 from ser_plugins.errors import SerError
 from ser_plugins.lengths import frame_counts
 from ser_plugins.losses import Concordance, CrossEntropy, Focal, L1OnProbabilities, MultiTask
@@ -307,7 +307,7 @@ def test_deltas_of_a_ramp_are_its_slope():
     torch.testing.assert_close(maps[0, 0], frames[0])
     torch.testing.assert_close(maps[0, 1, 1:-1], torch.full((8, 8), 2.0))
     assert not maps[0, 2, 2:-2].any()
-    with pytest.raises(SerError, match="deltas without a front end"):
+    with pytest.raises(SerError, match="deltas with front_end none"):
         UtteranceEncoder(front_end="none", deltas=True)
 
 
@@ -576,3 +576,29 @@ def test_several_losses_are_weighed_and_unknown_targets_have_no_gradient():
     assert all(value.grad is not None and bool(value.grad.isfinite().all()) for value in head.parameters())
     with pytest.raises(SerError, match="a weight of arousal; expected: of emotion, valence"):
         MultiTask(parts, {"arousal": 1.0})
+
+
+def test_a_mix_of_states_is_their_mean_before_training_and_the_same_alone_and_padded():
+    frames, items = padded(width=3 * 8, junk=9.0)
+    mix = StateMix(bins=24, states=3, size=8).eval()
+    with torch.no_grad():
+        mix.projection.weight.copy_(torch.eye(8))
+        mix.projection.bias.zero_()
+    mixed, counts = mix(frames, COUNTS)
+    assert torch.equal(counts, COUNTS)
+    for row, count, item in zip(mixed, counts, items, strict=True):
+        torch.testing.assert_close(row[:count], item.unflatten(1, (3, 8)).mean(1))
+    with torch.no_grad():
+        mix.weights.copy_(torch.tensor([-99.0, 0.0, -99.0]))
+    torch.testing.assert_close(mix(items[0][None])[0][0], items[0][:, 8:16])
+    with pytest.raises(SerError, match="5 states in frames of 24 bins"):
+        StateMix(bins=24, states=5)
+
+
+def test_an_encoder_of_states_is_the_same_alone_and_padded():
+    frames, items = padded(width=2 * 8, junk=9.0)
+    sizes = {"states": 2, "states_size": 12, "hidden_size": 8, "layers": 1, "heads": 4, "layer_norm": True}
+    encoder = UtteranceEncoder(bins=16, front_end="states", **sizes).eval()
+    embeddings = encoder(frames, COUNTS)
+    for row, item in zip(embeddings, items, strict=True):
+        torch.testing.assert_close(row, encoder(item[None])[0], atol=1e-5, rtol=1e-5)

@@ -16,10 +16,10 @@ from torch import nn
 
 from ser_plugins.classifier import ClassifierHead
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.hub import fetch, on_hub
 from ser_plugins.serving.constructors import construct
 from ser_plugins.serving.description import WITH_WEIGHTS, read_description
 from ser_plugins.serving.facts import read_facts
-from ser_plugins.serving.hub import fetch, on_hub
 from ser_plugins.serving.labels import read_labels
 from ser_plugins.serving.weights import MAX_WEIGHTS, fill, largest_file, read_weights
 

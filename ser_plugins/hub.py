@@ -1,4 +1,4 @@
-"""Fetches an exported model from the Hugging Face hub; what arrives is loaded as any other folder, by the same checks.
+"""Fetches models from the Hugging Face hub, whole and unchanged; what arrives is read as any other folder.
 
 A model there is named ``hf:OWNER/NAME@COMMIT``. The prefix is asked for, so that a mistyped path is never taken for
 somebody's repository, and the whole commit, because branches and tags move: the same name is the same bytes for ever.
@@ -8,8 +8,10 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from ser_plugins.errors import SerError
+from ser_plugins.files import sha256_of
 
 PREFIX = "hf:"
 TIMEOUT = 10.0  # s, until the hub has answered at all
@@ -26,7 +28,7 @@ def on_hub(source) -> bool:
     return str(source).startswith(PREFIX)
 
 
-def fetch(source, largest: dict) -> Path:
+def fetch(source, largest: dict, kind: str = "what ser export wrote") -> Path:
     """Download a model's files, once; afterwards no network is needed.
 
     Arguments
@@ -35,6 +37,8 @@ def fetch(source, largest: dict) -> Path:
         ``hf:OWNER/NAME@COMMIT``, the commit as 40 hexadecimal digits.
     largest : dict
         The files to download, each with the bytes it may have at most; the repository's other files are left alone.
+    kind : str
+        What the repository should hold, in words, for errors.
 
     Returns
     -------
@@ -44,7 +48,8 @@ def fetch(source, largest: dict) -> Path:
     Raises
     ------
     SerError
-        No such name, no network, no such repository or commit, files missing or too large.
+        No such name, no network, no such repository or commit, files missing or too large, or other than the hub's
+        own SHA-256 says.
 
     Example
     -------
@@ -67,12 +72,14 @@ def fetch(source, largest: dict) -> Path:
     if folder.is_dir():
         return folder
     try:
-        _refuse_unfit(_sizes(repository, commit), largest, source)
+        listing = _listing(repository, commit)
+        _refuse_unfit(listing, largest, source, kind)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             arriving = Path(temporary) / "model"
             arriving.mkdir()
             _download(repository, commit, list(largest), arriving)
+            _refuse_changed(arriving, {name: listing[name].sha256 for name in largest}, source)
             os.replace(arriving, folder)
     except SerError:
         raise
@@ -85,12 +92,19 @@ def fetch(source, largest: dict) -> Path:
     return folder
 
 
-def _sizes(repository: str, commit: str) -> dict:
-    """Bytes of every file of the repository by name, without downloading any."""
+class Listed(NamedTuple):
+    """A file of a repository: its bytes, and its SHA-256 where the hub knows it (of large files it does)."""
+
+    size: int
+    sha256: str | None = None
+
+
+def _listing(repository: str, commit: str) -> dict:
+    """Every file of the repository by name, without downloading any."""
     from huggingface_hub import HfApi
 
     info = HfApi().model_info(repository, revision=commit, files_metadata=True, timeout=TIMEOUT)
-    return {file.rfilename: file.size for file in info.siblings}
+    return {file.rfilename: Listed(file.size or 0, file.lfs and file.lfs.sha256) for file in info.siblings}
 
 
 def _download(repository: str, commit: str, names: list, folder: Path) -> None:
@@ -99,18 +113,29 @@ def _download(repository: str, commit: str, names: list, folder: Path) -> None:
     snapshot_download(repository, revision=commit, local_dir=folder, allow_patterns=names)
 
 
-def _refuse_unfit(sizes: dict, largest: dict, source) -> None:
-    missing = [name for name in largest if name not in sizes]
+def _refuse_unfit(listing: dict, largest: dict, source, kind) -> None:
+    missing = [name for name in largest if name not in listing]
     if missing:
         raise SerError(
             got=f"{source} has no {', '.join(missing)}",
-            expected="a repository that holds what ser export wrote",
+            expected=f"a repository that holds {kind}",
             remedy="upload the whole folder, or choose another repository",
         )
     for name, most in largest.items():
-        if (sizes[name] or 0) > most:
+        if listing[name].size > most:
             raise SerError(
-                got=f"{source}: {name} has {sizes[name]:,} bytes",
+                got=f"{source}: {name} has {listing[name].size:,} bytes",
                 expected=f"at most {most:,}",
-                remedy="choose a repository that holds what ser export wrote",
+                remedy=f"choose a repository that holds {kind}",
+            )
+
+
+def _refuse_changed(folder: Path, hashes: dict, source) -> None:
+    for name, expected in hashes.items():
+        found = sha256_of(folder / name) if expected else None
+        if found != expected:
+            raise SerError(
+                got=f"{source}: {name} with SHA-256 {found}",
+                expected=f"{expected}, as the hub lists it",
+                remedy="try again: the download was damaged",
             )
