@@ -7,6 +7,8 @@ from ser_plugins.evaluation.scores import percent
 from ser_plugins.plain import bold, code, markdown, terminal
 from ser_plugins.plain import terminal_table as rich_table
 
+EPOCH_ON_TEST = "test"  # the `selection` of a run whose epochs were chosen by test scores: see scripts/epoch_on_test.py
+
 
 def title(summary: dict) -> str:
     """Corpus, system, protocol, and whatever makes the numbers incomparable, in capitals.
@@ -40,11 +42,21 @@ def explained(protocol: dict) -> list[str]:
     >>> explained({"leaks": False, "transductive": False, "partial": True, "statements": ["session 1 of 5"]})
     ['**PARTIAL**: part of the corpus only; compare with nothing else.', 'session 1 of 5']
     """
-    unit = protocol.get("unit_field", "speaker")
+    words = {"unit": protocol.get("unit_field", "speaker"), "leaks": " and ".join(_leaks(protocol))}
     return [
-        *(f"**{word}**: {_MEANING[word].format(unit=unit)}" for word in cautions(protocol)),
+        *(f"**{word}**: {_MEANING[word].format(**words)}" for word in cautions(protocol)),
         *map(markdown, protocol.get("statements", ())),
     ]
+
+
+def _leaks(protocol: dict) -> list[str]:
+    """What a protocol that leaks leaks, in words."""
+    unit, found = protocol.get("unit_field", "speaker"), []
+    if chosen := protocol.get("selection") == EPOCH_ON_TEST:
+        found.append("the epoch of every fold was chosen by the scores of its own test set")
+    if not (chosen and unit in protocol["disjoint"]):
+        found.append(f"test {unit}s are also in training")
+    return found
 
 
 def results_markdown(summary: dict) -> str:
@@ -238,7 +250,7 @@ def _provenance(summary: dict) -> list[tuple[str, str]]:
 _CLASS_COLUMNS = ["class", "recall", "precision", "F1", "utterances"]
 _KEY = {"LEAKING": "leaks", "TRANSDUCTIVE": "transductive", "PARTIAL": "partial"}
 _MEANING = {
-    "LEAKING": "test {unit}s are also in training; the numbers show the leak and are no measure of the system.",
+    "LEAKING": "{leaks}; the numbers show the leak and are no measure of the system.",
     "TRANSDUCTIVE": "the normalisation has seen the test {unit}'s own utterances; compare only with the same.",
     "PARTIAL": "part of the corpus only; compare with nothing else.",
 }

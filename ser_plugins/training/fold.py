@@ -186,10 +186,7 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
     brain = brain_class(hparams["modules"], hparams["opt_class"], hparams, run_options, hparams["checkpointer"])
 
     def dataset(part):
-        features, cache = hparams["compute_features"], hparams["cache_features"]
-        features = features.cpu() if cache else features  # else they are the Brain's, on its device
-        further = {"auxiliary": hparams.get("auxiliary"), "by_speaker": hparams["normalisation"] == "speaker"}
-        return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
+        return dataset_of(part, hparams, protocol)
 
     checkpointer = hparams["checkpointer"]
     if run_options["test_only"]:
@@ -211,6 +208,14 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
         "wall_time_s": seconds,
         "device": str(brain.device),
     }
+
+
+def dataset_of(part: str, hparams: dict, protocol: dict):
+    """The dataset of ``train``, ``valid`` or ``test`` of a fold, as the built YAML says; see :func:`make_dataset`."""
+    features, cache = hparams["compute_features"], hparams["cache_features"]
+    features = features.cpu() if cache else features  # else they are the Brain's, on its device
+    further = {"auxiliary": hparams.get("auxiliary"), "by_speaker": hparams["normalisation"] == "speaker"}
+    return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
 
 
 def _epochs(hparams, run_options) -> int | None:
