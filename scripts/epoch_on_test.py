@@ -3,11 +3,11 @@
 > python scripts/epoch_on_test.py hparams/bigru_mha_mel_mean.yaml --data_folder EMODB --protocol loso
 > python scripts/epoch_on_test.py hparams/bigru_mha_mel_mean.yaml --data_folder EMODB --protocol random
 
-Options are those of the recipe's train.py, and so is the training, to the last digit; but after every epoch the test set
-is predicted as well. One training thus gives two runs. SYSTEM is tested with its last epoch, as train.py does.
-SYSTEM_epoch_on_test is tested in every fold with the epoch whose accuracy (WA) on that test set is highest, the first of
-several: what is reported where the test set is used for validation. It is LEAKING in every report, table and comparison,
-and has no checkpoints, so it cannot be exported. Finished folds are kept and begun ones resumed.
+Options are those of the recipe's train.py, and so is the training, to the last digit; but after every epoch the test
+set is predicted as well. One training thus gives two runs. SYSTEM is tested with its last epoch, as train.py does.
+SYSTEM_epoch_on_test is tested in every fold with the epoch whose accuracy (WA) on that test set is highest, the first
+of several: what is reported where the test set is used for validation. It is LEAKING in every report, table and
+comparison, and has no checkpoints, so it cannot be exported. Finished folds are kept and begun ones resumed.
 """
 
 import argparse
@@ -53,7 +53,6 @@ class WatchingBrain(EmotionBrain):
         self.modules.eval()
         for batch in self.test_batches:
             self.evaluate_batch(batch, Stage.TEST)
-        self.modules.train()
         place = {"fold": self.hparams.fold, "seed": self.hparams.seed}
         (predictions,) = self.predictions.values()
         write_text(watched(self.folder, epoch), predictions_text(predictions, self.test_ids, place))
@@ -102,9 +101,7 @@ def choose_on_test(folder: Path, target: Path) -> None:
             "protocol": {**results["protocol"], "selection": EPOCH_ON_TEST, "leaks": True},
             "audit": f"LEAKING: the epoch was chosen by the test set; {results['audit']}",
             "metrics": metrics[best],
-            "history": [
-                {**row, f"test_{SCORE}": score} for row, score in zip(results["history"], scores, strict=True)
-            ],
+            "history": [{**row, f"test_{SCORE}": score} for row, score in zip(results["history"], scores, strict=True)],
             "selected_epoch": best + 1,
             "checkpoint": None,
             "settings": settings,
