@@ -1,8 +1,9 @@
-"""Writing so that nothing is ever half-written: a temporary file beside the target, then a rename."""
+"""Writing so that nothing is ever half-written: a temporary file or folder beside the target, then a rename."""
 
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,32 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def built_aside(folder: Path):
+    """An empty folder beside ``folder``, which takes its place at the end, when nothing has failed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        built = temporary / "new"
+        built.mkdir()
+        yield built
+        _put_in_place(built, folder, aside=temporary / "old")
+    finally:
+        shutil.rmtree(temporary)
+
+
+def _put_in_place(built: Path, folder: Path, aside: Path) -> None:
+    """Rename ``built`` to ``folder``; what was there is set aside, and put back when that fails."""
+    if folder.exists():
+        os.replace(folder, aside)
+    try:
+        os.replace(built, folder)
+    except OSError:
+        if aside.exists():
+            os.replace(aside, folder)
+        raise
+
+
 def refuse_unwritable(path) -> None:
     """Raise :class:`SerError` where no file can be written: before a long work, not after it. Nothing is left behind.
 
@@ -80,18 +107,27 @@ def write_json(path, value) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path):
+def read_json(path, most: int | None = None):
     """Read a JSON file.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+    most : int, optional
+        Bytes that it may have.
 
     Raises
     ------
     MissingPathError, SerError
-        When the file is not there, or is not JSON.
+        When the file is not there, is larger, or is not JSON.
     """
     path = Path(path)
     if not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="a JSON file", remedy="check the path")
+    if most and (size := path.stat().st_size) > most:
+        raise SerError(got=f"{path}: {size:,} bytes", expected=f"at most {most:,}", remedy="check where it comes from")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of a number with too many digits, and of lists in lists
         raise SerError(got=f"{path}: {error}", expected="valid JSON", remedy="write the file anew") from None

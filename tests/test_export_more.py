@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from speechbrain.inference.classifiers import EncoderClassifier
 
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.evaluation.packing import pack_run
 from ser_plugins.evaluation.report import write_report
 from ser_plugins.files import sha256_of
 from ser_plugins.inference import EmotionClassifier, open_model
@@ -85,6 +86,8 @@ def test_a_training_on_everything_has_the_numbers_of_the_run_that_measured_it(tr
     for key in ("intervals", "protocol_line", "protocol_hash", "calibration"):
         assert card[key] == measured[key]
     assert card["this_model"]["metrics"] is None
+    packed = pack_run(trained / "loso", tmp_path / "packed")
+    assert export_model(trained / "all", tmp_path / "again", measured_by=packed) == card
     text = (tmp_path / "model" / "README.md").read_text()
     assert f"{everything} utterances, all that there are" in text
     assert "nothing is left to test it on" in text

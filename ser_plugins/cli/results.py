@@ -13,7 +13,7 @@ from ser_plugins.plain import visible
 
 @app.command()
 def report(
-    run_folder: Annotated[Path, Argument(help="results/<corpus>/<system>/<protocol>")],
+    run_folder: Annotated[Path, Argument(help="results/<corpus>/<system>/<protocol>, or a packed run")],
     unseal: Annotated[bool, Option("--unseal", help="open sealed test scores; noted in the run's seal.log")] = False,
 ):
     """Rebuild tables and figures of a run from its files.
@@ -28,6 +28,20 @@ def report(
         print(visible(f"opened {len(opened)} folds, noted in {run_folder / LOG}"))
 
     show(terminal_table(write_report(run_folder)))
+
+
+@app.command()
+def pack(
+    run_folder: Annotated[Path, Argument(help="results/<corpus>/<system>/<protocol>, finished and open")],
+    folder: Annotated[Path | None, Argument(help="default: evidence/<corpus>/<system>.<protocol>")] = None,
+):
+    """Keep a finished run as two files, run.json and predictions.csv.gz, which every command reads as it reads the run.
+
+    Example: [cyan]ser pack results/EmoDB/bigru_mha/loso[/cyan]
+    """
+    from ser_plugins.evaluation.packing import pack_run
+
+    print(visible(str(pack_run(run_folder, folder))))
 
 
 @app.command()

@@ -10,7 +10,9 @@ from ser_plugins.cli import app
 
 @app.command()
 def suite(
-    results_folder: Annotated[Path, Argument(help="results/<corpus>, with <system>/<protocol> below it")],
+    results_folders: Annotated[
+        list[Path], Argument(metavar="RESULTS...", help="results/<corpus>, with <system>/<protocol>, or packed runs")
+    ],
     out: Annotated[Path, Argument(help="folder for tables.md, tables/ and figures/")],
     protocol: Annotated[str, Option(help="which runs of every system")] = "loso",
 ):
@@ -20,7 +22,8 @@ def suite(
     """
     from ser_plugins.evaluation.suite import find_runs, write_suite
 
-    runs = find_runs(results_folder, protocol)
-    command = f"ser suite {results_folder} {out}" + f" --protocol {protocol}" * (protocol != "loso")
+    runs = find_runs(results_folders, protocol)
+    folders = " ".join(map(str, results_folders))
+    command = f"ser suite {folders} {out}" + f" --protocol {protocol}" * (protocol != "loso")
     for path in write_suite(runs, out, command=command):
         print(path)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ser_plugins.errors import SerError
+from ser_plugins.evaluation.evidence import system_named_by
 from ser_plugins.evaluation.folds import read_run, tasks_in
 from ser_plugins.evaluation.metrics import confusion
 from ser_plugins.evaluation.regression import evaluate
@@ -56,7 +57,7 @@ def run_names(run_folders: Sequence) -> dict[str, Path]:
             expected="different run folders",
             remedy="name each run once; one that is compared with itself differs in nothing",
         )
-    systems = [folder.resolve().parent.name for folder in folders]
+    systems = [system_named_by(folder) for folder in folders]
     names = systems if len(set(systems)) == len(systems) else [folder.as_posix() for folder in folders]
     return dict(zip(names, folders, strict=True))
 

@@ -7,18 +7,20 @@ weights 1 / n); numbers are averaged. Nothing is fitted, so nothing is learned f
 from pathlib import Path
 
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.folds import read_run, tasks_in
+from ser_plugins.evaluation.evidence import encode, is_packed
+from ser_plugins.evaluation.folds import FoldResults, read_run, tasks_in
 from ser_plugins.evaluation.fusion import fuse
+from ser_plugins.evaluation.packing import write_packed
 from ser_plugins.files import write_json, write_text
 
 
 def ensemble_seeds(run_folder) -> Path:
-    """Write the ensemble of a run's seeds beside it, as the run ``<system>_ensemble`` of the same protocol.
+    """Write the ensemble of a run's seeds beside it, as ``<system>_ensemble`` of the same protocol, packed as that is.
 
     Arguments
     ---------
     run_folder : str or Path
-        ``results/<corpus>/<system>/<protocol>``, complete, open, with two seeds or more.
+        ``results/<corpus>/<system>/<protocol>``, or a packed run; complete, open, with two seeds or more.
 
     Returns
     -------
@@ -46,35 +48,45 @@ folder, results/<corpus>/<system>/<protocol>, with finished folds; remedy: name 
         raise SerError(
             got=f"{run_folder} with one seed", expected="two or more", remedy="train it with others: --seeds 1,2,3,4,5"
         )
-    system = f"{next(iter(folds.values()))[0].results['system']}_ensemble"
-    target = run_folder.resolve().parents[1] / system / run_folder.resolve().name
-    for fold, runs in folds.items():
-        _write(target / f"seed_{seeds[0]}" / fold, system, seeds, runs)
+    ensemble = [_together(seeds, runs) for runs in folds.values()]
+    place, system = run_folder.resolve(), ensemble[0].results["system"]
+    if is_packed(run_folder):
+        target = place.with_name(f"{system}.{ensemble[0].results['protocol']['protocol']}")
+        write_packed(encode(ensemble), target)
+    else:
+        target = place.parents[1] / system / place.name
+        for fold in ensemble:
+            _write(target / f"seed_{seeds[0]}" / fold.results["fold"], fold)
     return target
 
 
-def _write(folder, system, seeds, runs):
-    """One fold; ``results.json`` last, as training does."""
+def _together(seeds, runs) -> FoldResults:
+    """One fold, of the first seed."""
     first = runs[0].results
     (name, task), *_ = tasks_in(first).items()
     tables = {str(run.results["seed"]): run.predictions[name] for run in runs}
     table = fuse(tables, dict.fromkeys(tables, 1 / len(tables)), task)
+    system = f"{first['system']}_ensemble"
     statement = f"{system}: one ensemble of {len(seeds)} seeds ({', '.join(map(str, seeds))})"
+    results = {
+        **{key: value for key, value in first.items() if key != "chosen"},
+        "system": system,
+        "protocol": {**first["protocol"], "statements": [*first["protocol"]["statements"], statement]},
+        "training": {name: first["training"].get(name)},
+        "auxiliary": {},
+        "history": [],
+        "epochs": 0,
+        "selected_epoch": None,
+        "checkpoint": None,
+        "metrics": task.metrics(table["true"], table["predicted"]),
+        "parameters": sum(run.results["parameters"] for run in runs),
+        "wall_time_s": sum(run.results["wall_time_s"] for run in runs),
+    }
+    return FoldResults(results, {name: table})
+
+
+def _write(folder, fold: FoldResults) -> None:
+    """``results.json`` last, as training does."""
+    (table,) = fold.predictions.values()
     write_text(folder / "predictions.csv", table.drop(columns="unit").to_csv(index=False, float_format="%.8g"))
-    write_json(
-        folder / "results.json",
-        {
-            **{key: value for key, value in first.items() if key != "chosen"},
-            "system": system,
-            "protocol": {**first["protocol"], "statements": [*first["protocol"]["statements"], statement]},
-            "training": {name: first["training"].get(name)},
-            "auxiliary": {},
-            "history": [],
-            "epochs": 0,
-            "selected_epoch": None,
-            "checkpoint": None,
-            "metrics": task.metrics(table["true"], table["predicted"]),
-            "parameters": sum(run.results["parameters"] for run in runs),
-            "wall_time_s": sum(run.results["wall_time_s"] for run in runs),
-        },
-    )
+    write_json(folder / "results.json", fold.results)

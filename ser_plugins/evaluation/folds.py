@@ -1,4 +1,7 @@
-"""Reads and checks what training left behind: ``seed_<n>/<fold>/results.json`` and ``predictions.csv``."""
+"""Reads and checks what training left behind: ``seed_<n>/<fold>/results.json``, ``predictions.csv``; or a packed run.
+
+The packed form is that of :mod:`ser_plugins.evaluation.evidence`; no table depends on which of the two was read.
+"""
 
 import io
 from pathlib import Path
@@ -8,10 +11,12 @@ import pandas as pd
 
 from ser_plugins.corpora.protocols import INNER
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.evaluation import evidence
 from ser_plugins.evaluation.tasks import predictions_files, tasks_of
 from ser_plugins.files import read_json
 
 SCHEMA = 1
+_ROUNDING = 1e-5  # of a score: predictions are written with eight digits
 # fmt: off
 _KEYS = (
     "system", "fold", "seed", "protocol", "audit", "units", "training", "history", "parameters", "settings",
@@ -75,35 +80,39 @@ def fold_results(folder) -> FoldResults:
 
 def checked_results(folder) -> dict:
     """``results.json`` of one fold, sealed or not, checked."""
-    folder = Path(folder)
-    results = read_json(folder / "results.json")
+    path = Path(folder) / "results.json"
+    return _checked(read_json(path), path)
+
+
+def _checked(results, path: Path) -> dict:
     if not isinstance(results, dict) or results.get("schema") != SCHEMA:
         found = results.get("schema") if isinstance(results, dict) else type(results).__name__
-        raise _bad(folder / "results.json", f"schema {found}", f"the results of one fold, schema {SCHEMA}")
+        raise _bad(path, f"schema {found}", f"the results of one fold, schema {SCHEMA}")
     if results.get("metrics", {}) is None and "sealed" not in results:
         raise SerError(
-            got=f"{folder}: a training on everything, which tests nothing",
+            got=f"{path.parent}: a training on everything, which tests nothing",
             expected="a fold with a test set",
             remedy="report and export by the run that measured the same settings: ser export RUN FOLDER --measured-by",
         )
     if "speakers" in results:  # version 0.1.0
-        results = {"units": results["speakers"], "training": {}, **results}
+        results = {"units": results["speakers"], "training": {}, "auxiliary": {}, **results}
+        del results["speakers"]
     missing = [key for key in _KEYS if key not in results]
     missing += [f"protocol.{key}" for key in _PROTOCOL_KEYS if key not in results.get("protocol", {})]
     if missing:
-        raise _bad(folder / "results.json", f"no {', '.join(missing)}", "all the keys that training writes")
+        raise _bad(path, f"no {', '.join(missing)}", "all the keys that training writes")
     return {**results, "protocol": {**_BEFORE, **results["protocol"]}}
 
 
 def read_run(run_folder, read=fold_results) -> list[FoldResults]:
-    """Read and check every fold of every seed below a run folder, in the order of seeds and of ``protocol.folds``.
+    """Read and check every fold of every seed of a run, in the order of seeds and of ``protocol.folds``.
 
     Arguments
     ---------
     run_folder : str or Path
-        ``results/<corpus>/<system>/<protocol>``.
+        ``results/<corpus>/<system>/<protocol>``, or a packed run.
     read : callable
-        Reads one fold.
+        Reads one fold, of a run that is not packed.
 
     Raises
     ------
@@ -113,29 +122,24 @@ def read_run(run_folder, read=fold_results) -> list[FoldResults]:
         Nothing there; folds of different systems, protocols or settings; or a fold that :func:`fold_results` refuses.
     """
     run_folder = Path(run_folder)
-    paths = sorted(run_folder.glob("seed_*/*/results.json"))
-    if not paths:
-        raise MissingPathError(
-            got=f"no seed_<n>/<fold>/results.json below {run_folder}",
-            expected="a run folder, results/<corpus>/<system>/<protocol>, with finished folds",
-            remedy="name the run folder, or train first",
-        )
-    runs = [read(path.parent) for path in paths]
+    found = _packed(run_folder) if evidence.is_packed(run_folder) else _as_trained(run_folder, read)
+    names, runs = list(found), list(found.values())
     if runs[0].results["protocol"]["protocol"] == INNER:
         raise SerError(
             got=f"{run_folder}: inner validation, of which every utterance is scored twice",
             expected="a run under a protocol that tests",
             remedy="choose from it with the recipe's nested.py; it is never a result",
         )
-    first, names = runs[0].results, [path.parent.relative_to(run_folder).as_posix() for path in paths]
-    for name, results in zip(names, (run.results for run in runs), strict=True):
+    first = runs[0].results
+    for name, (results, _) in found.items():
         if name != f"seed_{results['seed']}/{results['fold']}":
             raise _bad(
                 run_folder / name, f"results of seed {results['seed']}, fold {results['fold']}", "its own results"
             )
         _refuse_mixture(run_folder, names[0], first, name, results)
-    folds, seeds = first["protocol"]["folds"], sorted(path.name for path in run_folder.glob("seed_*") if path.is_dir())
-    missing = {seed: [fold for fold in folds if f"{seed}/{fold}" not in names] for seed in seeds}
+    folds, seeds = first["protocol"]["folds"], {name.partition("/")[0] for name in names}
+    seeds |= {path.name for path in run_folder.glob("seed_*") if path.is_dir()}  # none of it may be finished
+    missing = {seed: [fold for fold in folds if f"{seed}/{fold}" not in names] for seed in sorted(seeds)}
     if any(missing.values()):
         told = "; ".join(f"{seed} lacks {', '.join(absent)}" for seed, absent in missing.items() if absent)
         raise MissingFoldError(
@@ -149,6 +153,50 @@ def read_run(run_folder, read=fold_results) -> list[FoldResults]:
     runs.sort(key=lambda run: (run.results["seed"], folds.index(run.results["fold"])))
     _check_across_folds(run_folder, runs)
     return runs
+
+
+def _as_trained(run_folder, read) -> dict[str, FoldResults]:
+    """All finished folds, by ``seed_<n>/<fold>``."""
+    paths = sorted(run_folder.glob("seed_*/*/results.json"))
+    if not paths:
+        raise MissingPathError(
+            got=f"no seed_<n>/<fold>/results.json below {run_folder}",
+            expected="a run folder, results/<corpus>/<system>/<protocol>, with finished folds",
+            remedy="name the run folder, or train first",
+        )
+    return {path.parent.relative_to(run_folder).as_posix(): read(path.parent) for path in paths}
+
+
+def _packed(run_folder) -> dict[str, FoldResults]:
+    """All folds of a packed run, by ``seed_<n>/<fold>``."""
+    path, record = run_folder / evidence.RECORD, evidence.read_record(run_folder)
+    kept = [_checked({"units": {}, **record["run"], **fold}, path) for fold in record["folds"]]
+    tasks = tasks_in(kept[0])
+    table = evidence.read_table(run_folder, record, tasks)
+    parts, found = dict(iter(table.groupby(["seed", "fold"], sort=False))), {}
+    for results in kept:
+        name = f"seed_{results['seed']}/{results['fold']}"
+        part = parts.pop((str(results["seed"]), results["fold"]), None)
+        if part is None or "sealed" in results:
+            raise evidence.damaged(path, f"{name} twice, sealed or without predictions", "every fold once, and open")
+        found[name] = _packed_fold(results, part, tasks, run_folder / evidence.TABLE)
+    if parts:
+        raise evidence.damaged(path, f"no seed_{'/'.join(next(iter(parts)))}", "every fold that the table has")
+    return found
+
+
+def _packed_fold(results, table, tasks, path) -> FoldResults:
+    """One fold with all that its ``results.json`` would say; ``units`` and scores are those of the table."""
+    results["units"] = {key: unit or None for key, unit in zip(table["id"], table["unit"], strict=True)}
+    predictions, scores = {}, {}
+    for target, task in tasks.items():
+        own = _checked_predictions(evidence.of_target(table, tasks, target), path, results, task)
+        predictions[target], scores[target] = own, task.metrics(own["true"], own["predicted"])
+    results["metrics"], *_ = scores.values()
+    results["auxiliary"] = {
+        target: {**part, "metrics": scores[target]} for target, part in results.get("auxiliary", {}).items()
+    }
+    return FoldResults(results, predictions)
 
 
 def tasks_in(results: dict) -> dict:
@@ -171,13 +219,17 @@ def read_predictions(path, results: dict, task, text: str | None = None) -> pd.D
     text : str, optional
         What to read in the place of the file, where that is sealed.
     """
-    units = results["units"]
     if text is None and not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="it beside results.json", remedy="train the fold again")
     try:
         table = pd.read_csv(path if text is None else io.StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise _bad(path, str(error).strip(), "comma-separated values") from None
+    return _checked_predictions(table, path, results, task)
+
+
+def _checked_predictions(table, path, results, task) -> pd.DataFrame:
+    """Texts of one target's table as values; the table of a fold with its ``unit``."""
     columns = ["id", "fold", "seed", *task.columns]
     if list(table.columns) != columns:
         raise _bad(path, f"columns {', '.join(table.columns)}", f"columns {', '.join(columns)}")
@@ -186,13 +238,36 @@ def read_predictions(path, results: dict, task, text: str | None = None) -> pd.D
     for column in ("fold", "seed"):
         if stray := sorted(set(table[column]) - {str(results[column])}):
             raise _bad(path, f"{column} {stray[0]}", f"{column} {results[column]}, as results.json says")
-    if odd := sorted(set(table["id"]) ^ set(units)):
+    if odd := sorted(set(table["id"]) ^ set(results["units"])):
         raise _bad(path, f"id {odd[0]} not in both files", "the same ids as `units` in results.json")
     try:
         table = task.read(table)
     except SerError as error:
         raise _bad(path, error.got, error.expected) from None
-    return table.assign(seed=int(results["seed"]), unit=table["id"].map(units))
+    return table.assign(seed=int(results["seed"]), unit=table["id"].map(results["units"]))
+
+
+def refuse_other_scores(runs: list[FoldResults], source) -> list[FoldResults]:
+    """The folds as they are, once the scores in each ``results.json`` are found to be those of its predictions."""
+    for results, predictions in runs:
+        (target, task), *_ = tasks_in(results).items()
+        table = predictions[target]
+        computed, said = task.metrics(table["true"], table["predicted"]), results["metrics"]
+        odd = [key for key in task.scores if not _same(computed[key], said.get(key))]
+        if odd:
+            raise SerError(
+                got=f"{source}: seed {results['seed']}, fold {results['fold']}: {odd[0]} {said.get(odd[0])} in "
+                "results.json",
+                expected=f"{computed[odd[0]]}, what predictions.csv beside it gives",
+                remedy="train the fold again: one of the two files was changed",
+            )
+    return runs
+
+
+def _same(computed, said) -> bool:
+    if computed is None or said is None:
+        return computed is said
+    return isinstance(said, (int, float)) and abs(computed - said) <= _ROUNDING
 
 
 def _refuse_mixture(run_folder, first_name, first, name, results):

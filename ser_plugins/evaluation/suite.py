@@ -9,6 +9,7 @@ from ser_plugins.evaluation.beside import system_of
 from ser_plugins.evaluation.comparable import CHOICES
 from ser_plugins.evaluation.comparison import compare_many, compare_runs
 from ser_plugins.evaluation.comparison_tables import comparison_markdown, friedman_text
+from ser_plugins.evaluation.evidence import is_packed, system_named_by
 from ser_plugins.evaluation.folds import read_run
 from ser_plugins.evaluation.heads_figure import heads_figure
 from ser_plugins.evaluation.paper_tables import sheets
@@ -21,24 +22,42 @@ from ser_plugins.files import write_text
 _SAME = ("corpus", "corpus_sha256", "target", "classes", "scale", "protocol", "subset", "folds")
 
 
-def find_runs(results_folder, protocol: str = "loso") -> dict[str, Path]:
-    """Runs of one protocol below ``results/<corpus>``, by the name of the system; sealed ones are left out.
+def find_runs(results_folders, protocol: str = "loso") -> dict[str, Path]:
+    """Runs of one protocol by the name of the system, from A to Z; sealed ones are left out.
+
+    Arguments
+    ---------
+    results_folders : str, Path or list of those
+        ``results/<corpus>``, with ``<system>/<protocol>`` below it, or ``evidence/<corpus>``, with packed runs.
+    protocol : str
+        Which runs.
 
     Raises
     ------
-    MissingPathError
-        There are none.
+    MissingPathError, SerError
+        There are none; or two of one system.
     """
-    folder = Path(results_folder)
-    found = {path.parent.name: path for path in sorted(folder.glob(f"*/{protocol}")) if any(path.glob("seed_*"))}
-    found = {name: path for name, path in found.items() if not is_sealed(path)}
+    folders = [
+        Path(folder) for folder in ([results_folders] if isinstance(results_folders, (str, Path)) else results_folders)
+    ]
+    found = [path for folder in folders for path in folder.glob(f"*/{protocol}") if any(path.glob("seed_*"))]
+    found = [path for path in found if not is_sealed(path)]
+    found += [path for folder in folders for path in folder.glob(f"*.{protocol}") if is_packed(path)]
     if not found:
         raise MissingPathError(
-            got=f"no <system>/{protocol}/seed_<n> below {folder}",
-            expected="the results of a corpus, results/<corpus>, with finished runs",
+            got=f"no <system>/{protocol}/seed_<n>, and no packed <system>.{protocol}, below "
+            f"{', '.join(map(str, folders))}",
+            expected="the results of a corpus, results/<corpus> or evidence/<corpus>, with finished runs",
             remedy="name that folder, or another --protocol",
         )
-    return found
+    runs = {system_named_by(path): path for path in found}
+    if twice := [path for path in found if path not in runs.values()]:
+        raise SerError(
+            got=f"{twice[0]} and {runs[system_named_by(twice[0])]}",
+            expected="one run of every system",
+            remedy="remove one",
+        )
+    return dict(sorted(runs.items()))
 
 
 def write_suite(runs: dict[str, Path], folder, *, command: str = "") -> list[Path]:

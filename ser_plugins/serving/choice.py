@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.folds import tasks_in
-from ser_plugins.evaluation.report import aggregate, fold_results, read_run
+from ser_plugins.evaluation.evidence import is_packed
+from ser_plugins.evaluation.folds import fold_results, read_run, refuse_other_scores
+from ser_plugins.evaluation.report import aggregate
 from ser_plugins.files import read_json
 
 # Settings in which a training on everything differs from the run that measured it.
 _DIVISION = ("protocol", "split", "unit")
-_ROUNDING = 1e-5  # of a score: predictions are written with eight digits
 
 
 class Chosen(NamedTuple):
@@ -52,7 +52,7 @@ def choose(source, measured_by=None) -> Chosen:
     if measured_by is not None:
         return _untested(source, measured_by)
     if any(source.glob("seed_*")):
-        runs = _as_predicted(read_run(source), source)
+        runs = refuse_other_scores(read_run(source), source)
         seed = runs[0].results["seed"]
         most = min(
             (run.results for run in runs if run.results["seed"] == seed),
@@ -62,13 +62,19 @@ def choose(source, measured_by=None) -> Chosen:
             "of the first seed, the fold with the most training utterances, ties by name; scores were not looked at"
         )
         return Chosen(source / f"seed_{seed}" / most["fold"], most, aggregate(runs), True, reason)
+    if is_packed(source):
+        raise SerError(
+            got=f"{source}: a packed run, which has predictions and no weights",
+            expected="a finished fold or a run folder, with its checkpoints",
+            remedy="export what it was packed from, or train it again",
+        )
     if not (source / "results.json").is_file():
         raise SerError(
             got=f"{source} has no results.json",
             expected="a finished fold (results.json inside) or a run folder (seed_<n>/ inside)",
             remedy="train it to the end first",
         )
-    [fold] = _as_predicted([fold_results(source)], source)
+    [fold] = refuse_other_scores([fold_results(source)], source)
     results, real, reason = fold.results, source.resolve(), "named by whoever exported it"
     if real.name == results["fold"] and real.parent.name == f"seed_{results['seed']}":
         # With folds missing or mixed the card has this fold's numbers only, and says so.
@@ -76,14 +82,14 @@ def choose(source, measured_by=None) -> Chosen:
         with suppress(SerError):
             runs = read_run(real.parent.parent)
         if runs:
-            return Chosen(source, results, aggregate(_as_predicted(runs, source)), True, reason)
+            return Chosen(source, results, aggregate(refuse_other_scores(runs, source)), True, reason)
     return Chosen(source, results, aggregate([fold]), False, reason)
 
 
 def _untested(source: Path, measured_by) -> Chosen:
     """A training on everything, with the numbers of a run that had the same settings but for the division."""
     path = next(iter(sorted(source.glob("seed_*/*/results.json"))), source / "results.json")
-    results, summary = read_json(path), aggregate(_as_predicted(read_run(measured_by), measured_by))
+    results, summary = read_json(path), aggregate(refuse_other_scores(read_run(measured_by), measured_by))
     if "sealed" in results or results.get("metrics", {}) is not None:
         raise SerError(
             got=f"{path}: a fold with a test set of its own",
@@ -106,26 +112,3 @@ def _untested(source: Path, measured_by) -> Chosen:
             remedy="measure with the protocol that uses all of them",
         )
     return Chosen(path.parent, results, summary, True, "trained on everything, in the way that was measured")
-
-
-def _as_predicted(runs: list, source) -> list:
-    """The folds as they are, once the scores in each ``results.json`` are found to be those of its predictions."""
-    for results, predictions in runs:
-        (target, task), *_ = tasks_in(results).items()
-        table = predictions[target]
-        computed, said = task.metrics(table["true"], table["predicted"]), results["metrics"]
-        odd = [key for key in task.scores if not _same(computed[key], said.get(key))]
-        if odd:
-            raise SerError(
-                got=f"{source}: seed {results['seed']}, fold {results['fold']}: {odd[0]} {said.get(odd[0])} in "
-                "results.json",
-                expected=f"{computed[odd[0]]}, what predictions.csv beside it gives",
-                remedy="train the fold again: one of the two files was changed",
-            )
-    return runs
-
-
-def _same(computed, said) -> bool:
-    if computed is None or said is None:
-        return computed is said
-    return isinstance(said, (int, float)) and abs(computed - said) <= _ROUNDING

@@ -1,40 +1,10 @@
-"""Where an export may be written, and that it is written whole or not at all."""
+"""Where an export may be written."""
 
-import os
-import shutil
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 from ser_plugins.errors import SerError
 from ser_plugins.serving.facts import read_facts
 from ser_plugins.serving.loading import CARD_FILE, read_inside
-
-
-@contextmanager
-def built_aside(folder: Path):
-    """An empty folder beside ``folder``, which takes its place at the end, when nothing has failed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        built = temporary / "new"
-        built.mkdir()
-        yield built
-        _put_in_place(built, folder, aside=temporary / "old")
-    finally:
-        shutil.rmtree(temporary)
-
-
-def _put_in_place(built: Path, folder: Path, aside: Path) -> None:
-    """Rename ``built`` to ``folder``; what was there is set aside, and put back when that fails."""
-    if folder.exists():
-        os.replace(folder, aside)
-    try:
-        os.replace(built, folder)
-    except OSError:
-        if aside.exists():
-            os.replace(aside, folder)
-        raise
 
 
 def refuse_occupied(folder: Path, overwrite: bool) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.tasks import tasks_of
-from ser_plugins.files import sha256_of
+from ser_plugins.files import built_aside, sha256_of
 from ser_plugins.serving.choice import Chosen, choose
 from ser_plugins.serving.description import WITH_WEIGHTS
-from ser_plugins.serving.destination import built_aside, refuse_occupied
+from ser_plugins.serving.destination import refuse_occupied
 from ser_plugins.serving.facts import FORMAT
 from ser_plugins.serving.loading import CARD_FILE, YAML_FILE
 from ser_plugins.serving.training_yaml import described

@@ -10,9 +10,10 @@ from speechbrain.dataio.encoder import CategoricalEncoder
 from torch import nn
 
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.files import built_aside
 from ser_plugins.serving.constructors import construct
 from ser_plugins.serving.description import MODULES, WITH_WEIGHTS, tag_of
-from ser_plugins.serving.destination import built_aside, refuse_occupied
+from ser_plugins.serving.destination import refuse_occupied
 from ser_plugins.serving.facts import FORMAT
 from ser_plugins.serving.training_yaml import compose, described_by
 from ser_plugins.serving.writing import checkpoint_weights, write_model
