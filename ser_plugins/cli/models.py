@@ -136,7 +136,7 @@ def _models_table(rows) -> Table:
             row["system"],
             ", ".join(row["classes"] or [f"{row['target']} on the scale {row['scale']}"]),
             "\n".join(measured) or "not measured",
-            "\n".join([*row["cautions"], row["measured"]]),
+            "\n".join([*row["cautions"], row["measured"], *row.get("pretrained", ())]),
             f"{row['bytes'] / 1e6:.1f}",
         ]
         table.add_row(*map(terminal, cells))

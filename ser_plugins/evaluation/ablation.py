@@ -12,10 +12,11 @@ import pandas as pd
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.comparable import Run, difference_intervals
 from ser_plugins.evaluation.comparison_tables import difference_text
+from ser_plugins.evaluation.selection import selection_marks, selection_notes
 from ser_plugins.evaluation.tables import markdown_table
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.files import read_json
-from ser_plugins.plain import code
+from ser_plugins.plain import Markup, bold, code
 
 _ROW = ["fold", "seed", "id", "unit", "true"]  # what a row is; after it a column per configuration
 
@@ -59,7 +60,8 @@ def ablation_table(file) -> str:
     MissingPathError, SerError
         A file is missing, or is no such file.
     """
-    task, table = _read(Path(file))
+    selection, table = _read(Path(file))
+    task = next(iter(tasks_of(selection["task"]).values()))
     runs = {name: _run(table, name, task) for name in table.columns[len(_ROW) :]}
     scores = {key: task.scores[key] for key in list(task.scores)[:2]}  # WA and UAR, or MAE and r
     found = {name: _scores(run) for name, run in runs.items()}
@@ -71,7 +73,8 @@ def ablation_table(file) -> str:
             for key, score in scores.items()
         ]
         values = [score.text(found[name][key]) for key, score in scores.items()]
-        rows.append([code(name), *values, *(["–"] * len(scores) if name == first else differences)])
+        title = Markup(" ".join([code(name), *map(bold, selection_marks(name, selection))]))
+        rows.append([title, *values, *(["–"] * len(scores) if name == first else differences)])
     labels = [score.label for score in scores.values()]
     seeds, pairs, units = (table[column].nunique() for column in ("seed", "fold", "unit"))
     note = (
@@ -79,13 +82,12 @@ def ablation_table(file) -> str:
         f"{'twice' if pairs == units else 'once or twice'}; {seeds} seed{'s' * (seeds > 1)}. For comparing, never a "
         f"result. Differences are from {code(first)}; in brackets 95 %, paired bootstrap over speakers."
     )
-    return (
-        "\n\n".join([markdown_table(["", *labels, *(f"{label}: difference" for label in labels)], rows), note]) + "\n"
-    )
+    header = ["", *labels, *(f"{label}: difference" for label in labels)]
+    return "\n\n".join([markdown_table(header, rows), note, *selection_notes(selection)]) + "\n"
 
 
 def _read(file) -> tuple:
-    """The task, and the predictions side by side."""
+    """What the file says, and the predictions side by side."""
     told = read_json(file)
     predictions = file.with_suffix(".csv")
     if not predictions.is_file():
@@ -102,7 +104,7 @@ def _read(file) -> tuple:
             expected="both as nested.py writes them",
             remedy="call the recipe's nested.py again",
         )
-    return next(iter(tasks_of(told["task"]).values())), table
+    return told, table
 
 
 def _run(table, name, task) -> Run:

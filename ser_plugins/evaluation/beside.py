@@ -2,7 +2,7 @@
 
 from ser_plugins.evaluation import paper
 from ser_plugins.evaluation.sheets import NONE
-from ser_plugins.evaluation.tables import cautions, explained
+from ser_plugins.evaluation.tables import explained, marks
 from ser_plugins.plain import code, markdown
 
 NOT_RUN = "not run"
@@ -59,7 +59,7 @@ def _usual_heads(corpus):
 
 
 def title_of(corpus: str, name: str, summaries: dict) -> str:
-    """A system in the paper's words, with whatever makes its numbers incomparable; others by their own name.
+    """A system in the paper's words, with what nobody must overlook, in capitals; others by their own name.
 
     Example
     -------
@@ -71,7 +71,7 @@ def title_of(corpus: str, name: str, summaries: dict) -> str:
         title = f"{paper.METHODS[name]} (Bi-GRU + {heads} heads)"
     else:
         title = paper.METHODS.get(name) or (f"Bi-GRU + {heads} heads (Table 3)" if heads else name)
-    words = cautions(summaries[name]["protocol"]) if name in summaries else []
+    words = marks(summaries[name]["protocol"]) if name in summaries else []
     return " ".join([title, *words])
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation import power, significance
 from ser_plugins.evaluation.comparable import (
@@ -136,7 +137,11 @@ def _head(runs: dict[str, Run], despite) -> dict:
         "kind": first.task.kind,
         "protocol": protocol,
         "runs": [
-            {"name": name, **{key: run.summary[key] for key in ("system", "protocol_hash", "protocol_line", "seeds")}}
+            {
+                "name": name,
+                **{key: run.summary[key] for key in ("system", "protocol_hash", "protocol_line", "seeds")},
+                **pretrained_key(run.summary["protocol"].get("pretrained", ())),
+            }
             for name, run in runs.items()
         ],
         "despite": list(despite),

@@ -2,15 +2,16 @@
 
 from rich.console import Group
 
+from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.evaluation.scores import NOTES, SCORES, percent
-from ser_plugins.evaluation.tables import cautions, explained, interval_text, markdown_table
+from ser_plugins.evaluation.tables import cautions, explained, interval_text, markdown_table, marks
 from ser_plugins.plain import Markup, bold, code, markdown, terminal, terminal_table, unmarked
 
 
 def comparison_markdown(comparison: dict) -> str:
     """What ``compare_runs`` or ``compare_many`` has found, as markdown."""
     parts = [f"## {markdown(_title(comparison))}", bold(comparison["conclusion"])]
-    parts += [f"> {text}" for text in explained(comparison["protocol"])]
+    parts += [f"> {text}" for text in _notes(comparison)]
     for part in _body(comparison):
         if isinstance(part, str):
             parts.append(part)
@@ -24,7 +25,7 @@ def comparison_terminal(comparison: dict) -> Group:
     """The same as one renderable, for :func:`ser_plugins.plain.console`."""
     alarm = "bold red" if cautions(comparison["protocol"]) else "bold"
     parts = [terminal(_title(comparison), alarm)]
-    parts += [terminal(unmarked(text), "bold red") for text in explained(comparison["protocol"])]
+    parts += [terminal(unmarked(text), "bold red") for text in _notes(comparison)]
     for part in _body(comparison):
         if isinstance(part, str):
             parts.append(terminal(unmarked(part), "dim"))
@@ -39,6 +40,17 @@ def _title(comparison):
     return " · ".join([protocol["corpus"], protocol["protocol"], against, *cautions(protocol)])
 
 
+def _notes(comparison) -> list[str]:
+    """What the protocol must not be shown without, and what every run's pretrained models have heard."""
+    models = [model for run in comparison["runs"] for model in run.get("pretrained", ())]
+    return explained({**comparison["protocol"], **pretrained_key(models)})
+
+
+def _marked(comparison) -> dict[str, str]:
+    """The names of the runs as they stand in tables: cautions, the same for all, are in the title."""
+    return {run["name"]: " ".join([run["name"], *marks(run)]) for run in comparison["runs"]}
+
+
 def _body(comparison) -> list:
     """Texts, and tables as (caption, header, rows)."""
     if "tests" in comparison:
@@ -47,7 +59,7 @@ def _body(comparison) -> list:
 
 
 def _two(comparison) -> list:
-    names, known = [run["name"] for run in comparison["runs"]], _known(comparison)
+    names, known = _marked(comparison).values(), _known(comparison)
     unit, units = comparison["unit"], comparison["units"]
     rough = f", which {units} {unit}s make rough" if units < 30 else ""
     scores = [
@@ -76,10 +88,11 @@ def _two(comparison) -> list:
 def _many(comparison) -> list:
     known, key, reference = _known(comparison), comparison["score"], comparison["reference"]
     score, ranks, unit = known[key], comparison["mean_ranks"], comparison["unit"]
+    marked = _marked(comparison)
     names = sorted(comparison["systems"], key=(ranks or dict.fromkeys(comparison["systems"], 0)).get)
     systems = [
         [
-            name,
+            marked[name],
             *(_with_sd(known[each], own[each], own["seed_sd"][each]) for each in known),
             interval_text(own["intervals"][key], score),
             "–" if ranks is None else f"{ranks[name]:.2f}",
@@ -87,7 +100,7 @@ def _many(comparison) -> list:
         for name, own in ((name, comparison["systems"][name]) for name in names)
     ]
     pairs = [
-        [pair["system"], _signed(score, pair["difference"]), _span(score, pair["interval"]),
+        [marked[pair["system"]], _signed(score, pair["difference"]), _span(score, pair["interval"]),
          *(_p(pair[test] and pair[test][p]) for test in ("sign_flip", "mcnemar") for p in ("p", "p_holm"))]
         for pair in comparison["pairs"]
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.comparable import Run, difference_intervals, read_one
 from ser_plugins.evaluation.comparison_tables import difference_text
 from ser_plugins.evaluation.folds import read_run
-from ser_plugins.evaluation.tables import cautions, explained, interval_text, markdown_table
+from ser_plugins.evaluation.tables import explained, interval_text, markdown_table, marks
 from ser_plugins.plain import Markup, bold, code, markdown
 
 # Of the settings, what says how a system is tested; the z-norm's mode is that of `normalisation`.
@@ -54,7 +54,7 @@ def leak_table(run_folders: Sequence) -> str:
         rows.append(
             [
                 code(run.summary["system"]),
-                Markup(" ".join([markdown(protocol["protocol"]), *map(bold, cautions(protocol))])),
+                Markup(" ".join([markdown(protocol["protocol"]), *map(bold, marks(protocol))])),
                 f"{sum(counts) / len(counts):.0f}",
                 *(_with_interval(score, run.summary, name) for name, score in scores.items()),
                 *(_difference(score, run, reference, name) for name, score in scores.items()),

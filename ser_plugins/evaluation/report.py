@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ser_plugins.corpora.pretraining import contamination_lines
 from ser_plugins.evaluation import figures
 from ser_plugins.evaluation.calibration import calibration
 from ser_plugins.evaluation.folds import FoldResults, MissingFoldError, fold_results, read_run, tasks_in
@@ -84,7 +85,7 @@ def aggregate(runs: list[FoldResults]) -> dict:
         "schema": 1,
         "system": first["system"],
         "protocol": protocol,
-        "protocol_line": line,
+        "protocol_line": "; ".join([line, *contamination_lines(protocol)]),
         "protocol_hash": hashlib.sha256(line.encode()).hexdigest()[:8],
         "seeds": seeds,
         **own,
@@ -189,6 +190,8 @@ def _drawings(summary, runs, tables) -> dict:
 
 def protocol_line(protocol: dict, seeds: list[int], utterances: int) -> str:
     """Everything that must be equal before two scores may be compared, in one line; its hash stands beside scores.
+
+    What a front end was pretrained on is a choice of the system: a report has it after this line, and not in its hash.
 
     Arguments
     ---------

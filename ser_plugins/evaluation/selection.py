@@ -5,7 +5,8 @@ that hold k out are looked at, and of those only the score on the *other* speake
 on k nor a score on k has a say in what is chosen for k.
 """
 
-from ser_plugins.evaluation.tables import markdown_table
+from ser_plugins.corpora.pretraining import pretrained_key
+from ser_plugins.evaluation.tables import markdown_table, pretrained_notes
 from ser_plugins.evaluation.tasks import mean
 from ser_plugins.plain import bold, terminal_table
 
@@ -72,7 +73,8 @@ def selection_markdown(selection: dict, task) -> str:
     Arguments
     ---------
     selection : dict
-        ``inner`` (configuration -> outer speaker -> score), ``chosen`` (outer speaker -> configuration), ``seeds``.
+        ``inner`` (configuration -> outer speaker -> score), ``chosen`` (outer speaker -> configuration), ``seeds``; of
+        pretrained models also ``corpus`` and ``pretrained`` (configuration -> their names).
     task : Classification or Regression
         Of the scores.
     """
@@ -80,12 +82,14 @@ def selection_markdown(selection: dict, task) -> str:
     score, rows = task.scores[task.select], []
     for name, of in inner.items():
         cells = [bold(score.text(of[k])) if chosen[k] == name else score.text(of[k]) for k in chosen]
-        rows.append([name, *cells, score.text(mean(list(of.values())))])
+        title = " ".join([name, *selection_marks(name, selection)])
+        rows.append([title, *cells, score.text(mean(list(of.values())))])
     seeds = ", ".join(map(str, selection["seeds"]))
     return "\n\n".join([
         f"Inner {score.label}{' (%)' if score.percent else ''} by outer test speaker, who has no part in it; in bold "
         f"what was chosen ({RULE}). Seeds {seeds}.",
         markdown_table(["configuration", *chosen, "mean"], rows),
+        *selection_notes(selection),
     ])  # fmt: skip
 
 
@@ -94,6 +98,19 @@ def selection_table(selection: dict, task):
     score, chosen, rows = task.scores[task.select], selection["chosen"], []
     for name, of in selection["inner"].items():
         speakers = ", ".join(speaker for speaker, configuration in chosen.items() if configuration == name)
-        rows.append([name, score.text(mean(list(of.values()))), speakers])
+        rows.append(
+            [" ".join([name, *selection_marks(name, selection)]), score.text(mean(list(of.values()))), speakers]
+        )
     unit = " (%)" if score.percent else ""
     return terminal_table(f"inner {score.label}{unit}", ["configuration", "mean", "chosen for"], rows)
+
+
+def selection_marks(name: str, selection: dict) -> list[str]:
+    """What stands behind the name of a configuration: ``PRETRAINED``, where a part of it is."""
+    return ["PRETRAINED"] * (name in selection.get("pretrained", {}))
+
+
+def selection_notes(selection: dict) -> list[str]:
+    """What the pretrained models of all configurations have heard, as quotes in markdown."""
+    models = [model for of in selection.get("pretrained", {}).values() for model in of]
+    return [f"> {note}" for note in pretrained_notes({"corpus": selection.get("corpus"), **pretrained_key(models)})]

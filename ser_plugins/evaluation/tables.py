@@ -2,6 +2,7 @@
 
 from rich.console import Group
 
+from ser_plugins.corpora.pretraining import contamination_line, source_of
 from ser_plugins.evaluation.folds import tasks_in
 from ser_plugins.evaluation.scores import percent
 from ser_plugins.plain import bold, code, markdown, terminal
@@ -11,7 +12,7 @@ EPOCH_ON_TEST = "test"  # the `selection` of a run whose epochs were chosen by t
 
 
 def title(summary: dict) -> str:
-    """Corpus, system, protocol, and whatever makes the numbers incomparable, in capitals.
+    """Corpus, system, protocol, and in capitals what nobody must overlook.
 
     Example
     -------
@@ -20,11 +21,11 @@ def title(summary: dict) -> str:
     'EmoDB · bigru · random · LEAKING'
     """
     protocol = summary["protocol"]
-    return " · ".join([protocol["corpus"], summary["system"], protocol["protocol"], *cautions(protocol)])
+    return " · ".join([protocol["corpus"], summary["system"], protocol["protocol"], *marks(protocol)])
 
 
 def cautions(protocol: dict) -> list[str]:
-    """``LEAKING``, ``TRANSDUCTIVE`` and ``PARTIAL``, where the protocol is.
+    """``LEAKING``, ``TRANSDUCTIVE`` and ``PARTIAL``, where the protocol is: what makes numbers incomparable.
 
     Example
     -------
@@ -34,8 +35,19 @@ def cautions(protocol: dict) -> list[str]:
     return [word for word in ("LEAKING", "TRANSDUCTIVE", "PARTIAL") if protocol.get(_KEY[word])]
 
 
+def marks(protocol: dict) -> list[str]:
+    """The cautions, and ``PRETRAINED``, which runs that are compared may differ in: what stands beside a name.
+
+    Example
+    -------
+    >>> marks({"leaks": True, "transductive": False, "pretrained": ["openai/whisper-base"]})
+    ['LEAKING', 'PRETRAINED']
+    """
+    return cautions(protocol) + ["PRETRAINED"] * bool(protocol.get("pretrained"))
+
+
 def explained(protocol: dict) -> list[str]:
-    """The cautions with their meaning, then what the corpus has to say: all that a table must not be shown without.
+    """The marks with their meaning, then what the corpus has to say: all that a table must not be shown without.
 
     Example
     -------
@@ -45,6 +57,7 @@ def explained(protocol: dict) -> list[str]:
     words = {"unit": protocol.get("unit_field", "speaker"), "leaks": " and ".join(_leaks(protocol))}
     return [
         *(f"**{word}**: {_MEANING[word].format(**words)}" for word in cautions(protocol)),
+        *pretrained_notes(protocol),
         *map(markdown, protocol.get("statements", ())),
     ]
 
@@ -57,6 +70,26 @@ def _leaks(protocol: dict) -> list[str]:
     if not (chosen and unit in protocol["disjoint"]):
         found.append(f"test {unit}s are also in training")
     return found
+
+
+def pretrained_notes(protocol: dict) -> list[str]:
+    """What each pretrained model of a protocol, or of a model card, had heard before, with the source; in markdown.
+
+    Example
+    -------
+    >>> for note in pretrained_notes({"corpus": "EmoDB", "pretrained": ["microsoft/wavlm-base", "own"]}):
+    ...     print(note)
+    **PRETRAINED**: microsoft/wavlm-base on 960 h of read books (LibriSpeech), no emotion labels; EmoDB in it: no \
+(Chen et al., WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech Processing, 2021, \
+https://arxiv.org/abs/2110.13900)
+    **PRETRAINED**: own on unknown data, emotion labels unknown; EmoDB in it: unknown
+    """
+    notes = []
+    for model in protocol.get("pretrained", ()):
+        source = source_of(model)
+        text = contamination_line(model, protocol["corpus"]) + (f" ({source})" if source else "")
+        notes.append(f"**PRETRAINED**: {markdown(text)}")
+    return notes
 
 
 def results_markdown(summary: dict) -> str:

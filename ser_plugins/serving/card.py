@@ -1,7 +1,13 @@
 """The model card: ``model.json`` in words. Every number comes from there."""
 
 from ser_plugins.evaluation.scores import percent
-from ser_plugins.evaluation.tables import baseline_rows, headline_columns, interval_text, markdown_table
+from ser_plugins.evaluation.tables import (
+    baseline_rows,
+    headline_columns,
+    interval_text,
+    markdown_table,
+    pretrained_notes,
+)
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.plain import code, markdown
 
@@ -31,6 +37,7 @@ def model_card(facts: dict) -> str:
     parts = [
         f"# {markdown(facts['system'])}: {_what(facts)} from a recording ({markdown(facts['corpus'])})",
         *(f"> {text}" for key, text in kinds.items() if facts[key]),
+        *(f"> {note}" for note in pretrained_notes(facts)),
         *(f"> {markdown(statement)}" for statement in facts["statements"]),
         _takes(facts, task),
         "## Trained on",
@@ -59,6 +66,7 @@ def _unmeasured(facts):
         f"# {markdown(facts['system'])}: {_what(facts)} from a recording",
         "> **NOT MEASURED**: trained by a recipe of its own. Nothing is known here of how well it does, on what it was "
         "tested, or whether speakers of a test were in training.",
+        *(f"> {note}" for note in pretrained_notes(facts)),
         _takes(facts, tasks_of(facts)[facts["target"]]),
         "## Trained on",
         f"{markdown(facts['corpus'])}.",

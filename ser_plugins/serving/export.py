@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.files import built_aside, sha256_of
@@ -129,6 +130,7 @@ def _facts(chosen: Chosen, half: bool) -> dict:
         "leaking": protocol["leaks"],
         "transductive": protocol["transductive"],
         **{key: protocol[key] for key in ("partial", "statements", "unit_field")},
+        **pretrained_key(protocol.get("pretrained", ())),
         "protocol_line": summary["protocol_line"],
         "protocol_hash": summary["protocol_hash"] if chosen.whole else None,  # it stands for a whole protocol
         "whole_protocol": chosen.whole,

@@ -68,6 +68,7 @@ _KINDS = {
     "scale": (lambda value: value is None or (_is_text(value) and value in SCALES), f"{', '.join(SCALES)} or null"),
     **dict.fromkeys(("system", "corpus", "target", "protocol_line"), (_is_text, "a text")),
     "statements": (_is_texts, "texts"),
+    "pretrained": (_is_texts, "names of models"),
     **dict.fromkeys(
         ("synthetic", "leaking", "transductive", "partial", "whole_protocol"), (_is_truth, "true or false")
     ),

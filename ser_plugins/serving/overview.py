@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ser_plugins.corpora.pretraining import contamination_lines, pretrained_key
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.serving.facts import read_facts
@@ -21,8 +22,8 @@ def overview(folders: Iterable = ()) -> Iterator[dict]:
     dict
         ``model`` (a path, or ``box``), ``corpus``, ``system``, ``task``, ``target``, ``classes`` or ``scale``,
         ``metrics`` and ``intervals`` by score (fractions, or points of the scale), ``protocol_line``, ``measured``
-        (what the numbers are of), ``cautions``, ``bytes`` of the folder; or ``model`` and ``error`` where it does not
-        load.
+        (what the numbers are of), ``cautions``, ``bytes`` of the folder, and where a part is pretrained ``pretrained``,
+        a line for each of its models; or ``model`` and ``error`` where it does not load.
 
     Example
     -------
@@ -62,6 +63,7 @@ def _row(name: str, folder: Path) -> dict:
             "model": name,
             **{key: card[key] for key in KEYS},
             "measured": _measured(card),
+            **pretrained_key(contamination_lines(card)),
             "cautions": [word.upper() for word in CAUTIONS if card[word]],
             "bytes": _size(folder, card),
         }

@@ -9,6 +9,7 @@ from hyperpyyaml import resolve_references
 from speechbrain.dataio.encoder import CategoricalEncoder
 from torch import nn
 
+from ser_plugins.corpora.pretraining import pretrained_in, pretrained_key
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.files import built_aside
 from ser_plugins.serving.constructors import construct
@@ -78,14 +79,13 @@ SpeechBrain recipe; remedy: check the path
     nodes, names = _modules_in(yaml_file)
     description = described_by(nodes, yaml_file, scale)
     states = {module: _state(weights, names[module]) for module in WITH_WEIGHTS}
-    labels = _labels(labels)
+    labels, modules = _labels(labels), construct(description, yaml_file)
     facts = {
         **_facts(labels, scale, half),
         "system": name or yaml_file.resolve().parent.name,
         "corpus": corpus,
-        "parameters": sum(
-            value.numel() for module in construct(description, yaml_file).values() for value in module.parameters()
-        ),
+        "parameters": sum(value.numel() for module in modules.values() for value in module.parameters()),
+        **pretrained_key(pretrained_in(modules["compute_features"])),
     }
     with built_aside(folder) as built:
         write_model(built, description, states, facts)

@@ -15,6 +15,7 @@ from speechbrain.utils.epoch_loop import EpochCounter
 
 from ser_plugins.corpora.alike import FINGERPRINTS
 from ser_plugins.corpora.audit import audit
+from ser_plugins.corpora.pretraining import pretrained_in, pretrained_key
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.sealing import seal
 from ser_plugins.evaluation.tasks import predictions_files, tasks_of
@@ -138,6 +139,7 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     shown = tested and not protocol.get("sealed")
 
     unit, (_, *auxiliary) = protocol.get("unit_field", "speaker"), tasks
+    front_end = hparams["compute_functionals" if "estimator" in hparams else "compute_features"]
     results = {
         "schema": 1,
         "system": hparams["system"],
@@ -147,6 +149,7 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
             **{key: value for key, value in protocol.items() if key not in ("data_root", "fingerprint", "sealed")},
             "normalisation": hparams["normalisation"],
             "transductive": hparams["normalisation"] == "speaker",
+            **pretrained_key(pretrained_in(front_end)),
         },
         "audit": audit_line,
         "units": {key: fields.get(unit) for key, fields in parts["test"].items()},

@@ -12,10 +12,11 @@ import argparse
 import os
 from pathlib import Path
 
+from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.corpora.protocols import INNER
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.ablation import side_by_side
-from ser_plugins.evaluation.folds import fold_results, tasks_in
+from ser_plugins.evaluation.folds import checked_results, fold_results, tasks_in
 from ser_plugins.evaluation.fusion import fuse
 from ser_plugins.evaluation.report import terminal_table, write_report
 from ser_plugins.evaluation.sealing import read_unseen, seal
@@ -220,8 +221,19 @@ def _select(configurations, plans, seeds) -> tuple:
         "seeds": [int(seed.removeprefix("seed_")) for seed in seeds],
         "chosen": choose_configurations(scores, task),
         "inner": scores,
+        **_pretrained(configurations, {key: next(iter(of.values())).results["protocol"] for key, of in found.items()}),
     }
     return selection, task, side_by_side(tables)
+
+
+def _pretrained(configurations, protocols) -> dict:
+    """The pretrained models of each configuration that has any, and the corpus that they may have heard."""
+    models = {
+        key: [model for part in parts_of(key, configurations) for model in protocols[part].get("pretrained", ())]
+        for key in configurations
+    }
+    models = {key: pretrained_key(of)["pretrained"] for key, of in models.items() if of}
+    return {"corpus": next(iter(protocols.values()))["corpus"], "pretrained": models} if models else {}
 
 
 def _together(tables, weights, task):
@@ -235,13 +247,15 @@ def _place(job) -> tuple:
 def _assemble(run, chosen, configurations, outer, settings):
     """Put the chosen configurations' sealed folds together as one run."""
     folders = {key: {_place(job): job.folder for job in plan.jobs} for key, plan in outer.items()}
+    protocols = [checked_results(folder)["protocol"] for of in folders.values() for folder in of.values()]
+    models = pretrained_key(model for protocol in protocols for model in protocol.get("pretrained", ()))
     for seed, fold in sorted({place for of in folders.values() for place in of}):
         choice = {"name": chosen[fold], "weights": parts_of(chosen[fold], configurations)}
         parts = {key: folders[key][seed, fold] for key in choice["weights"]}
-        _assemble_fold(run.system, run.run_folder / seed / fold, parts, choice, settings)
+        _assemble_fold(run.system, run.run_folder / seed / fold, parts, choice, settings, models)
 
 
-def _assemble_fold(system, folder, parts, choice, settings):
+def _assemble_fold(system, folder, parts, choice, settings, models):
     if (folder / "results.json").is_file():
         there = read_json(folder / "results.json")
         if there["settings"] == settings and there["chosen"] == choice:
@@ -256,7 +270,7 @@ def _assemble_fold(system, folder, parts, choice, settings):
         {
             **first,
             "system": system,
-            "protocol": {**first["protocol"], "selection": "nested", "normalisation": "as chosen"},
+            "protocol": {**first["protocol"], "selection": "nested", "normalisation": "as chosen", **models},
             "training": {target: first["training"][target]},
             "auxiliary": {},
             "history": [],

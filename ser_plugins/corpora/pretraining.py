@@ -1,0 +1,159 @@
+"""What pretrained models have heard before: a register of models, their data, and whether our corpora are in these.
+
+A system whose front end is pretrained was trained on more than its training folds. Every protocol line, table and card
+of such a system says on what, and whether the corpus that it is tested on can have been a part of that. The register is
+``pretraining.json`` beside this file; what it does not know is ``unknown``. Of each corpus it says:
+
+- ``yes``, or ``no``: all that the model was trained on is named, and this corpus is none of it;
+- ``unlikely, not excluded``: some of it is from the web and not listed; the corpus is distributed to researchers;
+- ``not excluded``: the same, and the corpus itself was collected from videos, films or television;
+- ``unknown``: nobody has looked.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ser_plugins.files import read_json
+
+REGISTER = Path(__file__).with_suffix(".json")
+UNKNOWN = "unknown"
+ANSWERS = ("yes", "no", "unlikely, not excluded", "not excluded", UNKNOWN)
+_LABELS = {"no": "no emotion labels", "yes": "with emotion labels", UNKNOWN: "emotion labels unknown"}
+
+
+class Pretraining(NamedTuple):
+    """What one model was trained on.
+
+    ``data`` in words; ``emotion_labels`` is ``yes``, ``no`` or ``unknown``; ``corpora`` has one of :data:`ANSWERS` by
+    the name of a corpus; ``source`` is where that is said: ``title``, ``year`` and ``url``, or None.
+    """
+
+    data: str
+    emotion_labels: str
+    corpora: dict[str, str]
+    source: dict[str, Any] | None
+
+
+_NOT_REGISTERED = Pretraining(f"{UNKNOWN} data", UNKNOWN, {}, None)
+
+
+def pretraining_of(model: str) -> Pretraining:
+    """What the register says of a model.
+
+    Example
+    -------
+    >>> found = pretraining_of("openai/whisper-base")
+    >>> found.data, found.source["year"]
+    ('680,000 h of undisclosed web audio with transcripts', 2022)
+    >>> pretraining_of("someone/something").data
+    'unknown data'
+    """
+    return _register().get(model, _NOT_REGISTERED)
+
+
+def description_of(model: str) -> str:
+    """A model, its data, and whether these had emotion labels, in one line.
+
+    Example
+    -------
+    >>> print(description_of("microsoft/wavlm-base"))
+    microsoft/wavlm-base on 960 h of read books (LibriSpeech), no emotion labels
+    """
+    found = pretraining_of(model)
+    return f"{model} on {found.data}, {_LABELS[found.emotion_labels]}"
+
+
+def contamination_line(model: str, corpus: str) -> str:
+    """As :func:`description_of`, and whether a corpus can have been in the data.
+
+    Arguments
+    ---------
+    model : str
+        Such as ``openai/whisper-base``.
+    corpus : str
+        As a protocol names it: the name of a corpus or of a CSV file.
+
+    Example
+    -------
+    >>> print(contamination_line("openai/whisper-base", "EmoDB"))
+    openai/whisper-base on 680,000 h of undisclosed web audio with transcripts, no emotion labels; EmoDB in it: \
+unlikely, not excluded
+    >>> print(contamination_line("someone/something", "EmoDB"))
+    someone/something on unknown data, emotion labels unknown; EmoDB in it: unknown
+    """
+    answers = {_plain(name): answer for name, answer in pretraining_of(model).corpora.items()}
+    return f"{description_of(model)}; {corpus} in it: {answers.get(_plain(corpus), UNKNOWN)}"
+
+
+def contamination_lines(protocol: dict) -> list[str]:
+    """One line for each pretrained model of a protocol, or of a model card: none for a system without any.
+
+    Example
+    -------
+    >>> print(*contamination_lines({"corpus": "EmoDB", "pretrained": ["microsoft/wavlm-base"]}))
+    pretrained: microsoft/wavlm-base on 960 h of read books (LibriSpeech), no emotion labels; EmoDB in it: no
+    >>> contamination_lines({"corpus": "EmoDB"})
+    []
+    """
+    models = protocol.get("pretrained", ())
+    return [f"pretrained: {contamination_line(model, protocol['corpus'])}" for model in models]
+
+
+def source_of(model: str) -> str:
+    """Where the register has it from, in one line; empty for a model that it does not know.
+
+    Example
+    -------
+    >>> print(source_of("microsoft/wavlm-base"))
+    Chen et al., WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech Processing, 2021, \
+https://arxiv.org/abs/2110.13900
+    """
+    source = pretraining_of(model).source
+    return ", ".join(str(source[key]) for key in ("title", "year", "url")) if source else ""
+
+
+def pretrained_in(front_end) -> list[str]:
+    """The names of the pretrained models in a front end: its attribute ``pretrained``, and those of its modules.
+
+    Arguments
+    ---------
+    front_end : torch.nn.Module
+        What a recipe calls ``compute_features`` or ``compute_functionals``.
+
+    Returns
+    -------
+    list of str
+        Empty for a spectrogram.
+    """
+    names = (getattr(module, "pretrained", None) for module in front_end.modules())
+    return [name for name in names if isinstance(name, str)]
+
+
+def pretrained_key(models: Iterable[str]) -> dict[str, list[str]]:
+    """The key ``pretrained`` of a protocol: each model once, sorted; no key at all where there is none.
+
+    Example
+    -------
+    >>> pretrained_key(["b", "a", "b"]), pretrained_key([])
+    ({'pretrained': ['a', 'b']}, {})
+    """
+    names = sorted(set(models))
+    return {"pretrained": names} if names else {}
+
+
+@cache
+def _register() -> dict[str, Pretraining]:
+    entries = read_json(REGISTER)
+    return {
+        model: Pretraining(**{key: value for key, value in entry.items() if key != "models"})
+        for entry in entries
+        for model in entry["models"]
+    }
+
+
+def _plain(corpus: str) -> str:
+    """A corpus by its letters and digits alone: ``CREMA-D``, ``cremad`` and ``crema_d.csv`` are one."""
+    return re.sub(r"\.csv$|[\W_]", "", corpus.casefold())
