@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ser_plugins.errors import SerError
-from ser_plugins.files import sha256_of
+from ser_plugins.files import read_json, sha256_of
 
 PREFIX = "hf:"
 TIMEOUT = 10.0  # s, until the hub has answered at all
+_OWNER_AND_NAME = r"\w[\w.-]*/\w[\w.-]*"
 
 
 def on_hub(source) -> bool:
@@ -26,6 +27,32 @@ def on_hub(source) -> bool:
     (True, False)
     """
     return str(source).startswith(PREFIX)
+
+
+def model_name(source: str) -> str:
+    """The name under which a pretrained model is known, for :mod:`ser_plugins.corpora.pretraining`.
+
+    Arguments
+    ---------
+    source : str
+        ``hf:OWNER/NAME``, with or without ``@COMMIT``; or a folder, whose ``config.json`` may say where it is from, in
+        ``_name_or_path``. Any other folder has its own name, without the path.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        No ``config.json`` in the folder, or one that is no JSON.
+
+    Example
+    -------
+    >>> model_name("hf:microsoft/wavlm-base-plus@4c66d4806a428f2e922ccfa1a962776e232d487b")
+    'microsoft/wavlm-base-plus'
+    """
+    if on_hub(source):
+        return source.removeprefix(PREFIX).partition("@")[0]
+    told = read_json(Path(source) / "config.json").get("_name_or_path")
+    named = isinstance(told, str) and re.fullmatch(_OWNER_AND_NAME, told)
+    return told if named else Path(source).resolve().name
 
 
 def fetch(source, largest: dict, kind: str = "what ser export wrote") -> Path:
@@ -58,7 +85,7 @@ def fetch(source, largest: dict, kind: str = "what ser export wrote") -> Path:
     ser_plugins.errors.SerError: got: hf:someone/emodb@main; expected: hf:OWNER/NAME@COMMIT ...
     """
     name = str(source).replace("\\", "/")  # a path on Windows has other separators
-    found = re.fullmatch(rf"{PREFIX}(\w[\w.-]*/\w[\w.-]*)@([0-9a-f]{{40}})", name)
+    found = re.fullmatch(rf"{PREFIX}({_OWNER_AND_NAME})@([0-9a-f]{{40}})", name)
     if not found:
         raise SerError(
             got=str(source),

@@ -9,7 +9,6 @@ depends on it and on the weights only.
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,41 +18,14 @@ from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, registe
 from torch import nn
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.files import read_json
 from ser_plugins.hub import PREFIX as HUB
-from ser_plugins.hub import fetch, on_hub
+from ser_plugins.hub import fetch, model_name, on_hub
 from ser_plugins.whisper import WhisperEncoder, parse_states, sinusoids
 
-_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 # In every transformer block of the other three kinds. WavLM hands the matrices of its attention, not the layers, to
 # torch, so that an adapter around one of those would never be asked.
 ADAPTED = ["*.intermediate_dense", "*.output_dense"]
 WHISPER_FILES = {"config.json": 2**20, "model.safetensors": 2**32}  # bytes at most
-
-
-def model_name(source: str) -> str:
-    """The name under which a pretrained model is known, for :mod:`ser_plugins.corpora.pretraining`.
-
-    Arguments
-    ---------
-    source : str
-        ``hf:OWNER/NAME``, with or without ``@COMMIT``; or a folder, whose ``config.json`` may say where it is from, in
-        ``_name_or_path``. Any other folder has its own name, without the path.
-
-    Raises
-    ------
-    MissingPathError, SerError
-        No ``config.json`` in the folder, or one that is no JSON.
-
-    Example
-    -------
-    >>> model_name("hf:microsoft/wavlm-base-plus@4c66d4806a428f2e922ccfa1a962776e232d487b")
-    'microsoft/wavlm-base-plus'
-    """
-    if source.startswith(HUB):
-        return source.removeprefix(HUB).partition("@")[0]
-    told = read_json(Path(source) / "config.json").get("_name_or_path")
-    return told if isinstance(told, str) and _HUB_NAME.fullmatch(told) else Path(source).resolve().name
 
 
 @register_checkpoint_hooks
@@ -182,7 +154,7 @@ def read_whisper(source: str, depth: int) -> tuple[dict, dict, str]:
     sizes : dict
         Its arguments ``width``, ``heads``, ``hidden_size``, ``bands`` and ``last``.
     name : str
-        Whose weights these are: by their content, else by :func:`model_name`.
+        Whose weights these are: by their content, else by :func:`~ser_plugins.hub.model_name`.
 
     Raises
     ------
@@ -297,7 +269,7 @@ class SelfSupervisedFrontEnd(_TrainedPart):
     bins : int
         Width of the frames.
     pretrained : str
-        Name of the pretrained model; see :func:`model_name`.
+        Name of the pretrained model; see :func:`ser_plugins.hub.model_name`.
 
     Raises
     ------

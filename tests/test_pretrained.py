@@ -9,7 +9,8 @@ from conftest import train
 from fake_run import tone
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.pretrained import SelfSupervisedFrontEnd, model_name
+from ser_plugins.hub import model_name
+from ser_plugins.pretrained import SelfSupervisedFrontEnd
 from ser_plugins.serving.export import export_model
 
 transformers = pytest.importorskip("transformers", reason='needs pip install "ser-plugins[ssl]"')
