@@ -11,6 +11,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.comparison import compare_runs
 from ser_plugins.evaluation.leaks import leak_table
 from ser_plugins.files import read_json
+from ser_plugins.serving.export import export_model
 from ser_plugins.training import recipe
 from ser_plugins.training.brain import EmotionBrain
 
@@ -94,6 +95,12 @@ def test_every_report_of_it_says_that_it_leaks_and_what(results):
 def test_it_is_compared_with_no_honest_run(results):
     with pytest.raises(SerError, match="leaks"):
         compare_runs(results / CHOSEN, results / RUN)
+
+
+def test_it_is_no_model_to_be_used(results, tmp_path):
+    with pytest.raises(SerError, match="has no checkpoint"):
+        export_model(results / CHOSEN, tmp_path / "model")
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_table_of_leaks_holds_it_against_the_honest_run_of_its_system(results):

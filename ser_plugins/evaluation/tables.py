@@ -67,7 +67,7 @@ def _leaks(protocol: dict) -> list[str]:
     unit, found = protocol.get("unit_field", "speaker"), []
     if chosen := protocol.get("selection") == EPOCH_ON_TEST:
         found.append("the epoch of every fold was chosen by the scores of its own test set")
-    if not (chosen and unit in protocol["disjoint"]):
+    if not (chosen and unit in protocol.get("disjoint", ())):
         found.append(f"test {unit}s are also in training")
     return found
 

@@ -163,7 +163,7 @@ def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
     """Fill ``folder`` with the tested weights."""
     if chosen.results["checkpoint"] is None:
         raise SerError(
-            got=f"{chosen.folder} has no checkpoint: a classical system, or seeds put together",
+            got=f"{chosen.folder} has no checkpoint: a classical system, seeds put together, or epochs chosen on tests",
             expected="a network",
             remedy="export a network of the recipe; of several seeds, the run that they are of, with --ensemble",
         )
