@@ -108,11 +108,21 @@ def test_a_single_odd_window_is_smoothed_away():
 def test_a_timeline_covers_the_recording_and_leaves_the_pause_out(classifier, recording):
     found = timeline(classifier, recording)
     tiles(found.segments, 10.0)
-    assert [cell.end for cell in found.cells] == [2, 3, 4, 5, 6, 7, 8, 10]
-    silent = [(one.start, one.end) for one in found.segments if one.label is None]
-    assert silent == [(5, 7)]  # the windows from 4 to 7 and from 5 to 8 s
-    unsmoothed = timeline(classifier, recording, smooth=1)
-    assert [cell[2:] for cell in unsmoothed.cells] == [one[2:] for one in classifier.classify_windows(recording)]
+    assert len(found.cells) == 8
+    (silent,) = [one for one in found.segments if one.label is None]
+    assert 4.5 <= silent.start < silent.end <= 7.5  # the windows from 4 to 7 and from 5 to 8 s
+
+
+def test_two_turns_do_not_mix(classifier, tmp_path):
+    """Windows that reach into the next turn are judged as if it were silence."""
+    first, second, pause = tone(2.5, pitch=140.0), tone(2.5, pitch=330.0), np.zeros(8000, "float32")
+    both = write_wav(tmp_path / "both.wav", np.concatenate([first, pause, second]))
+    alone = write_wav(tmp_path / "alone.wav", np.concatenate([first, pause, 0 * second]))
+    cells = [[cell for cell in timeline(classifier, path).cells if cell.end < 3] for path in (both, alone)]
+    assert len(cells[0]) == 2
+    assert [cell.probabilities for cell in cells[0]] == [
+        pytest.approx(cell.probabilities, abs=1e-5) for cell in cells[1]
+    ]
 
 
 def test_a_timeline_of_sentiment_has_polarities_and_scores(regressor, recording):

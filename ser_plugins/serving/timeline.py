@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, overload
 
 from ser_plugins.errors import SerError
 from ser_plugins.serving.recordings import RecordingModel
-from ser_plugins.serving.windows import SentimentWindow, Window
+from ser_plugins.serving.windows import SentimentWindow, Window, batched, cut_windows, open_recording
+from ser_plugins.sound.pauses import stretch_around_middle
 
 
 class Segment(NamedTuple):
@@ -77,6 +78,8 @@ class SentimentTimeline(NamedTuple):
     segments: list[SentimentSegment]
 
 
+BATCH = 8  # windows judged at once
+PAUSE = 0.3  # s without sound, at which one turn ends and another begins
 Spans = list[tuple[float, float]]  # (start, end) in s
 
 
@@ -107,7 +110,8 @@ def timeline(
 def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None):
     """Follow the emotion, or the sentiment, in a recording of any length.
 
-    The audio is read window by window and never held as a whole; what is kept is a row of numbers per hop.
+    The audio is read window by window and never held as a whole; what is kept is a row of numbers per hop. Windows end
+    at pauses of ``PAUSE`` s, so that what is said before and after does not mix.
 
     Arguments
     ---------
@@ -119,7 +123,7 @@ def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None):
         In s; see :meth:`~ser_plugins.serving.recordings.RecordingModel.classify_windows`.
     smooth : int
         Windows in the centred moving average of the probabilities (or scores); odd, 1 for none. Silent windows are not
-        counted in it.
+        counted in it, nor those of another turn.
     speech : list of tuple of float, optional
         Where somebody speaks, (start, end) in s and in order, as :func:`ser_plugins.serving.speech.speech_spans` finds
         it; outside nothing is labelled. Without it silent windows alone are left out.
@@ -153,24 +157,51 @@ def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None):
             expected="an odd number of windows to average over, and a hop up to the window",
             remedy="for example window=3.0, hop=1.0, smooth=3",
         )
-    windows = model.classify_windows(path, window=window, hop=hop)
-    cells = list(as_cells(smoothed(windows, smooth, model)))
+    model.check_windows(window, hop)
+    turns = _Turns(model, open_recording(path, model.sample_rate), window, hop)
+    cells = list(as_cells(smoothed(turns.judged(str(path)), smooth, model)))
+    cells[-1] = cells[-1]._replace(end=turns.end)
     kind = Timeline if model.window is Window else SentimentTimeline
     return kind(cells, segments(cells if speech is None else within(cells, speech)))
+
+
+class _Turns:
+    """Windows of a recording, of each the stretch between two pauses around its middle; ``end``: of the last window."""
+
+    def __init__(self, model, blocks, window, hop):
+        self.model, self.end = model, 0.0
+        self.cuts = cut_windows(blocks, model.sample_rate, window, hop, model.min_samples)
+
+    def judged(self, name) -> Iterator:
+        for batch in batched(self._stretches(), BATCH):
+            yield from self.model.judge_cuts(batch, name)
+
+    def _stretches(self):
+        rate, least = self.model.sample_rate, self.model.min_samples
+        for start, wave in self.cuts:
+            self.end = (start + len(wave)) / rate
+            first, last = stretch_around_middle(wave.numpy(), rate, PAUSE)
+            yield (start + first, wave[first:last]) if last - first >= least else (start, wave)
 
 
 def smoothed(windows: Iterable, size: int, model=None) -> Iterator:
     """Centred moving average over the windows in which something is heard; silent ones stay silent.
 
-    At the ends the average is over the windows that there are. ``model`` names the polarity of an averaged score.
+    Windows that neither overlap nor touch the one in the centre are not counted: a pause lies between. At the ends the
+    average is over the windows that there are. ``model`` names the polarity of an averaged score.
     """
     half = size // 2
     near = deque(maxlen=size)
     for window in chain([None] * half, windows, [None] * half):
         near.append(window)
         if len(near) == size:
-            heard = [one for one in near if one is not None and one[2] is not None]
-            yield near[half] if near[half][2] is None else _average(near[half], heard, model)
+            centre = near[half]
+            heard = [one for one in near if one is not None and one[2] is not None and _meet(one, centre)]
+            yield centre if centre[2] is None else _average(centre, heard, model)
+
+
+def _meet(one, other) -> bool:
+    return one.start <= other.end and other.start <= one.end
 
 
 def _average(centre, windows, model):
@@ -194,7 +225,7 @@ def as_cells(windows: Iterable) -> Iterator:
     held, start = None, 0.0
     for window in windows:
         if held is not None:
-            border = (held.start + held.end + window.start + window.end) / 4
+            border = max(start, (held.start + held.end + window.start + window.end) / 4)
             yield held._replace(start=start, end=border)
             start = border
         held = window
