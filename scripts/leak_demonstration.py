@@ -7,8 +7,8 @@
 Options in the quotes of a system go to its trainings, those after the systems to all trainings. A classical system is
 trained under three protocols, and once with statistics of the test speaker; a network under two protocols, each tested
 with the last epoch and with the one that the test set chooses (scripts/epoch_on_test.py). Finished folds are kept, so
-the table is rebuilt at no cost. What the numbers come from, results and predictions of every fold, is copied into
-recipes/EmoDB/leaks/, for `ser leaks`. The text around the table stays.
+the table is rebuilt at no cost. What the numbers come from, results and predictions of every fold, is kept in
+recipes/EmoDB/leaks/, for `ser leaks`, of new runs as `ser pack` writes them. The text around the table stays.
 """
 
 import argparse

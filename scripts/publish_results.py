@@ -3,11 +3,12 @@
 > python scripts/publish_results.py results/EmoDB/*/loso
 > python scripts/publish_results.py results/EmoDB/ablation
 
-Per run: results.md, and per fold results.json and predictions.csv, all that `ser report` needs to rebuild the rest; of
-a sealed or nested run also when it was opened and what was chosen; figures of the paper's own system only. No weights,
-no audio. Then the tables of all published systems (`ser suite`): the page goes into the recipe's README, Table 6 into
-the main one. Of an ablation, the folder of a list that `nested.py --folds all` has run: the predictions of all entries
-side by side; its table goes into the recipe's README.
+Per run two files, as `ser pack` writes them, in evidence/EmoDB/<system>.<protocol>; no weights, no audio. A run that is
+published fold by fold, in recipes/EmoDB/results, stays so: results.md, results.json and predictions.csv per fold, of a
+sealed run when it was opened, figures of the paper's own system. Of a nested choice also the inner predictions of its
+list, for `ser ablation`. Then the tables of all published systems (`ser suite`): the page goes into the recipe's
+README, Table 6 into the main one. Of an ablation, the folder of a list that `nested.py --folds all` has run: the
+predictions of all entries side by side; its table goes into the recipe's README.
 """
 
 import json
@@ -18,31 +19,55 @@ from pathlib import Path
 
 from ser_plugins.evaluation import paper
 from ser_plugins.evaluation.ablation import ablation_table
+from ser_plugins.evaluation.packing import pack_run
 from ser_plugins.evaluation.report import write_report
 from ser_plugins.evaluation.suite import find_runs, write_suite
 from ser_plugins.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "EmoDB"
-COMMAND = "ser suite recipes/EmoDB/results recipes/EmoDB/results"
+EVIDENCE = ROOT / "evidence" / "EmoDB"
 KEPT = ("results.md", "seal.log", "seed_*/*/results.json", "seed_*/*/predictions*.csv")
 
 
 def publish(run: Path) -> Path:
     """Rebuild one run's report and copy what is kept of it; returns where to."""
     summary = write_report(run)
-    target = RECIPE / "results" / summary["system"] / summary["protocol"]["protocol"]
-    keep(run, target, [*KEPT, *(["figures/*.png"] if summary["system"] == paper.MAIN else [])])
-    for path in run.resolve().parent.glob("selection.*"):  # of a nested choice
-        if path.parent != target.parent:
-            shutil.copyfile(path, target.parent / path.name)
+    place = Path(summary["system"]) / summary["protocol"]["protocol"]
+    by_folds = RECIPE / "results" / place
+    if not by_folds.exists():
+        for name in ("selection.json", "selection.csv"):  # of a nested choice
+            if (path := run.resolve().parent / name).is_file():
+                copy = RECIPE / "ablations" / summary["system"] / name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
+        return keep(run, EVIDENCE / place)
+    for path in run.resolve().parent.glob("selection.*"):
+        if path.parent != by_folds.parent:
+            shutil.copyfile(path, by_folds.parent / path.name)
+    return keep(run, by_folds, [*KEPT, *(["figures/*.png"] if summary["system"] == paper.MAIN else [])])
+
+
+def keep(run: Path, target: Path, patterns=KEPT) -> Path:
+    """Copy of a run what its numbers can be rebuilt from, in the place of what is there; returns where to.
+
+    ``target`` is ``<system>/<protocol>``: where that exists, by folds; else as two files in ``<system>.<protocol>``.
+    """
+    by_folds = target.exists()
+    if not by_folds:
+        target = target.parent.with_name(f"{target.parent.name}.{target.name}")
+    fresh = target.with_name(f".{target.name}")  # `run` may be the published one itself
+    shutil.rmtree(fresh, ignore_errors=True)
+    if by_folds:
+        _copy(run, fresh, patterns)
+    else:
+        pack_run(run, fresh)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
     return target
 
 
-def keep(run: Path, target: Path, patterns=KEPT) -> None:
-    """Copy of a run what its numbers can be rebuilt from, in the place of what is there."""
-    fresh = target.with_name(f".{target.name}")  # `run` may be the published one itself
-    shutil.rmtree(fresh, ignore_errors=True)
+def _copy(run, fresh, patterns):
     for path in sorted(path for pattern in patterns for path in run.glob(pattern)):
         copy = fresh / path.relative_to(run)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -50,8 +75,6 @@ def keep(run: Path, target: Path, patterns=KEPT) -> None:
             write_text(copy, json.dumps(read_json(path), ensure_ascii=False, separators=(",", ":")) + "\n")
         else:
             shutil.copyfile(path, copy)
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
 
 
 def publish_ablation(folder: Path) -> None:
@@ -80,7 +103,9 @@ def main():
     for folder in map(Path, sys.argv[1:]):
         publish_ablation(folder) if (folder / "inner.json").is_file() else publish(folder)
     results = RECIPE / "results"
-    page, *_ = write_suite(find_runs(results), results, command=COMMAND)
+    folders = [folder for folder in (results, EVIDENCE) if folder.is_dir()]
+    command = " ".join(["ser suite", *(folder.relative_to(ROOT).as_posix() for folder in [*folders, results])])
+    page, *_ = write_suite(find_runs(folders), results, command=command)
     report = results / paper.MAIN / "loso" / "results.md"
     tables = page.read_text(encoding="utf-8").replace("](figures/", "](results/figures/")
     fill(RECIPE / "README.md", "suite", "\n\n".join([report.read_text(encoding="utf-8").strip(), tables]))

@@ -42,7 +42,10 @@ def write_system(folder, skill=1.0, seeds=(1,), speakers=4, n=24, **protocol):
                 return table
 
             edit_predictions(written, answer)
-            edit_results(written, lambda results: results.update(system=folder.parent.name))
+            table = pd.read_csv(written / "predictions.csv")
+            metrics = classification_metrics(table["true"].tolist(), table["predicted"].tolist(), CLASSES)
+            state = {"system": folder.parent.name, "metrics": metrics}
+            edit_results(written, lambda results, state=state: results.update(state))
     return folder
 
 

@@ -119,7 +119,9 @@ def test_published_tables_of_all_systems_are_what_the_suite_writes_from_the_comm
 
     published = page.read_text(encoding="utf-8")
     (command,) = re.findall(r"^Written by `(.*?)`", published)
-    written = write_suite(find_runs(RESULTS), tmp_path, command=command)
+    folders = [ROOT / folder for folder in command.split()[2:-1]]
+    assert folders == [RESULTS, *(folder for folder in [ROOT / "evidence" / "EmoDB"] if folder.is_dir())]
+    written = write_suite(find_runs(folders), tmp_path, command=command)
     for path in written:
         there = RESULTS / path.relative_to(tmp_path)
         # Of figures, whose bytes are those of one version of matplotlib, that they are there.

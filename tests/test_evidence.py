@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import shutil
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,27 @@ def test_every_run_that_is_committed_as_two_files_is_whole():
         system, _, protocol = record.parent.name.rpartition(".")
         results = read_run(record.parent)[0].results
         assert (system, protocol) == (results["system"], results["protocol"]["protocol"])
+
+
+def test_a_new_run_is_published_as_two_files_and_one_that_is_there_by_folds_stays_so(run, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    monkeypatch.setattr(statistics, "DRAWS", 200)
+    script = import_module("publish_results")
+    monkeypatch.setattr(script, "RECIPE", tmp_path / "recipe")
+    monkeypatch.setattr(script, "EVIDENCE", tmp_path / "evidence" / "EmoDB")
+    for name in ("selection.json", "selection.csv"):
+        (run.parent / name).write_text("{}")
+    for _ in range(2):  # the second time in the place of the first
+        target = script.publish(run)
+        assert target == tmp_path / "evidence" / "EmoDB" / "bigru.loso"
+        assert same(read_run(run), read_run(target))
+        assert content(target).keys() == {RECORD, TABLE}
+    assert (tmp_path / "recipe" / "ablations" / "bigru" / "selection.csv").is_file()
+    by_folds = tmp_path / "recipe" / "results" / "bigru" / "loso"
+    shutil.copytree(run / "seed_1", by_folds / "seed_1")
+    assert script.publish(run) == by_folds
+    assert same(read_run(run), read_run(by_folds))
+    assert len(list(by_folds.glob("seed_*/*/*"))) == 2 * 2 * len(FOLDS)
 
 
 # Round trips

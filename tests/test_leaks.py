@@ -13,6 +13,7 @@ from test_report import edit_results
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation import report, statistics
+from ser_plugins.evaluation.evidence import is_packed, system_named_by
 from ser_plugins.evaluation.leaks import leak_table
 from ser_plugins.evaluation.tables import EPOCH_ON_TEST
 
@@ -139,7 +140,8 @@ def test_one_command_trains_what_each_system_needs_and_writes_the_table(monkeypa
     out = tmp_path / "leaks.md"
     where = ["--data_folder", "emodb", "--results_folder", str(tmp_path), "--out", str(out)]
     script.main([*where, "mfcc_svm", "cnn --lr 0.1", "--device", "cuda:0"])
-    kept = [tmp_path / "leaks" / run for name in ("mfcc_svm", "cnn") for run in script.settings(name)]
+    kept = [kept_run(tmp_path / "leaks", run) for name in ("mfcc_svm", "cnn") for run in script.settings(name)]
+    assert all(map(is_packed, kept))
     assert leak_table(kept) in out.read_text(encoding="utf-8")
     assert all(arguments[-2:] == ["--device", "cuda:0"] for arguments in given)
     assert [arguments[-4:-2] == ["--lr", "0.1"] for arguments in given] == [False] * 4 + [True] * 4
@@ -163,16 +165,23 @@ def test_one_command_trains_what_each_system_needs_and_writes_the_table(monkeypa
 
 
 KEPT = ROOT / "recipes" / "EmoDB" / "leaks"
+LEAKING = [*(path.parent.name for path in KEPT.glob("*/random")), *(path.stem for path in KEPT.glob("*.random"))]
+
+
+def kept_run(folder, run):
+    """A run that is kept as two files, or by folds."""
+    packed = folder / run.replace("/", ".")
+    return packed if is_packed(packed) else folder / run
 
 
 @pytest.mark.parametrize(
     "system",
-    sorted(path.parent.name for path in KEPT.glob("*/random") if not path.parent.name.endswith("_epoch_on_test")),
+    sorted(system for system in LEAKING if not system.endswith("_epoch_on_test")),
 )
 def test_the_published_table_is_what_the_committed_predictions_give(system, monkeypatch):
     monkeypatch.setattr(statistics, "DRAWS", 2000)  # as published
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    runs = [KEPT / run for run in import_module("leak_demonstration").settings(system)]
+    runs = [kept_run(KEPT, run) for run in import_module("leak_demonstration").settings(system)]
     published = rows((KEPT.parent / "leaks.md").read_text(encoding="utf-8"))
-    names = {f"`{run.parent.name}`" for run in runs}
+    names = {f"`{system_named_by(run)}`" for run in runs}
     assert rows(leak_table(runs)) == [row for row in published if row[0] in names]
