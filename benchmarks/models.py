@@ -93,7 +93,7 @@ def wav2vec2():
 def write_model(folder) -> Path:
     """Write a folder that ``EmotionClassifier.from_hparams`` loads: bigru_mha with random weights."""
     from ser_plugins.files import sha256_of, write_json, write_text
-    from ser_plugins.serving.description import WITH_WEIGHTS, Description, write_description
+    from ser_plugins.serving.description import Description, write_description
     from ser_plugins.serving.facts import FORMAT
     from ser_plugins.serving.labels import write_labels
     from ser_plugins.serving.weights import as_safetensors
@@ -102,7 +102,7 @@ def write_model(folder) -> Path:
     arguments = {"classifier": {"input_size": "256", "classes": str(CLASSES)}}
     description = Description({name: (type(each), arguments.get(name, {})) for name, each in modules.items()})
     write_text(folder / "hyperparams.yaml", write_description(description))
-    for name in WITH_WEIGHTS:
+    for name in description.with_weights:
         (folder / f"{name}.safetensors").write_bytes(as_safetensors(modules[name].state_dict()))
     write_text(folder / "label_encoder.ckpt", write_labels([f"class {index}" for index in range(CLASSES)]))
     hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}

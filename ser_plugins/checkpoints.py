@@ -12,6 +12,7 @@ from torch import nn
 
 from ser_plugins.errors import SerError
 from ser_plugins.files import sha256_of
+from ser_plugins.quantization import dequantized
 
 SUMS = "SHA256SUMS"  # of the files of a checkpoint, as `sha256sum --check` reads them
 _UNFINISHED = f"{checkpoints.METAFNAME}.part"
@@ -166,7 +167,8 @@ def _check(path, digest):
 class Pretrainer(parameter_transfer.Pretrainer):
     """SpeechBrain's ``Pretrainer``, but modules come from ``<name>.safetensors`` and never from a pickle.
 
-    Other loadables, such as a label encoder, are as SpeechBrain has them. An exported model names it in its YAML.
+    Weights in 8 bits become floating point: see :mod:`ser_plugins.quantization`. Other loadables, such as a label
+    encoder, are as SpeechBrain has them. An exported model names it in its YAML.
 
     Arguments
     ---------
@@ -204,4 +206,4 @@ def _inside(source, name: str):
 
 
 def _load_safetensors(module: nn.Module, path) -> None:
-    module.load_state_dict(load_file(path))
+    module.load_state_dict(dequantized(load_file(path)))

@@ -55,7 +55,7 @@ def model_name(source: str) -> str:
     return told if named else Path(source).resolve().name
 
 
-def fetch(source, largest: dict, kind: str = "what ser export wrote") -> Path:
+def fetch(source, largest: dict, kind: str = "what ser export wrote", optional: tuple = ()) -> Path:
     """Download a model's files, once; afterwards no network is needed.
 
     Arguments
@@ -66,6 +66,8 @@ def fetch(source, largest: dict, kind: str = "what ser export wrote") -> Path:
         The files to download, each with the bytes it may have at most; the repository's other files are left alone.
     kind : str
         What the repository should hold, in words, for errors.
+    optional : tuple of str
+        The files that may be missing.
 
     Returns
     -------
@@ -100,6 +102,7 @@ def fetch(source, largest: dict, kind: str = "what ser export wrote") -> Path:
         return folder
     try:
         listing = _listing(repository, commit)
+        largest = {name: most for name, most in largest.items() if name in listing or name not in optional}
         _refuse_unfit(listing, largest, source, kind)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:

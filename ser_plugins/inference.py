@@ -3,7 +3,7 @@
 >>> EmotionClassifier.from_hparams("no/such/model")
 Traceback (most recent call last):
 ser_plugins.errors.MissingPathError: got: no folder no/such/model; expected: a local folder written by ser export \
-(paths are never fetched), or hf:OWNER/NAME@COMMIT; remedy: check the path
+(paths are never fetched), hf:OWNER/NAME@COMMIT, or a name: small; remedy: check the path
 """
 
 from collections.abc import Sequence

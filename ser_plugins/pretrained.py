@@ -7,25 +7,23 @@ Dropout, layer drop and masking of the pretrained model stay off, also while it 
 depends on it and on the weights only.
 """
 
-import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 from torch import nn
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.hub import PREFIX as HUB
-from ser_plugins.hub import fetch, model_name, on_hub
-from ser_plugins.whisper import WhisperEncoder, parse_states, sinusoids
+from ser_plugins.hub import model_name
+from ser_plugins.quantization import dequantized, quantized
+from ser_plugins.whisper import WhisperEncoder, parse_states
+from ser_plugins.whisper_weights import digest, no_whisper, read_whisper
 
 # In every transformer block of the other three kinds. WavLM hands the matrices of its attention, not the layers, to
 # torch, so that an adapter around one of those would never be asked.
 ADAPTED = ["*.intermediate_dense", "*.output_dense"]
-WHISPER_FILES = {"config.json": 2**20, "model.safetensors": 2**32}  # bytes at most
 
 
 @register_checkpoint_hooks
@@ -70,6 +68,8 @@ class WhisperFrontEnd(WhisperEncoder, _TrainedPart):
     lora_rank : int
         Rank of adapters (LoRA; Hu et al., ICLR 2022) beside the dense layers, from ``trained_from`` on, whose own
         weights then stay frozen; 0: none.
+    int8 : bool
+        Whether to round the weights as ``ser export --int8`` keeps them, so that a head is trained on what it will see.
 
     Attributes
     ----------
@@ -77,11 +77,13 @@ class WhisperFrontEnd(WhisperEncoder, _TrainedPart):
         Whose weights these are, such as ``openai/whisper-base``.
     sha256 : str
         Of the weights in use.
+    encoder_arguments : dict
+        Those of a :class:`WhisperEncoder` that needs no source.
 
     Raises
     ------
     MissingPathError, SerError
-        As :func:`read_whisper`.
+        As :func:`ser_plugins.whisper_weights.read_whisper`.
 
     Example
     -------
@@ -101,16 +103,20 @@ and model.safetensors, or hf:OWNER/NAME@COMMIT; remedy: check the path, or let h
         level: bool = False,
         trained_from: int = 0,
         lora_rank: int = 0,
+        int8: bool = False,
     ) -> None:
         weights, sizes, name = read_whisper(source, parse_states(states)[-1])
+        weights = dequantized(quantized(weights)) if int8 else weights
         with torch.device("meta"):
             super().__init__(states, mix, pool, merge, level, **sizes)
         try:
             self.load_state_dict(weights, assign=True)
         except RuntimeError as error:
-            raise _no_whisper(source, error, len(self.layers)) from None
+            raise no_whisper(source, error, len(self.layers)) from None
         self.requires_grad_(False)
-        self.pretrained, self.sha256 = name, _digest(weights)
+        self.pretrained, self.sha256 = name or model_name(str(source)), digest(weights)
+        own = {"states": states, "mix": mix, "pool": pool, "merge": merge, "level": level}
+        self.encoder_arguments = {**own, **sizes}
         depth = len(self.layers)
         if not 0 <= trained_from <= depth or lora_rank < 0 or (lora_rank and not trained_from):
             raise SerError(
@@ -136,112 +142,19 @@ and model.safetensors, or hf:OWNER/NAME@COMMIT; remedy: check the path, or let h
     if TYPE_CHECKING:
         __call__ = forward
 
+    def encoder_state(self) -> dict:
+        """State dict of the :class:`WhisperEncoder` of ``encoder_arguments`` that gives the same frames.
 
-def read_whisper(source: str, depth: int) -> tuple[dict, dict, str]:
-    """Read the part of Whisper's encoder that is in use.
-
-    Arguments
-    ---------
-    source : str
-        As :class:`WhisperFrontEnd` has it.
-    depth : int
-        Number of layers to read; 0: the convolutions only.
-
-    Returns
-    -------
-    weights : dict
-        State dict of :class:`~ser_plugins.whisper.WhisperEncoder`, in single precision.
-    sizes : dict
-        Its arguments ``width``, ``heads``, ``hidden_size``, ``bands`` and ``last``.
-    name : str
-        Whose weights these are: by their content, else by :func:`~ser_plugins.hub.model_name`.
-
-    Raises
-    ------
-    MissingPathError, SerError
-        No such folder; no network; no Whisper model, one with fewer layers, or with other positions.
-    """
-    if on_hub(source):
-        folder = fetch(source, WHISPER_FILES, "a Whisper model")
-    elif not Path(source).is_dir():
-        raise MissingPathError(
-            got=f"no folder {source}",
-            expected=f"a folder with Whisper's config.json and model.safetensors, or {HUB}OWNER/NAME@COMMIT",
-            remedy=f"check the path, or let {HUB}openai/whisper-base@COMMIT be fetched",
-        )
-    else:
-        folder = Path(source)
-    try:
-        config = json.loads((folder / "config.json").read_bytes())
-        sizes = {name: int(config[key]) for name, key in _SIZES.items()}
-        if config["model_type"] != "whisper" or config["activation_function"] != "gelu" or config["scale_embedding"]:
-            raise ValueError("another kind of model")
-        if depth > sizes["last"]:
-            raise ValueError(f"{sizes['last']} layers, not {depth}")
-        weights = _read_tensors(folder / "model.safetensors", depth, sizes["last"])
-        if (shape := tuple(weights["convolution_1.weight"].shape)) != (sizes["width"], sizes["bands"], 3):
-            raise ValueError(f"a first convolution of shape {shape}, which config.json does not say")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise _no_whisper(source, error, depth) from None
-    name = _KNOWN.get(_digest({"": weights["convolution_1.weight"]})) or model_name(str(source))
-    return weights, sizes, name
-
-
-def _no_whisper(source, error, depth):
-    return SerError(
-        got=f"{source}: {type(error).__name__}: {' '.join(str(error).split())[:200]}",
-        expected=f"config.json and model.safetensors of a Whisper model with {depth} layers or more",
-        remedy="copy the folder again from where it came, or ask for lower states",
-    )
-
-
-_SIZES = {
-    "width": "d_model", "heads": "encoder_attention_heads", "hidden_size": "encoder_ffn_dim", "bands": "num_mel_bins",
-    "last": "encoder_layers",
-}  # fmt: skip
-# Ours -> the hub's names of a layer's tensors; queries, keys and values are one matrix here.
-_LAYER = {
-    "attention_norm": "self_attn_layer_norm", "attention_output": "self_attn.out_proj",
-    "dense_norm": "final_layer_norm", "dense": "fc1", "dense_output": "fc2",
-}  # fmt: skip
-# SHA-256 of the first convolution's weights -> whose they are.
-_KNOWN = {"a6e554636a08fdf8e97a81393034e769c8d1bd16b480446dc64a2c817bee99eb": "openai/whisper-base"}
-
-
-def _read_tensors(path, depth, last) -> dict:
-    with safe_open(path, "pt") as tensors:
-        names = set(tensors.keys())
-        prefix = next((one for one in ("", "encoder.", "model.encoder.") if f"{one}conv1.weight" in names), None)
-        if prefix is None:
-            raise ValueError("no encoder in model.safetensors")
-
-        def read(name):
-            return tensors.get_tensor(prefix + name).float()
-
-        positions = read("embed_positions.weight")
-        if not torch.allclose(positions, sinusoids(*positions.shape), atol=2e-3):
-            raise ValueError("positions that are no sinusoids")
-        pairs = [(f"convolution_{number}", f"conv{number}") for number in (1, 2)]
-        pairs += [(f"layers.{n}.{own}", f"layers.{n}.{theirs}") for n in range(depth) for own, theirs in _LAYER.items()]
-        pairs += [("norm", "layer_norm")] if depth == last else []
-        weights = {f"{own}.{kind}": read(f"{theirs}.{kind}") for own, theirs in pairs for kind in ("weight", "bias")}
-        for n in range(depth):
-            attention = f"layers.{n}.self_attn"
-            matrices = [read(f"{attention}.{name}_proj.weight") for name in "qkv"]
-            queries, values = (read(f"{attention}.{name}_proj.bias") for name in "qv")
-            weights[f"layers.{n}.queries_keys_values.weight"] = torch.cat(matrices)
-            weights[f"layers.{n}.queries_keys_values.bias"] = torch.cat([queries, torch.zeros_like(queries), values])
-    if odd := [name for name, value in weights.items() if not value.isfinite().all()]:
-        raise ValueError(f"{odd[0]} has values that are not finite")
-    return weights
-
-
-def _digest(weights: dict) -> str:
-    """SHA-256 of tensors, by name, in single precision: the same whether a file keeps them in half precision or not."""
-    digest = hashlib.sha256()
-    for name, value in sorted(weights.items()):
-        digest.update(name.encode() + value.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+        What adapters have learned is added to the weights beside which they stand.
+        """
+        state = {name: value.detach() for name, value in self.state_dict().items() if "adapter" not in name}
+        for name, module in self.named_modules():
+            if hasattr(module, "adapter_down_proj"):
+                weight = state.pop(f"{name}.pretrained_module.weight")
+                update = module.adapter_up_proj.weight @ module.adapter_down_proj.weight
+                state[f"{name}.weight"] = (weight + module.scaling * update).detach()
+                state[f"{name}.bias"] = state.pop(f"{name}.pretrained_module.bias")
+        return state
 
 
 class SelfSupervisedFrontEnd(_TrainedPart):

@@ -136,6 +136,10 @@ class LogPowerSpectrogram(nn.Module):
         """Relative lengths (batch,) of waveforms padded to ``samples`` -> integer frame counts (batch,)."""
         return _frame_counts(lengths, samples, self.hop)
 
+    def least_samples(self, frames: int) -> int:
+        """Fewest samples of a recording that gives ``frames`` frames, and at least an analysis window."""
+        return max(self.window_samples, (frames - 1) * self.hop)
+
 
 def _frame_counts(lengths, samples, hop):
     return 1 + torch.round(lengths.double() * samples).long() // hop

@@ -5,7 +5,7 @@ numbers of the original for a recording of 30 s; a shorter one is not padded to 
 dearer: it is encoded on the frames that it has. Every recording of a batch is computed from its own samples only, so
 that alone and in a padded batch it has the same states. What is longer than 30 s is encoded in equal windows.
 
-The weights come from :func:`ser_plugins.pretrained.read_whisper`, or from a model that ``ser export`` wrote.
+The weights come from :func:`ser_plugins.whisper_weights.read_whisper`, or from a model that ``ser export`` wrote.
 """
 
 import math
@@ -66,6 +66,11 @@ class LogMel(nn.Module):
         Number of mel bands between 0 Hz and 8 kHz.
     level : bool
         Whether a recording's loudest point is put at one fixed value, so that a gain makes no difference.
+
+    Attributes
+    ----------
+    frequencies : torch.Tensor
+        (bands,), the middle of each in Hz.
     """
 
     def __init__(self, bands: int = 80, level: bool = False) -> None:
@@ -79,6 +84,8 @@ class LogMel(nn.Module):
             filters = melscale_fbanks(WINDOW // 2 + 1, 0.0, SAMPLE_RATE / 2, bands, SAMPLE_RATE, **scale)
             self.register_buffer("filters", filters, persistent=False)  # (frequencies, bands)
             self.register_buffer("window", torch.hann_window(WINDOW), persistent=False)
+            points = torch.arange(len(filters)) * SAMPLE_RATE / WINDOW
+            self.frequencies = points @ filters / filters.sum(0)
 
     def forward(self, wavs: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """Waveforms (batch, samples) of ``counts`` (batch,) real samples; frames beyond ``counts // HOP`` are zero."""
@@ -163,6 +170,8 @@ class WhisperEncoder(nn.Module):
         Width of the frames.
     sample_rate : int
         16000 Hz.
+    hop : int
+        Samples from one frame to the next.
     settings : tuple
         What the frames depend on, beside waveform and weights.
 
@@ -188,7 +197,8 @@ class WhisperEncoder(nn.Module):
     ) -> None:
         super().__init__()
         numbers = parse_states(states)
-        if numbers[-1] > last or mix not in ("stack", "mean") or pool < 1 or merge not in (1, 2) or width % heads:
+        fits = width % heads == width % 2 == 0
+        if numbers[-1] > last or mix not in ("stack", "mean") or pool < 1 or merge not in (1, 2) or not fits:
             raise SerError(
                 got=f"states {states} of {last} layers, mix {mix!r}, pool {pool}, merge {merge}, {heads} heads",
                 expected=f"states 0 to {last}; mix stack or mean; pool 1 or more; merge 1 or 2; a divisor of {width}",
@@ -196,7 +206,7 @@ class WhisperEncoder(nn.Module):
             )
         self.states, self.mix, self.pool, self.merge = numbers, mix, pool, merge
         self.bins = width * (len(numbers) if mix == "stack" else 1)
-        self.sample_rate = SAMPLE_RATE
+        self.sample_rate, self.hop = SAMPLE_RATE, 2 * HOP * merge * pool
         self.settings = ("whisper", numbers, mix, pool, merge, level)
         self.log_mel = LogMel(bands, level)
         self.convolution_1 = nn.Conv1d(bands, width, 3, padding=1)
@@ -283,6 +293,10 @@ class WhisperEncoder(nn.Module):
     def frame_counts(self, lengths: torch.Tensor, samples: int) -> torch.Tensor:
         """Relative lengths (batch,) of waveforms padded to ``samples`` -> integer frame counts (batch,)."""
         return _frame_counts(lengths, samples, (self.merge, self.pool))
+
+    def least_samples(self, frames: int) -> int:
+        """Fewest samples of a recording that gives ``frames`` frames, and at least a window of the log-mel."""
+        return max(WINDOW, (2 * self.merge * self.pool * (frames - 1) + 1) * HOP)
 
 
 def _frame_counts(lengths, samples, sizes):

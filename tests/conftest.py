@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from fake_run import write_whisper
 from speechbrain.utils.importutils import LazyModule
 
 from ser_plugins.corpora.toy import write_toy_emodb
@@ -44,6 +45,12 @@ def _seeded():
 def toy_emodb(tmp_path_factory) -> Path:
     """Three speakers, all emotions: enough for every law, small enough for every test."""
     return write_toy_emodb(tmp_path_factory.mktemp("corpus") / "emodb", speakers=3, sentences=2, syllables=2)
+
+
+@pytest.fixture(scope="session")
+def tiny_whisper(tmp_path_factory) -> Path:
+    """A folder with a tiny random Whisper encoder of three layers."""
+    return write_whisper(tmp_path_factory.mktemp("hub") / "whisper")
 
 
 @pytest.fixture(scope="session")

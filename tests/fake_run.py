@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 import soundfile
 import torch
-from hyperpyyaml import resolve_references
+from hyperpyyaml import load_hyperpyyaml, resolve_references
 from run_format import fold_record
+from safetensors.torch import save_file
 
 from ser_plugins.classifier import ClassifierHead, UtteranceEncoder
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
+from ser_plugins.whisper import WhisperEncoder
 
 CLASSES = ["anger", "boredom", "disgust", "fear", "happiness", "sadness", "neutral"]
+MODULES = ("compute_features", "mean_var_norm", "embedding_model", "classifier")
 FOLDS = ("spk03", "spk08", "spk09")
 RECIPE = Path(__file__).parents[1] / "recipes/EmoDB/hparams/bigru_mha.yaml"
 
@@ -90,6 +93,81 @@ def write_fold(run, fold, seed=1234, front_end="fast", train=486, n=14, **protoc
     )
     (folder / "results.json").write_text(json.dumps(results))
     return folder
+
+
+def write_whisper(folder, layers=3, width=16):
+    """A folder with a tiny random Whisper encoder, as the hub has them; returns it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        encoder = WhisperEncoder(f"0-{layers}", width=width, heads=2, hidden_size=2 * width, last=layers)
+        weights = {name: torch.randn(value.shape) * 0.15 for name, value in encoder.state_dict().items()}
+    names = {
+        "convolution_": "conv", "attention_norm": "self_attn_layer_norm", "attention_output": "self_attn.out_proj",
+        "dense_norm": "final_layer_norm", "dense_output": "fc2", "dense": "fc1",
+    }  # fmt: skip
+    tensors = {"encoder.embed_positions.weight": encoder.positions}
+    for name, value in weights.items():
+        if "queries_keys_values" in name:
+            for letter, part in zip("qkv", value.chunk(3), strict=True):
+                kind = name.rpartition(".")[2]
+                if (letter, kind) != ("k", "bias"):
+                    tensors[f"encoder.layers.{name.split('.')[1]}.self_attn.{letter}_proj.{kind}"] = part.clone()
+            continue
+        for own, other in names.items():
+            name = name.replace(f"{own}.", f"{other}.") if own[-1] != "_" else name.replace(own, other)
+        tensors[f"encoder.{'layer_norm' + name.removeprefix('norm') if name.startswith('norm') else name}"] = value
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / "model.safetensors")
+    config = {
+        "model_type": "whisper", "activation_function": "gelu", "scale_embedding": False, "d_model": width,
+        "encoder_attention_heads": 2, "encoder_ffn_dim": 2 * width, "num_mel_bins": 80, "encoder_layers": layers,
+        "_name_or_path": "someone/whisper-tiny",
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+WHISPER_YAML = """
+compute_features: !new:ser_plugins.pretrained.WhisperFrontEnd
+    source: {source}
+    states: 1-2
+    pool: 4
+{options}
+mean_var_norm: !new:ser_plugins.spectrogram.ZNorm
+    bins: !ref <compute_features.bins>
+
+embedding_model: !new:ser_plugins.classifier.UtteranceEncoder
+    bins: !ref <compute_features.bins>
+    front_end: states
+    states: 2
+    states_size: 8
+    states_dropout: 0.2
+    hidden_size: 8
+    heads: 2
+
+classifier: !new:ser_plugins.classifier.ClassifierHead
+    input_size: !ref <embedding_model.output_size>
+    classes: 7
+"""
+
+
+def write_whisper_fold(run, source, fold="spk03", seed=1234, **options):
+    """As :func:`write_fold`, before it the encoder in the folder ``source``; its folder, and the modules."""
+    folder = write_fold(run, fold, seed)
+    yaml = WHISPER_YAML.format(source=source, options="".join(f"    {k}: {v}\n" for k, v in options.items()))
+    (folder / "hyperparams.yaml").write_text(resolve_references(yaml).getvalue(), encoding="utf-8")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + int(fold[-2:]))
+        found = load_hyperpyyaml(yaml)
+        modules = torch.nn.ModuleDict({name: found[name] for name in MODULES}).eval()
+        modules["mean_var_norm"].fit([(modules["compute_features"](torch.as_tensor(tone(2.0))[None]), None)])
+        for name in ("embedding_model", "classifier"):
+            for value in modules[name].parameters():
+                value.data.mul_(3)
+    for name in MODULES[1:]:
+        torch.save(modules[name].state_dict(), next(folder.glob("save/*")) / f"{name}.ckpt")
+    modules["compute_features"].save(next(folder.glob("save/*")) / "compute_features.ckpt")
+    return folder, modules
 
 
 def write_run(run, folds=FOLDS, **options):

@@ -17,13 +17,14 @@ import time
 from pathlib import Path
 
 import torch
-from fake_run import resealed, write_fold, write_run
+from fake_run import resealed, write_fold, write_run, write_whisper, write_whisper_fold
 
 from ser_plugins.errors import SerError
 from ser_plugins.serving.bounds import ARGUMENTS
 from ser_plugins.serving.export import export_ensemble, export_model
 from ser_plugins.serving.facts import _KINDS
 from ser_plugins.serving.loading import NEEDED, load_model
+from ser_plugins.whisper import WhisperEncoder
 
 # Lines that do something in one reader of YAML or another; RUN is a call that leaves a trace.
 RUN = "!!python/object/apply:os.mkdir [was-run]"
@@ -58,7 +59,7 @@ ODD = [
 ]  # fmt: skip
 # Of the odd values those that a key may have.
 ALLOWED = {
-    **dict.fromkeys(("system", "corpus", "target", "protocol_line"), ("", "text", 64 * "0")),
+    **dict.fromkeys(("system", "corpus", "target", "protocol_line", "pretrained"), ("", "text", 64 * "0")),
     **dict.fromkeys(("metrics", "intervals"), ({},)),
     "statements": ([],),
 }
@@ -71,6 +72,8 @@ def kinds() -> dict:
         for line in LINES:
             found[f"yaml, {place}: {line!a:.60}"] = _text("hyperparams.yaml", lambda old, w=where, x=line: w(old, x))
     for kind, arguments in ARGUMENTS.items():
+        if kind is WhisperEncoder:
+            continue
         for number, argument in enumerate(arguments):
             for value in VALUES[number % 3 :: 3]:
                 found[f"{kind.__name__}.{argument}: {value!a}"] = _argument(kind.__name__, argument, value)
@@ -82,6 +85,44 @@ def kinds() -> dict:
             found[f"{name}, {kind}"] = lambda folder, x=act, y=name: x(folder / y)
     for name, content in weights().items():
         found[f"weights: {name}"] = lambda folder, x=content: _weights(folder, x)
+    return found
+
+
+# Arguments of a pretrained encoder that are each within their bounds or beyond, and too much or no model together.
+ENCODERS = {
+    "states": ["99", "1-49", "0-48", "3-1", "1,1", "1-", "-1", "1--2", "01", "1.0", "one", "1;2", "1,2,3,4,5,6,7,8"],
+    "mix": ["none", "1", "Stack"],
+    "pool": ["0", "129", "100000000"],
+    "merge": ["0", "3"],
+    "level": ["yes", "1"],
+    "width": ["3", "5", "2048", "1000000000"],
+    "heads": ["0", "3", "33", "16384"],
+    "hidden_size": ["0", "8193", "99999999"],
+    "bands": ["0", "40", "129", "4000000"],
+    "last": ["0", "1", "49", "100000"],
+}
+
+
+def encoders() -> dict:
+    """What is done to a copy of a model with a pretrained encoder inside, by name."""
+    found = {}
+    for argument in ARGUMENTS[WhisperEncoder]:
+        for value in [*ENCODERS[argument], *VALUES]:
+            found[f"encoder, {argument}: {value!a}"] = _argument("WhisperEncoder", argument, value)
+    for argument, value in (("states", "0"), ("states", "3"), ("states", "50"), ("states_size", "8193")):
+        found[f"encoder, {argument} of the head: {value}"] = _argument("UtteranceEncoder", argument, value)
+    file = "compute_features.safetensors"
+    for kind, act in PLACES.items():
+        found[f"encoder, {file}, {kind}"] = lambda folder, x=act: x(folder / file)
+    for name, content in weights().items():
+        found[f"encoder, weights: {name}"] = lambda folder, x=content: _weights(folder, x, file)
+    for name, content in {
+        "8 bits without a scale": lambda content: content.replace(b".scale", b".scala"),
+        "8 bits everywhere": lambda content: content.replace(b'"F32"', b'"I8"'),
+        "8 bits as 16": lambda content: content.replace(b'"I8"', b'"F16"'),
+    }.items():
+        found[f"encoder, weights: {name}"] = lambda folder, x=content: _weights(folder, x, file)
+    found["encoder, its weights not listed"] = _unlisted(file)
     return found
 
 
@@ -118,8 +159,18 @@ def _card(key, value):
     return act
 
 
-def _weights(folder, content):
-    path = folder / "embedding_model.safetensors"
+def _unlisted(name):
+    def act(folder):
+        path = folder / "model.json"
+        card = json.loads(path.read_text(encoding="utf-8"))
+        del card["files"][name]
+        path.write_text(json.dumps(card), encoding="utf-8")
+
+    return act
+
+
+def _weights(folder, content, name="embedding_model.safetensors"):
+    path = folder / name
     path.write_bytes(content(path.read_bytes()) if callable(content) else content)
     resealed(folder)
 
@@ -233,17 +284,20 @@ def damaged_ensemble(folder: Path, change) -> None:
     path.write_text(json.dumps({**card, "members": change(card["members"])}), encoding="utf-8")
 
 
-def good_models(folder: Path) -> tuple[Path, Path]:
-    """A model and an ensemble."""
+def good_models(folder: Path) -> tuple[Path, Path, Path]:
+    """A model, an ensemble, and a model with a pretrained encoder in 8 bits."""
     export_model(write_fold(folder / "run", "spk03"), folder / "model")
     export_ensemble(write_run(folder / "runs"), folder / "ensemble")
-    return folder / "model", folder / "ensemble"
+    fold, _ = write_whisper_fold(folder / "loso", write_whisper(folder / "whisper"))
+    export_model(fold, folder / "encoder", int8=True)
+    return folder / "model", folder / "ensemble", folder / "encoder"
 
 
 def hostile(models: tuple, folder: Path):
     """Yield the name of a kind and a folder of that kind; the one before is gone then."""
-    model, ensemble = models
+    model, ensemble, encoder = models
     acts = [(name, model, act) for name, act in kinds().items()]
+    acts += [(name, encoder, act) for name, act in encoders().items()]
     acts += [
         (f"ensemble: {name}", ensemble, lambda copy, x=change: damaged_ensemble(copy, x))
         for name, change in ensembles().items()

@@ -27,6 +27,9 @@ PLUGINS = (
     "losses",
     "augment",
     "pretrained",
+    "whisper",
+    "whisper_weights",
+    "quantization",
     "lengths",
     "checkpoints",
 )

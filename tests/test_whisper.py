@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 
 from ser_plugins import hub
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.pretrained import WhisperFrontEnd, read_whisper
+from ser_plugins.pretrained import WhisperFrontEnd
 from ser_plugins.whisper import SAMPLES, LogMel, WhisperEncoder
+from ser_plugins.whisper_weights import read_whisper
 
 transformers = pytest.importorskip("transformers", reason='needs pip install "ser-plugins[ssl]"')
 COUNTS = [16000, 9001, 5120, 401]

@@ -19,6 +19,9 @@ def export(
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an earlier export in FOLDER.")] = False,
     ensemble: Annotated[bool, Option("--ensemble", help="All folds and seeds of a run, averaged.")] = False,
     half: Annotated[bool, Option("--half", help="Keep the weights in half precision.")] = False,
+    int8: Annotated[
+        bool, Option("--int8", help="Keep a pretrained encoder in 8 bits, the rest in half precision.")
+    ] = False,
     measured_by: Annotated[
         Path | None, Option(help="Of a training on everything (--protocol all): the run whose numbers speak for it.")
     ] = None,
@@ -45,10 +48,10 @@ def export(
                 expected="a recipe of one's own: one model, not measured",
                 remedy="leave one of them out",
             )
-        export_output_folder(source, labels, folder, overwrite, checkpoint=checkpoint, half=half)
+        export_output_folder(source, labels, folder, overwrite, checkpoint=checkpoint, half=half, int8=int8)
         print(visible(f"{folder}: not measured"))
     else:
-        _export_measured(source, folder, overwrite, ensemble, half, measured_by)
+        _export_measured(source, folder, overwrite, ensemble, half=half, int8=int8, measured_by=measured_by)
     if onnx:
         from ser_plugins.serving.onnx import export_onnx
 
@@ -57,11 +60,11 @@ def export(
     print(visible(f"try it: ser classify FILE --model {folder}"))
 
 
-def _export_measured(source, folder, overwrite, ensemble, half, measured_by):
+def _export_measured(source, folder, overwrite, ensemble, **options):
     from ser_plugins.serving.export import export_ensemble, export_model
 
     write = export_ensemble if ensemble else export_model
-    facts = write(source, folder, overwrite, half=half, measured_by=measured_by)
+    facts = write(source, folder, overwrite, **options)
     chosen = facts["this_model"]
     if ensemble:
         print(visible(f"{folder}: the mean of {len(facts['members'])} models"))

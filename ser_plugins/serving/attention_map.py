@@ -36,8 +36,8 @@ def attention_map(model, wave: torch.Tensor, most: int = 128) -> dict:
 def _relative(modules, wave, most) -> torch.Tensor | None:
     """Of one member: (1, samples) -> (at most most, at most most)."""
     with torch.no_grad():
-        frames = modules["compute_features"](wave)  # (1, time, bins)
-        frames = modules["mean_var_norm"](frames, torch.ones(1, device=wave.device))
+        lengths = torch.ones(1, device=wave.device)
+        frames = modules["mean_var_norm"](modules["compute_features"](wave, lengths), lengths)  # (1, time, bins)
         _, weights = modules["embedding_model"](frames, return_weights=True)  # (1, heads, time, time)
     if weights is None:
         return None

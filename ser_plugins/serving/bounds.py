@@ -13,6 +13,7 @@ from ser_plugins.encoders import CELLS, PRESETS
 from ser_plugins.lsh_attention import MAX_BUCKET, MAX_ROUNDS
 from ser_plugins.pooling import POOLINGS
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
+from ser_plugins.whisper import WhisperEncoder, parse_states
 
 
 class Whole(NamedTuple):
@@ -77,6 +78,22 @@ class Name(NamedTuple):
         return f"one of {', '.join(self.names)}"
 
 
+class States(NamedTuple):
+    """Numbers of hidden states up to a bound, such as ``2``, ``1-4`` or ``1,3``."""
+
+    high: int
+
+    def read(self, text: str) -> str:
+        """The text itself; :class:`ValueError` where it names other states, or none."""
+        number = r"(0|[1-9]\d?)"
+        if not re.fullmatch(rf"{number}([-,]{number})*", text, re.ASCII) or parse_states(text)[-1] > self.high:
+            raise ValueError(f"not {self}")
+        return text
+
+    def __str__(self):
+        return f"hidden states, 0 to {self.high}, such as 2, 1-4 or 1,3"
+
+
 def _bounded(kind, value):
     if value is None or not kind.low <= value <= kind.high:
         raise ValueError(f"not {kind}")
@@ -84,6 +101,7 @@ def _bounded(kind, value):
 
 
 _BINS, _SHARE, _HIDDEN = Whole(1, 2**15), Real(0, 1), Whole(1, 2**12)
+_LAYERS = 48  # of a pretrained encoder
 ARGUMENTS = {
     LogPowerSpectrogram: {
         "sample_rate": Whole(4_000, 96_000),  # Hz
@@ -94,6 +112,18 @@ ARGUMENTS = {
         "floor": Real(1e-30, 1),
         "mel_bands": Whole(0, 2**10),
     },
+    WhisperEncoder: {
+        "states": States(_LAYERS),
+        "mix": Name(("stack", "mean")),
+        "pool": Whole(1, 2**7),
+        "merge": Whole(1, 2),
+        "level": Truth(),
+        "width": Whole(4, 2**11),
+        "heads": Whole(1, 2**5),
+        "hidden_size": Whole(1, 2**13),
+        "bands": Whole(1, 2**7),
+        "last": Whole(1, _LAYERS),
+    },
     ZNorm: {
         "bins": _BINS,
         "mode": Name(tuple(mode for mode in ZNorm.MODES if mode != "speaker")),  # which needs more than a recording
@@ -101,7 +131,7 @@ ARGUMENTS = {
     },
     UtteranceEncoder: {
         "bins": _BINS,
-        "front_end": Name((*PRESETS, "none")),
+        "front_end": Name((*PRESETS, "states", "none")),
         "recurrence": Name((*CELLS, "none")),
         "hidden_size": _HIDDEN,
         "layers": Whole(1, 64),
@@ -114,6 +144,9 @@ ARGUMENTS = {
         "rounds": Whole(1, MAX_ROUNDS),
         "deltas": Truth(),
         "layer_norm": Truth(),
+        "states": Whole(1, _LAYERS + 1),
+        "states_size": Whole(1, 2**13),
+        "states_dropout": _SHARE,
     },
     ClassifierHead: {
         "input_size": Whole(1, 2**17),
@@ -130,7 +163,7 @@ ARGUMENTS = {
         "high": Real(-1e6, 1e6, optional=True),
     },
 }
-# All weights of a model together, twenty times our largest; 128 MiB in single precision.
+# All weights of a model together, twice our largest; 128 MiB in single precision.
 MAX_VALUES = 2**25
 # Points of the DFT per second of sound, six times ours; and those of the matrix that makes mel bands.
 MAX_POINTS, MAX_BANDS = 2**20, 2**22

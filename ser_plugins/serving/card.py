@@ -10,6 +10,7 @@ from ser_plugins.evaluation.tables import (
 )
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.plain import code, markdown
+from ser_plugins.serving.licences import licence_of
 
 _SYNTHETIC = (
     "**SYNTHETIC**: trained and tested on sounds made by code, not on speech. It shows that the software works and "
@@ -42,6 +43,7 @@ def model_card(facts: dict) -> str:
         _takes(facts, task),
         "## Trained on",
         _trained(facts, mine),
+        *_encoders(facts),
         "## Measured",
         _measured(facts),
         _table(facts, task),
@@ -70,6 +72,7 @@ def _unmeasured(facts):
         _takes(facts, tasks_of(facts)[facts["target"]]),
         "## Trained on",
         f"{markdown(facts['corpus'])}.",
+        *_encoders(facts),
         "## Limits",
         _limits(facts),
         "## How to load",
@@ -80,10 +83,21 @@ def _unmeasured(facts):
     return "\n\n".join(parts) + "\n"
 
 
+def _encoders(facts):
+    known = "MIT licence, copyright (c) 2022 OpenAI, as `LICENSE.whisper` beside the weights says"
+    unknown = "their licence is not known here: ask whoever published them"
+    return [
+        f"It hears with the lower layers of {markdown(name)} (Radford et al., ICML 2023), whose weights are inside "
+        f"({known if licence_of(name) else unknown})."
+        for name in facts.get("pretrained", ())
+    ]
+
+
 def _takes(facts, task):
+    kept = _KEPT.get(facts["precision"], facts["precision"])
     return (
         f"Takes one utterance ({facts['sample_rate']} Hz, mono, at least {facts['min_seconds']:.3g} s) and gives "
-        f"{_gives(facts, task)}. {facts['parameters']:,} parameters, kept in {facts['precision']}."
+        f"{_gives(facts, task)}. {facts['parameters']:,} parameters, kept in {kept}."
     )
 
 
@@ -199,6 +213,7 @@ def _limits(facts):
     )
 
 
+_KEPT = {"int8": "8 bits (the encoder's matrices) and float16"}
 _TRUST = {
     True: "The probabilities are calibrated for such recordings as it was measured on, and for no others",
     False: "The probabilities are not calibrated",

@@ -11,6 +11,7 @@ from ser_plugins.audio import read_blocks
 from ser_plugins.serving.recordings import RecordingModel
 from ser_plugins.serving.windows import cut_windows, open_recording
 from ser_plugins.sound.voice import PIECE, SHORTEST, holds_speech
+from ser_plugins.whisper import WhisperEncoder
 
 FRAME = 0.02  # s
 FULL_SCALE = 0.999  # a sample that stays here is clipped; 16-bit software clips at 32767 or a few steps below
@@ -65,7 +66,8 @@ class Check(NamedTuple):
         Highest frequency, in Hz, at which the mean power spectrum is within 40 dB of its maximum.
     distance : float or None
         Between the mean log-power spectrum and the training set's, in the training set's standard deviations: root mean
-        square over the bins. None without a model, and for one that has no such statistics.
+        square over the bins. None without a model, for one that has no such statistics, and for one with a pretrained
+        encoder, whose frames are no spectrum.
     speech : bool
         Whether anybody may speak in it, by :func:`ser_plugins.sound.voice.holds_speech`.
     findings : list of Finding
@@ -144,7 +146,7 @@ def _waveform_statistics(rate, blocks):
 @torch.no_grad()
 def _distance(path, model):
     features, norm = model.modules["compute_features"], model.modules["mean_var_norm"]
-    if not int(norm.count):  # normalises every utterance by itself
+    if not int(norm.count) or isinstance(features, WhisperEncoder):  # utterances by themselves; frames of no spectrum
         return None
     total = frames = 0
     for block in open_recording(path, model.sample_rate, seconds=10.0):

@@ -5,7 +5,7 @@ from torch import nn
 
 from ser_plugins.errors import SerError
 from ser_plugins.serving.bounds import MAX_VALUES, read_arguments, with_defaults
-from ser_plugins.serving.description import WITH_WEIGHTS, Description, dotted
+from ser_plugins.serving.description import WITHOUT_WEIGHTS, Description, dotted
 
 
 def construct(description: Description, path) -> dict:
@@ -34,7 +34,7 @@ def construct(description: Description, path) -> dict:
 def construct_one(kind: type, name: str, texts: dict, path) -> nn.Module:
     """Build the module ``name`` from its arguments as texts; see :func:`construct`."""
     try:
-        with torch.device("meta" if name in WITH_WEIGHTS else "cpu"):
+        with torch.device("cpu" if kind in WITHOUT_WEIGHTS else "meta"):
             return kind(**read_arguments(kind, texts))
     except (TypeError, ValueError, RuntimeError, MemoryError, ArithmeticError) as error:
         raise _wrong(path, f"{name}: {error}", f"arguments of {dotted(kind)}") from None
@@ -44,7 +44,7 @@ def _refuse_misfits(description, modules, path):
     """What a module gives must be as wide as what the next one takes."""
     norm, encoder, head = (
         with_defaults(kind, read_arguments(kind, texts))
-        for kind, texts in (description.modules[name] for name in WITH_WEIGHTS)
+        for kind, texts in (description.modules[name] for name in ("mean_var_norm", "embedding_model", "classifier"))
     )
     width, size = modules["compute_features"].bins, modules["embedding_model"].output_size
     for name, found, wanted in (

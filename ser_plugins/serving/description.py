@@ -3,7 +3,8 @@
 In SpeechBrain a YAML runs what it names, and plain values too: HyperPyYAML hands a text in brackets to a reader that
 builds any object, follows references and calculates with them. A list of what is forbidden would always be one short.
 What is read here is what an export writes and nothing else: its lines in their order, classes of a short list, and
-arguments that are plain numbers, truth values, nulls or known names. That is harmless in every reader of YAML.
+arguments that are plain numbers, truth values, nulls, known names or numbers of states. That is harmless in every
+reader of YAML.
 """
 
 import re
@@ -14,25 +15,22 @@ from ser_plugins.errors import SerError
 from ser_plugins.scales import SCALES
 from ser_plugins.serving.bounds import read_argument
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
+from ser_plugins.whisper import WhisperEncoder
 
 # What each module of a model may be, in the order they are written and built in.
 MODULES = {
-    "compute_features": (LogPowerSpectrogram,),
+    "compute_features": (LogPowerSpectrogram, WhisperEncoder),
     "mean_var_norm": (ZNorm,),
     "embedding_model": (UtteranceEncoder,),
     "classifier": (ClassifierHead, RegressionHead),
 }
-WITH_WEIGHTS = ("mean_var_norm", "embedding_model", "classifier")  # features have no trained values
+WITHOUT_WEIGHTS = (LogPowerSpectrogram,)
 _COMMENT = "# Written by `ser export`. Constructors only; the weights lie beside this file."
 # Of the lines below the modules only plain SpeechBrain makes use. There are no paths in them: it looks for the files
 # where this one came from, so the folder may be moved.
 _MODULES = ["modules:", *(f"    {name}: !ref <{name}>" for name in MODULES)]
-_LOADING = [
-    "label_encoder: !new:speechbrain.dataio.encoder.CategoricalEncoder",
-    "pretrainer: !new:ser_plugins.checkpoints.Pretrainer",
-    "    loadables:",
-    *(f"        {name}: !ref <{name}>" for name in (*WITH_WEIGHTS, "label_encoder")),
-]
+_LABELS = "label_encoder: !new:speechbrain.dataio.encoder.CategoricalEncoder"
+_PRETRAINER = ["pretrainer: !new:ser_plugins.checkpoints.Pretrainer", "    loadables:"]
 
 
 class Description(NamedTuple):
@@ -48,6 +46,11 @@ class Description(NamedTuple):
 
     modules: dict
     scale: str | None = None
+
+    @property
+    def with_weights(self) -> tuple[str, ...]:
+        """The modules that have a file of weights."""
+        return tuple(name for name, (kind, _) in self.modules.items() if kind not in WITHOUT_WEIGHTS)
 
 
 def dotted(kind) -> str:
@@ -67,7 +70,7 @@ def write_description(description: Description) -> str:
         lines += [f"{name}: {tag_of(kind)}", *(f"    {key}: {text}" for key, text in arguments.items()), ""]
     lines += [*_MODULES, ""]
     lines += [f"scale: {description.scale}", ""] if description.scale else []
-    lines += [_LOADING[0], "", *_LOADING[1:]]
+    lines += [_LABELS, "", *_PRETRAINER, *_loadables(description)]
     return "\n".join(lines) + "\n"
 
 
@@ -84,7 +87,8 @@ def read_description(content: bytes, path) -> Description:
     >>> read_description(b"compute_features: !apply:os.system [reboot]", "hyperparams.yaml")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ser_plugins.errors.SerError: got: hyperparams.yaml, line 1: compute_features: !apply:os.system [reboot]; expected: \
-compute_features: !new:ser_plugins.spectrogram.LogPowerSpectrogram; ...
+compute_features: !new:ser_plugins.spectrogram.LogPowerSpectrogram or compute_features: \
+!new:ser_plugins.whisper.WhisperEncoder; ...
     """
     lines = _Lines(content, path)
     modules = {name: _module(lines, name, kinds) for name, kinds in MODULES.items()}
@@ -93,10 +97,15 @@ compute_features: !new:ser_plugins.spectrogram.LogPowerSpectrogram; ...
     scale = None
     if modules["classifier"][0] is RegressionHead:
         scale = lines.one_of({f"scale: {name}": name for name in SCALES})
-    for line in _LOADING:
+    description = Description(modules, scale)
+    for line in [_LABELS, *_PRETRAINER, *_loadables(description)]:
         lines.expect(line)
     lines.end()
-    return Description(modules, scale)
+    return description
+
+
+def _loadables(description):
+    return [f"        {name}: !ref <{name}>" for name in (*description.with_weights, "label_encoder")]
 
 
 def _module(lines, name, kinds):

@@ -4,6 +4,7 @@ Neither is a reason in a person's sense. Attention weights say what was mixed in
 NAACL 2019); a gradient says which small changes of the input would change the answer most.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from ser_plugins.files import atomic_path
 from ser_plugins.serving.arrays import check_finite
 from ser_plugins.serving.recordings import RecordingModel
 from ser_plugins.serving.windows import open_recording
+from ser_plugins.whisper import HOP, SAMPLE_RATE, SAMPLES, WhisperEncoder
 
 LONGEST = 60  # s: attention is (heads, time, time), and training utterances are a few seconds long
 
@@ -31,9 +33,10 @@ class Explanation(NamedTuple):
     frequencies : numpy.ndarray
         (bins,), in Hz.
     frames : numpy.ndarray
-        (time, bins), log power, not normalised.
+        (time, bins), log power, not normalised; of a pretrained encoder, the log-mel that it hears.
     gradient : numpy.ndarray
-        (time, bins), of the log-odds of the predicted class, or of the score, with respect to the normalised frames.
+        (time, bins), of the log-odds of the predicted class, or of the score, with respect to the normalised frames, or
+        to that log-mel.
     attention_times : numpy.ndarray
         (fewer,), of the frames that attention works on, in s.
     attention : numpy.ndarray or None
@@ -74,7 +77,7 @@ def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Expl
     Raises
     ------
     MissingPathError, AudioError, SerError
-        As ``predict_file``; and for a recording of more than a minute.
+        As ``predict_file``; and for a recording of more than a minute, with a pretrained encoder of more than 30 s.
 
     Example
     -------
@@ -85,25 +88,24 @@ def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Expl
     >>> explain_file(open_model(device="cpu"), path).frames.shape
     (32, 40)
     """
-    blocks, samples = [], 0
+    features, blocks, samples = model.modules["compute_features"], [], 0
+    longest = SAMPLES / SAMPLE_RATE if isinstance(features, WhisperEncoder) else LONGEST
     for block in open_recording(path, model.sample_rate):
         blocks.append(block)
         samples += len(block)
-        if samples > LONGEST * model.sample_rate:
+        if samples > longest * model.sample_rate:
             raise SerError(
-                got=f"{path}: more than {LONGEST} s",
+                got=f"{path}: more than {longest:g} s",
                 expected="an utterance",
                 remedy=f"cut out what is to be explained; ser timeline {Path(path).name} says where to look",
             )
     wave = torch.cat(blocks)[None]  # (1, samples)
     result = model.classify_batch(wave)
-    features = model.modules["compute_features"]
-    frames = features(wave.to(model.device))
-    gradient, weights = saliency(model.modules, frames)
+    frames, encode = _spectrum(model.modules, wave.to(model.device))
+    gradient, weights = saliency(model.modules, frames, encode=encode)
     check_finite(gradient, "the gradient of the model's output")
     attention = None if weights is None else weights[0].mean(dim=1).cpu().numpy()  # over the queries
-    hop, count = features.hop / features.sample_rate, frames.shape[1]
-    fewer = count if attention is None else attention.shape[1]
+    times = np.arange(frames.shape[1]) * (HOP if encode else features.hop) / features.sample_rate
     if not model.hears_speech(wave[0]):
         answer = "no speech"
     elif hasattr(model, "labels"):
@@ -112,16 +114,44 @@ def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Expl
         answer = f"{result.score[0]:.2f}"
     return Explanation(
         answer,
-        np.arange(count) * hop,
-        features.frequencies.numpy(),
+        times,
+        (features.log_mel if encode else features).frequencies.numpy(),
         frames[0].cpu().numpy(),
         gradient[0].cpu().numpy(),
-        (np.arange(fewer) + 0.5) * count / fewer * hop - hop / 2,
+        times if attention is None else _attention_times(features, wave.shape[1], attention.shape[1]),
         attention,
     )
 
 
-def saliency(modules, frames: torch.Tensor, lengths: torch.Tensor | None = None):
+def _spectrum(modules, wave):
+    """What a model hears of a waveform (1, samples): frames (1, time, bins), and what makes normalised frames of them.
+
+    The latter is None where that takes the normalisation alone.
+    """
+    features = modules["compute_features"]
+    if not isinstance(features, WhisperEncoder):
+        return features(wave), None
+    count = torch.tensor([wave.shape[1]], device=wave.device)
+
+    def encode(log_mel):
+        return modules["mean_var_norm"](features.encode_bands(log_mel.transpose(1, 2), count // HOP))
+
+    return features.log_mel(wave, count).transpose(1, 2), encode
+
+
+def _attention_times(features, samples, count) -> np.ndarray:
+    """The middles of what ``count`` frames of attention are made of, in s."""
+    made_of = int(features.frame_counts(torch.ones(1), samples)) / count
+    finest = 2 * HOP if isinstance(features, WhisperEncoder) else features.hop  # the first one is around 0 s
+    return ((np.arange(count) + 0.5) * made_of * features.hop - finest / 2) / features.sample_rate
+
+
+def saliency(
+    modules,
+    frames: torch.Tensor,
+    lengths: torch.Tensor | None = None,
+    encode: Callable[[torch.Tensor], torch.Tensor] | None = None,
+):
     """Gradient of the predicted class's log-odds (or of the score) with respect to the normalised frames.
 
     Log-odds, because where a model is sure, probabilities and their logarithms hardly change with anything.
@@ -134,6 +164,8 @@ def saliency(modules, frames: torch.Tensor, lengths: torch.Tensor | None = None)
         (batch, time, bins), log power.
     lengths : torch.Tensor, optional
         (batch,), relative or frame counts.
+    encode : callable, optional
+        Makes normalised frames of ``frames``, with respect to which the gradient then is.
 
     Returns
     -------
@@ -156,13 +188,14 @@ def saliency(modules, frames: torch.Tensor, lengths: torch.Tensor | None = None)
     (torch.Size([1, 40, 400]), torch.Size([1, 2, 10, 10]))
     """
     with torch.no_grad():
-        normed = modules["mean_var_norm"](frames, lengths)
+        heard = modules["mean_var_norm"](frames, lengths) if encode is None else frames.clone()
     # cuDNN's recurrent layers have no gradient in evaluation mode
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        normed.requires_grad_()
+        heard.requires_grad_()
+        normed = heard if encode is None else encode(heard)
         embedding, weights = modules["embedding_model"](normed, lengths, return_weights=True)
         outputs = modules["classifier"](embedding).squeeze(1)  # (batch, classes or 1)
-        (gradient,) = torch.autograd.grad(_answer(outputs).sum(), normed)
+        (gradient,) = torch.autograd.grad(_answer(outputs).sum(), heard)
     return gradient, None if weights is None else weights.detach()
 
 

@@ -14,12 +14,11 @@ from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.files import built_aside, sha256_of
 from ser_plugins.serving.choice import Chosen, choose
-from ser_plugins.serving.description import WITH_WEIGHTS
 from ser_plugins.serving.destination import refuse_occupied
 from ser_plugins.serving.facts import FORMAT
 from ser_plugins.serving.loading import CARD_FILE, YAML_FILE
 from ser_plugins.serving.training_yaml import described
-from ser_plugins.serving.writing import checkpoint_weights, seal, write_model
+from ser_plugins.serving.writing import checkpoint_weights, encoder_weights, precision_named, seal, write_model
 
 
 def export_model(
@@ -28,6 +27,7 @@ def export_model(
     overwrite: bool = False,
     *,
     half: bool = False,
+    int8: bool = False,
     measured_by: str | Path | None = None,
 ) -> dict[str, Any]:
     """Write a relocatable model folder.
@@ -43,6 +43,9 @@ def export_model(
         Whether an earlier export in ``folder`` may be replaced; anything else never is.
     half : bool
         Whether to keep the weights in half precision: half the size, computed in single precision all the same.
+    int8 : bool
+        Whether to keep the matrices of a pretrained encoder in 8 bits, and the rest in half precision; see
+        :mod:`ser_plugins.quantization`.
     measured_by : str or Path, optional
         For a training on everything (``--protocol all``), which tests nothing: the run folder of another protocol with
         the same settings, whose numbers and temperature are then those of the card.
@@ -68,7 +71,7 @@ the path
     folder = Path(folder).absolute()
     refuse_occupied(folder, overwrite)
     chosen = choose(source, measured_by)
-    facts = _facts(chosen, half)
+    facts = _facts(chosen, precision_named(half, int8))
     with built_aside(folder) as built:
         _write(built, chosen, facts)
     return facts
@@ -80,6 +83,7 @@ def export_ensemble(
     overwrite: bool = False,
     *,
     half: bool = False,
+    int8: bool = False,
     measured_by: str | Path | None = None,
 ) -> dict[str, Any]:
     """Write every fold and seed of a run as one model, whose output is the mean of theirs; see :func:`export_model`.
@@ -103,7 +107,7 @@ def export_ensemble(
     with built_aside(folder) as built:
         names = [f"{path.parent.name}_{path.name}" for path in folds]
         members = [
-            export_model(path, built / name, half=half, measured_by=measured_by)
+            export_model(path, built / name, half=half, int8=int8, measured_by=measured_by)
             for path, name in zip(folds, names, strict=True)
         ]
         facts = {**members[0], "whole_protocol": all(member["whole_protocol"] for member in members)}
@@ -114,7 +118,7 @@ def export_ensemble(
     return facts
 
 
-def _facts(chosen: Chosen, half: bool) -> dict:
+def _facts(chosen: Chosen, precision: str) -> dict:
     """Everything the card says, but for what only the built model knows."""
     results, summary = chosen.results, chosen.summary
     protocol, metrics = summary["protocol"], results["metrics"]  # metrics: None of a training on everything
@@ -140,7 +144,7 @@ def _facts(chosen: Chosen, half: bool) -> dict:
         **{key: summary[key] for key in ("intervals", "intervals_made_by", "baselines")},
         "calibration": summary["calibration"] if chosen.whole else None,
         "temperature": chosen.temperature,
-        "precision": "float16" if half else "float32",
+        "precision": precision,
         "this_model": {
             "fold": results["fold"],
             "seed": results["seed"],
@@ -152,7 +156,6 @@ def _facts(chosen: Chosen, half: bool) -> dict:
             "metrics": metrics and {name: metrics[name] for name in headline},
         },
         "audit": results["audit"] if metrics else summary["audit"],
-        "parameters": results["parameters"],
         "settings_sha256": results["settings_sha256"],
         "versions": results["versions"],
         "exported_with": {name: version(name) for name in ("ser_plugins", "torch", "speechbrain")},
@@ -173,16 +176,18 @@ def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
             expected="a model that needs one recording only",
             remedy="train with another --normalisation",
         )
-    checkpoint, states = chosen.folder / chosen.results["checkpoint"], {}
-    for name in WITH_WEIGHTS:
-        weights = checkpoint / f"{name}.ckpt"
-        if not weights.is_file():
-            raise MissingPathError(
-                got=f"no file {weights}", expected="the tested checkpoint", remedy="train the fold again"
-            )
-        states[name] = checkpoint_weights(weights)
+    checkpoint = chosen.folder / chosen.results["checkpoint"]
+    description, front_end = described(chosen.folder / YAML_FILE, facts["target"], facts["scale"])
+    states = {
+        name: checkpoint_weights(checkpoint / f"{name}.ckpt")
+        for name in description.with_weights
+        if name != "compute_features"
+    }
     states["classifier"] = _cooled(_own_head(states["classifier"], facts["target"]), chosen.temperature)
-    write_model(folder, described(chosen.folder / YAML_FILE, facts["target"], facts["scale"]), states, facts)
+    if front_end is not None:
+        states["compute_features"] = encoder_weights(front_end, checkpoint / "compute_features.ckpt")
+        facts |= pretrained_key([front_end.pretrained])
+    write_model(folder, description, states, facts)
 
 
 def _cooled(state: dict, temperature: float) -> dict:

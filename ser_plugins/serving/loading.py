@@ -18,18 +18,23 @@ from ser_plugins.classifier import ClassifierHead
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.hub import fetch, on_hub
 from ser_plugins.serving.constructors import construct
-from ser_plugins.serving.description import WITH_WEIGHTS, read_description
+from ser_plugins.serving.description import MODULES, read_description
 from ser_plugins.serving.facts import read_facts
 from ser_plugins.serving.labels import read_labels
 from ser_plugins.serving.weights import MAX_WEIGHTS, fill, largest_file, read_weights
 
 YAML_FILE, LABEL_FILE, CARD_FILE, README_FILE = "hyperparams.yaml", "label_encoder.ckpt", "model.json", "README.md"
-WEIGHT_FILES = tuple(f"{name}.safetensors" for name in WITH_WEIGHTS)
-NEEDED = (YAML_FILE, *WEIGHT_FILES, LABEL_FILE)
+LICENCE_FILE = "LICENSE.whisper"  # of a pretrained encoder inside
+WEIGHT_FILES = {name: f"{name}.safetensors" for name in MODULES}
+FRONT_END_FILE = WEIGHT_FILES["compute_features"]  # of a pretrained encoder; a spectrogram has no weights
+NEEDED = (YAML_FILE, *(file for file in WEIGHT_FILES.values() if file != FRONT_END_FILE), LABEL_FILE)
+OPTIONAL = (FRONT_END_FILE, LICENCE_FILE, README_FILE)
 MAX_YAML, MAX_TEXT = 2**14, 2**18  # bytes, ten times what ours have and more
 
-# The model in the box: small, trained by scripts/make_box_model.py, part of the package.
-BOX = Path(__file__).parents[1] / "models" / "emodb"
+MODELS = Path(__file__).parents[1] / "models"
+# The models in the package by name; the first is used unless another is named.
+BUNDLED = {"small": MODELS / "emodb"}
+BOX = next(iter(BUNDLED.values()))
 
 
 class Model(NamedTuple):
@@ -60,7 +65,7 @@ class Model(NamedTuple):
 
 
 def load_model(folder: str | Path | None = None) -> Model:
-    """Load a folder that ``ser export`` wrote; by default the model in the box.
+    """Load a folder that ``ser export`` wrote, or a model in the package by its name; by default the first of those.
 
     No random number is drawn and no file outside the folder is opened. Nothing is fetched, unless ``folder`` is
     ``hf:OWNER/NAME@COMMIT``, see :mod:`ser_plugins.serving.hub`.
@@ -77,18 +82,33 @@ def load_model(folder: str | Path | None = None) -> Model:
     ser_plugins.errors.MissingPathError: got: no folder https:/example.org/model; expected: a local folder ...
     """
     if on_hub(folder):
-        folder = fetch(folder, {name: _largest(name) for name in (*NEEDED, CARD_FILE, README_FILE)})
-    folder = BOX if folder is None else Path(folder)
+        largest = {name: _largest(name) for name in (*NEEDED, CARD_FILE, *OPTIONAL)}
+        folder = fetch(folder, largest, optional=(FRONT_END_FILE, LICENCE_FILE))
+    folder = find_model(folder)
     if not os.path.isdir(folder):
         raise MissingPathError(
             got=f"no folder {folder}",
-            expected="a local folder written by ser export (paths are never fetched), or hf:OWNER/NAME@COMMIT",
+            expected="a local folder written by ser export (paths are never fetched), hf:OWNER/NAME@COMMIT, or a name: "
+            f"{', '.join(BUNDLED)}",
             remedy="check the path",
         )
     if not os.path.lexists(folder / CARD_FILE):
         raise _no_export(folder, [name for name in (CARD_FILE, *NEEDED) if not os.path.lexists(folder / name)])
     card = _read_card(folder)
     return _ensemble(folder, card) if "members" in card else _single(folder, card)
+
+
+def find_model(source: str | Path | None) -> Path:
+    """The folder of a model: one that is there, else the model in the package of that name.
+
+    Example
+    -------
+    >>> find_model("small") == BUNDLED["small"], find_model(None) == BOX, str(find_model("elsewhere"))
+    (True, True, 'elsewhere')
+    """
+    if source is None:
+        return BOX
+    return Path(source) if os.path.isdir(source) else BUNDLED.get(str(source), Path(source))
 
 
 def _no_export(folder, missing):
@@ -105,13 +125,16 @@ def _single(folder: Path, card: dict) -> Model:
     """One model, which is no ensemble."""
     if missing := [name for name in NEEDED if not os.path.lexists(folder / name)]:
         raise _no_export(folder, missing)
-    files = _listed(folder, card, NEEDED)
+    files = _listed(folder, card, NEEDED, OPTIONAL)
     description = read_description(files[YAML_FILE], folder / YAML_FILE)
+    if (FRONT_END_FILE in card["files"]) != ("compute_features" in description.with_weights):
+        wanted = f"a hash of it where compute_features of {YAML_FILE} has weights, and nowhere else"
+        raise _other_files(folder, FRONT_END_FILE, wanted)
     labels = read_labels(files[LABEL_FILE], folder / LABEL_FILE)
     modules = construct(description, folder / YAML_FILE)
     _refuse_contradictions(folder, card, description, modules, labels)
-    for name in WITH_WEIGHTS:
-        path = folder / f"{name}.safetensors"
+    for name in description.with_weights:
+        path = folder / WEIGHT_FILES[name]
         content = read_inside(folder, path.name, most=largest_file(modules[name]))
         _refuse_changed(path, content, card["files"][path.name])
         fill(modules[name], read_weights(content, path, modules[name]), path)
@@ -140,21 +163,23 @@ def _refuse_contradictions(folder, card, description, modules, labels):
             )
 
 
-def _listed(folder: Path, card: dict, needed=()) -> dict:
+def _listed(folder: Path, card: dict, needed: tuple, optional: tuple) -> dict:
     """The content of every file that the card lists, but for weights, each held against its hash."""
     listed = card["files"]
-    if not set(needed) <= listed.keys() <= {*needed, README_FILE}:
-        missing, others = set(needed) - listed.keys(), listed.keys() - {*needed, README_FILE}
-        found = f"no hash of {', '.join(sorted(missing))}" if missing else f"files {', '.join(sorted(others)[:5])}"
-        raise SerError(
-            got=f"{folder / CARD_FILE}: {found}",
-            expected=f"a hash of each of {', '.join((*needed, README_FILE))}, and no other files",
-            remedy="export the model again",
+    if missing := sorted(set(needed) - listed.keys()):
+        raise _other_files(folder, f"no hash of {', '.join(missing)}", f"a hash of each of {', '.join(needed)}")
+    if others := sorted(listed.keys() - {*needed, *optional}):
+        raise _other_files(
+            folder, f"files {', '.join(others[:5])}", f"{', '.join((*needed, *optional))}, and no other files"
         )
-    files = {name: read_inside(folder, name) for name in listed if name not in WEIGHT_FILES}
+    files = {name: read_inside(folder, name) for name in listed if name not in WEIGHT_FILES.values()}
     for name, content in files.items():
         _refuse_changed(folder / name, content, listed[name])
     return files
+
+
+def _other_files(folder, got, expected):
+    return SerError(got=f"{folder / CARD_FILE}: {got}", expected=expected, remedy="export the model again")
 
 
 def _text(files: dict) -> str:
@@ -199,7 +224,7 @@ def _without_waiting(path, flags):
 
 
 def _largest(name: str) -> int:
-    return {YAML_FILE: MAX_YAML, **dict.fromkeys(WEIGHT_FILES, MAX_WEIGHTS)}.get(name, MAX_TEXT)
+    return {YAML_FILE: MAX_YAML, **dict.fromkeys(WEIGHT_FILES.values(), MAX_WEIGHTS)}.get(name, MAX_TEXT)
 
 
 def _refuse_changed(path: Path, content: bytes, expected: str) -> None:
@@ -220,11 +245,12 @@ def _ensemble(folder: Path, card: dict) -> Model:
             expected="each member once: the mean would count it double",
             remedy="export the ensemble again",
         )
-    files = _listed(folder, card)
+    files = _listed(folder, card, (), (README_FILE,))
     members = []
     for name, expected in card["members"].items():
         members.append(_member(folder, name, expected))
         _refuse_other_kind(folder / name, members[-1], members[0])
+        _share_front_end(members[-1], members[0])
     first, *others = members
     if list(first.labels) != (card.get("classes") or list(first.labels)) or card["scale"] != first.scale:
         raise SerError(
@@ -264,6 +290,17 @@ def _refuse_other_kind(path: Path, member: Model, first: Model) -> None:
             expected="one order of labels, one scale and one sample rate",
             remedy="export the ensemble again, from the folds or seeds of one run",
         )
+
+
+def _share_front_end(member: Model, first: Model) -> None:
+    """Let members with one and the same front end compute it once."""
+    front_ends = [
+        (type(front_end), front_end.settings, one.card["files"].get(FRONT_END_FILE))
+        for one in (member, first)
+        for front_end in [one.modules["compute_features"]]
+    ]
+    if front_ends[0] == front_ends[1]:
+        member.modules["compute_features"] = first.modules["compute_features"]
 
 
 def _read_card(folder: Path) -> dict:

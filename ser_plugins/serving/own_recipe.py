@@ -9,15 +9,14 @@ from hyperpyyaml import resolve_references
 from speechbrain.dataio.encoder import CategoricalEncoder
 from torch import nn
 
-from ser_plugins.corpora.pretraining import pretrained_in, pretrained_key
+from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.files import built_aside
-from ser_plugins.serving.constructors import construct
-from ser_plugins.serving.description import MODULES, WITH_WEIGHTS, tag_of
+from ser_plugins.serving.description import tag_of
 from ser_plugins.serving.destination import refuse_occupied
 from ser_plugins.serving.facts import FORMAT
-from ser_plugins.serving.training_yaml import compose, described_by
-from ser_plugins.serving.writing import checkpoint_weights, write_model
+from ser_plugins.serving.training_yaml import TRAINED, compose, described_by
+from ser_plugins.serving.writing import checkpoint_weights, encoder_weights, precision_named, write_model
 
 
 def export_recipe(
@@ -28,6 +27,7 @@ def export_recipe(
     overwrite: bool = False,
     *,
     half: bool = False,
+    int8: bool = False,
     scale: str | None = None,
     name: str | None = None,
     corpus: str = "not said",
@@ -77,22 +77,25 @@ SpeechBrain recipe; remedy: check the path
     yaml_file, folder = Path(yaml_file), Path(folder).absolute()
     refuse_occupied(folder, overwrite)
     nodes, names = _modules_in(yaml_file)
-    description = described_by(nodes, yaml_file, scale)
-    states = {module: _state(weights, names[module]) for module in WITH_WEIGHTS}
-    labels, modules = _labels(labels), construct(description, yaml_file)
+    description, front_end = described_by(nodes, yaml_file, scale)
+    states = {
+        module: _state(weights, names[module]) for module in description.with_weights if module != "compute_features"
+    }
+    labels = _labels(labels)
     facts = {
-        **_facts(labels, scale, half),
+        **_facts(labels, scale, precision_named(half, int8)),
         "system": name or yaml_file.resolve().parent.name,
         "corpus": corpus,
-        "parameters": sum(value.numel() for module in modules.values() for value in module.parameters()),
-        **pretrained_key(pretrained_in(modules["compute_features"])),
     }
+    if front_end is not None:
+        states["compute_features"] = _encoder_state(front_end, weights, names["compute_features"])
+        facts |= pretrained_key([front_end.pretrained])
     with built_aside(folder) as built:
         write_model(built, description, states, facts)
     return facts
 
 
-def export_output_folder(source, labels, folder, overwrite=False, *, checkpoint=None, half=False) -> dict:
+def export_output_folder(source, labels, folder, overwrite=False, *, checkpoint=None, half=False, int8=False) -> dict:
     """As :func:`export_recipe`, from the output folder that SpeechBrain made: its YAML and the one checkpoint below.
 
     Example
@@ -114,7 +117,7 @@ the path, or train first
             expected="one, since nothing here says which is the best",
             remedy="name it: --checkpoint FOLDER",
         )
-    return export_recipe(source / "hyperparams.yaml", found[0], labels, folder, overwrite, half=half)
+    return export_recipe(source / "hyperparams.yaml", found[0], labels, folder, overwrite, half=half, int8=int8)
 
 
 def _modules_in(path: Path) -> tuple[dict, dict]:
@@ -126,7 +129,7 @@ def _modules_in(path: Path) -> tuple[dict, dict]:
     with open(path, encoding="utf-8") as stream:
         resolved = resolve_references(stream).getvalue()
     nodes, names = compose(resolved.encode("utf-8"), path), {}
-    for module, kinds in MODULES.items():
+    for module, kinds in TRAINED.items():
         tags = [tag_of(kind) for kind in kinds]
         found = [key for key, node in nodes.items() if str(node.tag) in tags]
         if len(found) != 1:
@@ -156,6 +159,12 @@ def _state(weights, name: str) -> dict:
     return checkpoint_weights(path)
 
 
+def _encoder_state(front_end, weights, name: str) -> dict:
+    if isinstance(weights, dict):
+        return weights.get(name, front_end).encoder_state()
+    return encoder_weights(front_end, Path(weights) / f"{name}.ckpt")
+
+
 def _labels(labels) -> list:
     if not isinstance(labels, (str, Path)):
         return list(labels)
@@ -175,7 +184,7 @@ def _labels(labels) -> list:
         ) from None
 
 
-def _facts(labels: list, scale, half: bool) -> dict:
+def _facts(labels: list, scale, precision: str) -> dict:
     return {
         "format": FORMAT,
         "schema": 1,
@@ -188,6 +197,6 @@ def _facts(labels: list, scale, half: bool) -> dict:
         "protocol_line": "not measured",
         **dict.fromkeys(("metrics", "intervals", "calibration"), None),
         "temperature": 1.0,
-        "precision": "float16" if half else "float32",
+        "precision": precision,
         "exported_with": {package: version(package) for package in ("ser_plugins", "torch", "speechbrain")},
     }

@@ -188,9 +188,20 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         with torch.no_grad():
             wavs = wavs.masked_fill(beyond, 0.0).to(self.device)
             lengths = lengths.to(self.device)
-            outputs = torch.stack([_outputs(member, wavs, lengths) for member in self.members])
+            outputs = self._outputs(wavs, lengths)
         check_finite(outputs, "the output of the model")
-        return self._result(outputs, speech), speech  # outputs: (members, batch, classes or 1)
+        return self._result(outputs, speech), speech
+
+    def _outputs(self, wavs, lengths) -> torch.Tensor:
+        """(batch, samples), relative lengths (batch,) -> (members, batch, classes or 1)."""
+        found, frames = [], {}  # by front end: the members of an ensemble may share one
+        for member in self.members:
+            features = member["compute_features"]
+            if features not in frames:
+                frames[features] = features(wavs, lengths)  # (batch, time, bins)
+            embedding = member["embedding_model"](member["mean_var_norm"](frames[features], lengths), lengths)
+            found.append(member["classifier"](embedding).squeeze(1))
+        return torch.stack(found)
 
     def hears_speech(self, wave: torch.Tensor) -> bool:
         """Whether anybody may speak in a waveform (samples,) at ``sample_rate``; always, where ``any_sound`` is set."""
@@ -313,16 +324,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         check_usable(wave.numpy(), self.sample_rate, name, self.min_samples)
 
 
-def _outputs(modules, wavs, lengths) -> torch.Tensor:
-    """(batch, samples), relative lengths (batch,) -> (batch, classes or 1)."""
-    frames = modules["compute_features"](wavs)  # (batch, time, bins)
-    frames = modules["mean_var_norm"](frames, lengths)
-    embedding = modules["embedding_model"](frames, lengths)  # (batch, 1, size)
-    return modules["classifier"](embedding).squeeze(1)
-
-
 def _min_samples(modules) -> int:
     """Fewest samples that can be judged."""
-    features, front_end = modules["compute_features"], modules["embedding_model"].front_end
-    min_frames = 1 if front_end is None else front_end.min_frames
-    return max(features.window_samples, (min_frames - 1) * features.hop)
+    front_end = modules["embedding_model"].front_end
+    return modules["compute_features"].least_samples(1 if front_end is None else front_end.min_frames)

@@ -7,13 +7,19 @@ from ruamel.yaml.error import YAMLError
 
 from ser_plugins.classifier import MultiTaskHead
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.pretrained import WhisperFrontEnd
 from ser_plugins.serving.bounds import as_text
 from ser_plugins.serving.constructors import construct_one
 from ser_plugins.serving.description import MODULES, Description, tag_of
+from ser_plugins.spectrogram import LogPowerSpectrogram
+from ser_plugins.whisper import WhisperEncoder
+
+# What each module of a training may be; a pretrained encoder is exported without the source of its weights.
+TRAINED = {**MODULES, "compute_features": (LogPowerSpectrogram, WhisperFrontEnd)}
 
 
-def described(path: Path, target: str, scale: str | None) -> Description:
-    """The modules of a fold, from its YAML as SpeechBrain has resolved it.
+def described(path: Path, target: str, scale: str | None) -> tuple[Description, WhisperFrontEnd | None]:
+    """The modules of a fold, from its YAML as SpeechBrain has resolved it; see :func:`described_by`.
 
     Arguments
     ---------
@@ -32,11 +38,16 @@ def described(path: Path, target: str, scale: str | None) -> Description:
     return described_by(nodes, path, scale)
 
 
-def described_by(nodes: dict, path, scale: str | None) -> Description:
-    """The modules that the nodes of a YAML describe, under the names of ``MODULES``."""
+def described_by(nodes: dict, path, scale: str | None) -> tuple[Description, WhisperFrontEnd | None]:
+    """The modules that the nodes of a YAML describe, under the names of ``MODULES``; and its pretrained front end."""
     modules, built = {}, {}
     for name in MODULES:
         kind, argument_nodes = constructor(nodes, name, path)
+        if kind is WhisperFrontEnd:
+            built[name] = _front_end({key: scalar(node, path) for key, node in argument_nodes.items()}, path)
+            arguments = built[name].encoder_arguments
+            modules[name] = WhisperEncoder, {key: as_text(value).replace(" ", "") for key, value in arguments.items()}
+            continue
         texts = {}
         for key, node in argument_nodes.items():
             # SpeechBrain has resolved `!ref <embedding_model.output_size>` to `!apply:getattr [*module, output_size]`.
@@ -44,7 +55,17 @@ def described_by(nodes: dict, path, scale: str | None) -> Description:
             texts[key] = as_text(scalar(node, path) if owner is None else getattr(built[owner], node.value[1].value))
         modules[name] = kind, texts
         built[name] = construct_one(kind, name, texts, path)
-    return Description(modules, scale)
+    front_end = built["compute_features"]
+    return Description(modules, scale), front_end if isinstance(front_end, WhisperFrontEnd) else None
+
+
+def _front_end(arguments, path):
+    try:
+        return WhisperFrontEnd(**arguments)
+    except TypeError as error:
+        raise SerError(
+            got=f"{path}: {error}", expected="arguments of WhisperFrontEnd", remedy="train the fold again"
+        ) from None
 
 
 def compose(content: bytes, path) -> dict:
@@ -68,7 +89,7 @@ def pairs(node: MappingNode, path) -> dict:
 
 def constructor(nodes: dict, name: str, path) -> tuple[type, dict]:
     """The class of the module ``name``, when it is one that this module may be, and its arguments as nodes by name."""
-    node, kinds = nodes.get(name), {tag_of(kind): kind for kind in MODULES[name]}
+    node, kinds = nodes.get(name), {tag_of(kind): kind for kind in TRAINED[name]}
     if not isinstance(node, (MappingNode, ScalarNode)) or str(node.tag) not in kinds:
         found = "no key" if node is None else f"{node.tag} as"
         raise SerError(

@@ -8,6 +8,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from ser_plugins.errors import SerError
+from ser_plugins.quantization import SCALE, dequantized
 from ser_plugins.serving.bounds import MAX_VALUES
 from ser_plugins.spectrogram import ZNorm
 
@@ -31,13 +32,14 @@ def as_safetensors(state: dict) -> bytes:
 def largest_file(module: nn.Module) -> int:
     """Bytes that a file with a module's values has at most."""
     places = module.state_dict()
-    # The header has a name, a shape and two offsets for each.
-    header = sum(256 + len(name) for name in places)
-    return 1024 + header + sum(value.numel() * value.element_size() for value in places.values())
+    # The header has a name, a shape and two offsets for each, and for its scales where it is kept in 8 bits.
+    header = sum(2 * (256 + len(name)) for name in places)
+    scales = sum(4 * len(value) for value in places.values() if value.dim() > 1)
+    return 1024 + header + scales + sum(value.numel() * value.element_size() for value in places.values())
 
 
 def read_weights(content: bytes, path, module: nn.Module) -> dict:
-    """The state dict in the content of a file, once its header is known to fit the module.
+    """The state dict in the content of a file, once its header is known to fit the module; 8 bits as floats.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def read_weights(content: bytes, path, module: nn.Module) -> dict:
     """
     _refuse_misfits(_header(content, path), module.state_dict(), path)
     try:
-        state = load(content)
+        state = dequantized(load(content))
     except Exception as error:  # the reader's own class, and nearly anything of torch for types it lacks
         raise _no_weights(path, str(error).strip() or type(error).__name__) from None
     if odd := [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]:
@@ -86,24 +88,37 @@ def _no_weights(path, reason):
     )
 
 
-_TYPES = {torch.float32: ("F32", "F16"), torch.int64: ("I64",)}  # the second where weights are kept in half precision
+# The first is a module's own; weights may be kept in half precision instead.
+_TYPES = {torch.float32: ("F32", "F16"), torch.int64: ("I64",)}
 
 
 def _refuse_misfits(found: dict, places: dict, path) -> None:
+    expected = _expected(found, places)
     wrong = []
-    for name in [*places, *(found.keys() - places.keys())]:
+    for name in [*expected, *(found.keys() - expected.keys())]:
         kind, shape = found.get(name, (None, "missing"))
-        wanted = tuple(places[name].shape) if name in places else "none"
+        kinds, wanted = expected.get(name, ((), "none"))
         if shape != wanted:
             wrong.append(f"{str(name)[:60]} {str(shape)[:60]} instead of {wanted}")
-        elif kind not in _TYPES[places[name].dtype]:
-            wrong.append(f"{name} {kind[:20]} instead of {_TYPES[places[name].dtype][0]}")
+        elif kind not in kinds:
+            wrong.append(f"{name} {kind[:20]} instead of {kinds[0]}")
     if wrong:
         raise SerError(
             got=f"{path}: {'; '.join(wrong[:3])}" + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
             expected=f"the {len(places)} tensors of the module that the YAML describes",
             remedy="keep weights and YAML of one export together, or export the model again",
         )
+
+
+def _expected(found: dict, places: dict) -> dict:
+    """Types and shape of each tensor that a file should have: a matrix in 8 bits asks for scales beside it."""
+    expected = {}
+    for name, place in places.items():
+        expected[name] = _TYPES[place.dtype], tuple(place.shape)
+        if place.dtype == torch.float32 and place.dim() > 1 and found.get(name, ("",))[0] == "I8":
+            expected[name] = ("I8",), tuple(place.shape)
+            expected[name + SCALE] = ("F32",), (len(place),)
+    return expected
 
 
 def fill(module: nn.Module, state: dict, path) -> None:
