@@ -71,6 +71,11 @@ class LogMel(nn.Module):
     ----------
     frequencies : torch.Tensor
         (bands,), the middle of each in Hz.
+
+    Example
+    -------
+    >>> LogMel()(torch.randn(2, 16000), torch.tensor([16000, 8000])).shape
+    torch.Size([2, 80, 100])
     """
 
     def __init__(self, bands: int = 80, level: bool = False) -> None:
