@@ -59,9 +59,9 @@ ODD = [
 ]  # fmt: skip
 # Of the odd values those that a key may have.
 ALLOWED = {
-    **dict.fromkeys(("system", "corpus", "target", "protocol_line", "pretrained"), ("", "text", 64 * "0")),
+    **dict.fromkeys(("system", "corpus", "target", "protocol_line"), ("", "text", 64 * "0")),
     **dict.fromkeys(("metrics", "intervals"), ({},)),
-    "statements": ([],),
+    **dict.fromkeys(("statements", "pretrained"), ([],)),
 }
 
 
