@@ -28,10 +28,11 @@ def read_wav(path, sample_rate):
     return (channels.mean(axis=1) / 32768).astype(np.float32)
 
 
-def check(path, samples, least):
+def check(path, samples, about):
     """The graph checks nothing, so this is done here."""
-    if len(samples) < least:
-        sys.exit(f"{path}: {len(samples)} samples, need at least {least}")
+    least, most = about["min_samples"], about["max_samples"] or len(samples)
+    if not least <= len(samples) <= most:
+        sys.exit(f"{path}: {len(samples)} samples, need at least {least} and at most {most}")
     if np.abs(samples - samples.mean()).max() < 1e-3:
         sys.exit(f"{path}: silent")
 
@@ -42,7 +43,7 @@ def main(model_path, *wav_paths):
     about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
     recordings = [read_wav(path, about["sample_rate"]) for path in wav_paths]
     for path, samples in zip(wav_paths, recordings, strict=True):
-        check(path, samples, about["min_samples"])
+        check(path, samples, about)
 
     lengths = np.array([len(samples) for samples in recordings], dtype=np.int64)
     waves = np.zeros((len(recordings), lengths.max()), dtype=np.float32)  # padded at the end

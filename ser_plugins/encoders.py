@@ -169,7 +169,7 @@ class StateMix(nn.Module):
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Mix frames (batch, time, bins) -> (batch, time, output_size), and counts (batch,)."""
         counts = frame_counts(lengths, frames)
-        states = frames.unflatten(2, (self.states, -1))  # (batch, time, states, width)
+        states = frames.view(*frames.shape[:2], self.states, -1)  # (batch, time, states, width)
         mean = (states * self.weights.softmax(0)[:, None]).sum(2)
         return self.projection(self.dropout(mean)), counts
 

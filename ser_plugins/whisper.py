@@ -321,7 +321,8 @@ def _means(frames, counts, size):
     frames = frames * real
     if size == 1:
         return frames
-    missing = -frames.shape[1] % size
-    groups = F.pad(frames, (0, 0, 0, missing)).unflatten(1, (-1, size)).sum(2)
-    numbers = F.pad(real.to(frames.dtype), (0, 0, 0, missing)).unflatten(1, (-1, size)).sum(2)
+    batch, time, width = frames.shape
+    missing = -time % size
+    groups = F.pad(frames, (0, 0, 0, missing)).view(batch, -1, size, width).sum(2)
+    numbers = F.pad(real.to(frames.dtype), (0, 0, 0, missing)).view(batch, -1, size, 1).sum(2)
     return groups / numbers.clamp(min=1)

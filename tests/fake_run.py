@@ -130,8 +130,6 @@ def write_whisper(folder, layers=3, width=16):
 WHISPER_YAML = """
 compute_features: !new:ser_plugins.pretrained.WhisperFrontEnd
     source: {source}
-    states: 1-2
-    pool: 4
 {options}
 mean_var_norm: !new:ser_plugins.spectrogram.ZNorm
     bins: !ref <compute_features.bins>
@@ -139,7 +137,7 @@ mean_var_norm: !new:ser_plugins.spectrogram.ZNorm
 embedding_model: !new:ser_plugins.classifier.UtteranceEncoder
     bins: !ref <compute_features.bins>
     front_end: states
-    states: 2
+    states: {states}
     states_size: 8
     states_dropout: 0.2
     hidden_size: 8
@@ -154,7 +152,9 @@ classifier: !new:ser_plugins.classifier.ClassifierHead
 def write_whisper_fold(run, source, fold="spk03", seed=1234, **options):
     """As :func:`write_fold`, before it the encoder in the folder ``source``; its folder, and the modules."""
     folder = write_fold(run, fold, seed)
-    yaml = WHISPER_YAML.format(source=source, options="".join(f"    {k}: {v}\n" for k, v in options.items()))
+    options = {"states": "1-2", "pool": 4, **options}
+    lines = "".join(f"    {key}: {value}\n" for key, value in options.items())
+    yaml = WHISPER_YAML.format(source=source, options=lines, states=1 if options.get("mix") == "mean" else 2)
     (folder / "hyperparams.yaml").write_text(resolve_references(yaml).getvalue(), encoding="utf-8")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + int(fold[-2:]))

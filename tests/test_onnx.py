@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from fake_run import CLASSES, mel_modules, random_modules, tone, write_fold, write_run, write_wav
+from fake_run import CLASSES, mel_modules, random_modules, tone, write_fold, write_run, write_wav, write_whisper_fold
 
 from ser_plugins.classifier import ClassifierHead, RegressionHead, UtteranceEncoder
 from ser_plugins.errors import SerError
@@ -109,11 +109,37 @@ def test_mel_bands(tmp_path, monkeypatch, waves):
     assert np.abs(run(tmp_path / "model.onnx", waves, lengths) - expected).max() < 1e-4
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"pool": 1},
+        {"pool": 3, "merge": 2, "level": True},
+        {"states": "0,3", "mix": "mean"},
+    ],
+    ids=str,
+)
+def test_a_pretrained_encoder(tmp_path, waves, tiny_whisper, options):
+    fold, _ = write_whisper_fold(tmp_path / "loso", tiny_whisper, **options)
+    export_model(fold, tmp_path / "model", int8=True)
+    facts = export_onnx(tmp_path / "model", tmp_path / "model.onnx")
+    assert (facts["min_samples"], facts["max_samples"]) == (400, 480_000)
+    model = EmotionClassifier.from_hparams(tmp_path / "model", device="cpu")
+    waves, lengths = waves
+    expected = in_torch(model, waves, lengths)
+    assert expected.std(axis=0).max() > 1e-3
+    assert np.abs(run(tmp_path / "model.onnx", waves, lengths) - expected).max() < 1e-4
+    for wave, length, row in zip(waves, lengths, expected, strict=True):
+        alone = run(tmp_path / "model.onnx", wave[None, :length], np.array([length]))
+        assert np.abs(alone[0] - row).max() < 1e-4
+
+
 def test_the_file_says_what_a_caller_must_know(folder):
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
     assert about == {
-        "output": "probabilities", "labels": CLASSES, "sample_rate": 16000, "min_samples": 640, "int8": False,
+        "output": "probabilities", "labels": CLASSES, "sample_rate": 16000, "min_samples": 640, "max_samples": None,
+        "int8": False,
     }  # fmt: skip
     assert [(value.name, value.type, value.shape) for value in session.get_inputs()] == [
         ("waves", "tensor(float)", ["batch", "samples"]),

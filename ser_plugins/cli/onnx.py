@@ -32,5 +32,8 @@ def onnx(
     facts = export_onnx(model, file, int8=int8)
     print(f"{file}: {file.stat().st_size / 2**20:.2f} MiB")
     print(f"in: waves (batch, samples) at {facts['sample_rate']} Hz, lengths (batch,) in samples")
+    if facts["max_samples"]:
+        seconds = facts["max_samples"] / facts["sample_rate"]
+        print(f"recordings of at most {seconds:g} s ({facts['max_samples']} samples): cut longer ones before")
     labels = f" of {', '.join(facts['labels'])}" if facts["labels"] else ""
     print(visible(f"out: {facts['output']}{labels}"))

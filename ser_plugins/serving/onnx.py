@@ -8,7 +8,8 @@
 ===================== ================== =======================================================================
 
 Batch and samples are free. What a caller must know besides lies in the file's metadata, see :func:`export_onnx`. The
-graph checks nothing: refuse recordings that are shorter than ``min_samples``, silent or not finite before.
+graph checks nothing: refuse recordings that are shorter than ``min_samples``, longer than ``max_samples`` where that is
+a number, silent or not finite before.
 """
 
 import copy
@@ -25,11 +26,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from ser_plugins.classifier import ClassifierHead
+from ser_plugins.encoders import ConvFrontEnd
 from ser_plugins.errors import SerError
 from ser_plugins.files import atomic_path
 from ser_plugins.inference import open_model
 from ser_plugins.lengths import frame_mask
 from ser_plugins.lsh_attention import LSHSelfAttention
+from ser_plugins.whisper import HOP, SAMPLES, WINDOW, LogMel, WhisperEncoder
 
 OPSET = 17
 TOLERANCE = 1e-4  # of a probability or score, between torch and onnxruntime
@@ -55,7 +58,8 @@ def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> 
     -------
     dict
         The metadata: ``output`` (``probabilities`` or ``score``), ``labels`` (in the order of the probabilities; none
-        for a score), ``sample_rate`` (Hz), ``min_samples``, ``int8``. In the file each value is JSON.
+        for a score), ``sample_rate`` (Hz), ``min_samples``, ``max_samples`` (with a pretrained encoder 30 s: a
+        graph cuts nothing into windows; else None), ``int8``. In the file each value is JSON.
 
     Raises
     ------
@@ -109,44 +113,92 @@ def _packages():
 
 def _metadata(model) -> dict:
     classifies = isinstance(model.modules["classifier"], ClassifierHead)
+    limited = any(isinstance(member["compute_features"], WhisperEncoder) for member in model.members)
     return {
         "output": "probabilities" if classifies else "score",
         "labels": model.labels if classifies else [],
         "sample_rate": model.sample_rate,
         "min_samples": model.min_samples,
+        "max_samples": SAMPLES if limited else None,
     }
 
 
 class _WaveToOutput(nn.Module):
-    """Waves (batch, samples), lengths (batch,) -> outputs, in operations that ONNX has and that a trace keeps.
-
-    The spectrogram is the sum of :mod:`ser_plugins.spectrogram` written out, a convolution with windowed cosines and
-    sines: ONNX has no short-time Fourier transform that pads like torch's.
-    """
+    """Waves (batch, samples), lengths (batch,) -> outputs, in operations that ONNX has and that a trace keeps."""
 
     def __init__(self, modules):
         super().__init__()
         features, encoder = modules["compute_features"], copy.deepcopy(modules["embedding_model"])
-        if encoder.front_end is not None:
+        if isinstance(encoder.front_end, ConvFrontEnd):
             encoder.front_end.layers = nn.ModuleList(map(_TraceableConvLayer, encoder.front_end.layers))
+        self.features = (_Encoder if isinstance(features, WhisperEncoder) else _Spectrogram)(features)
         self.norm, self.encoder, self.head = modules["mean_var_norm"], encoder, modules["classifier"]
-        self.hop, self.features = features.hop, features
-        size, points = features.window_samples, features.n_fft
-        before = points // 2 - (points - size) // 2
-        self.padding = before, size - before
-        turns = torch.outer(torch.arange(features.linear_bins), torch.arange(size)).remainder(points).double() / points
-        angles = 2 * math.pi * turns
-        basis = torch.cat([angles.cos(), angles.sin()]) * features.window.double()  # (2 * bins, window)
-        self.register_buffer("basis", basis.float()[:, None])
 
     def forward(self, waves, lengths):
         waves = waves.masked_fill(~frame_mask(lengths, waves.shape[1]), 0.0)
-        parts = F.conv1d(F.pad(waves[:, None], self.padding), self.basis, stride=self.hop)  # (batch, 2 * bins, time)
-        real, imaginary = parts.chunk(2, dim=1)
-        frames = self.features.logarithm((real.square() + imaginary.square()).transpose(1, 2))
-        counts = 1 + lengths // self.hop
+        frames, counts = self.features(waves, lengths)
         outputs = self.head(self.encoder(self.norm(frames, counts), counts)).squeeze(1)  # (batch, classes or 1)
         return outputs.exp() if isinstance(self.head, ClassifierHead) else outputs.squeeze(-1)
+
+
+class _Power(nn.Module):
+    """Power of a short-time Fourier transform, a convolution with windowed cosines and sines: ONNX has no other.
+
+    (batch, samples) -> (batch, time, bins).
+    """
+
+    def __init__(self, window, points, bins, hop):
+        super().__init__()
+        self.hop = hop
+        turns = torch.outer(torch.arange(bins), torch.arange(len(window))).remainder(points).double() / points
+        angles = 2 * math.pi * turns
+        basis = torch.cat([angles.cos(), angles.sin()]) * window.double()  # (2 * bins, window)
+        self.register_buffer("basis", basis.float()[:, None])
+
+    def forward(self, waves):
+        parts = F.conv1d(waves[:, None], self.basis, stride=self.hop)  # (batch, 2 * bins, time)
+        real, imaginary = parts.chunk(2, dim=1)
+        return (real.square() + imaginary.square()).transpose(1, 2)
+
+
+class _Spectrogram(nn.Module):
+    """The sum of :mod:`ser_plugins.spectrogram` written out: (batch, time, bins), counts (batch,)."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.features = features
+        size, points = features.window_samples, features.n_fft
+        before = points // 2 - (points - size) // 2
+        self.padding = before, size - before
+        self.power = _Power(features.window, points, features.linear_bins, features.hop)
+
+    def forward(self, waves, lengths):
+        frames = self.features.logarithm(self.power(F.pad(waves, self.padding)))
+        return frames, 1 + lengths // self.features.hop
+
+
+class _Encoder(nn.Module):
+    """A pretrained encoder's frames (batch, time, bins), counts (batch,), of recordings of at most 30 s."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.features = copy.deepcopy(features)
+        self.features.log_mel = _TraceableLogMel(features.log_mel)
+
+    def forward(self, waves, lengths):
+        counts = self.features.frame_counts(lengths / waves.shape[1], waves.shape[1])
+        return self.features.encode(waves, lengths), counts
+
+
+class _TraceableLogMel(LogMel):
+    """As the log-mel it is made of, with the transform as a convolution."""
+
+    def __init__(self, log_mel):
+        super().__init__(log_mel.filters.shape[1], log_mel.level)
+        self.transform = _Power(log_mel.window, WINDOW, len(log_mel.filters), HOP)
+
+    def power(self, wavs):
+        return self.transform(wavs)
 
 
 class _Mean(nn.Module):
