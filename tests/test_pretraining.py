@@ -9,6 +9,7 @@ import torch
 from conftest import ROOT, train
 from fake_run import write_run
 from hyperpyyaml import load_hyperpyyaml
+from test_evidence import rounded
 from test_nested import run as run_nested
 from test_own_recipe import RECIPE
 from test_suite import write_system
@@ -28,8 +29,10 @@ from ser_plugins.evaluation.ablation import ablation_table
 from ser_plugins.evaluation.comparison import compare_many, compare_runs
 from ser_plugins.evaluation.comparison_tables import comparison_markdown, comparison_terminal
 from ser_plugins.evaluation.ensemble import ensemble_seeds
+from ser_plugins.evaluation.folds import read_run
 from ser_plugins.evaluation.leaks import leak_table
-from ser_plugins.evaluation.report import terminal_table, write_report
+from ser_plugins.evaluation.packing import pack_run
+from ser_plugins.evaluation.report import aggregate, terminal_table, write_report
 from ser_plugins.evaluation.sealing import unseal
 from ser_plugins.evaluation.selection import selection_table
 from ser_plugins.evaluation.suite import find_runs, write_suite
@@ -212,6 +215,11 @@ class TestReport:
             *written,
         ]
         assert not [text for text in everything if re.search("pretrain", text, re.I)]
+
+    def test_a_packed_run_says_the_same(self, tmp_path):
+        run = rounded(write_run(tmp_path / "whisper" / "loso", pretrained=[MODEL]))
+        packed = pack_run(run, tmp_path / "packed")
+        assert aggregate(read_run(packed)) == aggregate(read_run(run))
 
     def test_an_ensemble_of_seeds_says_it_too(self, tmp_path):
         for seed in (1, 2):
