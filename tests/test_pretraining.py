@@ -5,13 +5,10 @@ import re
 
 import pandas as pd
 import pytest
-import torch
 from conftest import ROOT, train
-from fake_run import write_run
-from hyperpyyaml import load_hyperpyyaml
+from fake_run import CLASSES, write_run, write_whisper_fold
 from test_evidence import rounded
 from test_nested import run as run_nested
-from test_own_recipe import RECIPE
 from test_suite import write_system
 from typer.testing import CliRunner
 
@@ -295,16 +292,15 @@ class TestExport:
         assert "pretrained" not in box
         assert one["pretrained"] == [f"pretrained: {LINE}"]
 
-    def test_a_model_of_ones_own_recipe_that_was_not_measured_says_it_too(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(LogPowerSpectrogram, "pretrained", MODEL, raising=False)
-        text = RECIPE.format(folder=tmp_path / "results")
-        (tmp_path / "recipe.yaml").write_text(text, encoding="utf-8")
-        modules = load_hyperpyyaml(text)["modules"]
-        modules["normalize"].fit([(torch.randn(2, 50, 40), None)])
-        facts = export_recipe(tmp_path / "recipe.yaml", modules, list("abc"), tmp_path / "model", corpus="EmoDB")
-        assert facts["pretrained"] == [MODEL]
-        assert f"> {NOTE}" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
-        assert list(overview([tmp_path / "model"]))[1]["pretrained"] == [f"pretrained: {LINE}"]
+    @pytest.mark.parametrize("corpus", [{"corpus": "EmoDB"}, {}])
+    def test_a_model_of_ones_own_recipe_that_was_not_measured_says_it_too(self, corpus, tiny_whisper, tmp_path):
+        fold, _ = write_whisper_fold(tmp_path / "own", tiny_whisper)
+        (checkpoint,) = fold.glob("save/CKPT*")
+        facts = export_recipe(fold / "hyperparams.yaml", checkpoint, CLASSES, tmp_path / "model", **corpus)
+        assert facts["pretrained"] == ["someone/whisper-tiny"]
+        line = "someone/whisper-tiny on unknown data, emotion labels unknown" + "; EmoDB in it: unknown" * bool(corpus)
+        assert f"> **PRETRAINED**: {line}\n" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+        assert list(overview([tmp_path / "model"]))[1]["pretrained"] == [f"pretrained: {line}"]
 
     @pytest.mark.parametrize("value", [MODEL, [1], None, {"a": "b"}])
     def test_a_card_with_anything_else_in_its_place_is_refused(self, models, tmp_path, value):

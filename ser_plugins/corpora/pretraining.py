@@ -20,6 +20,7 @@ from ser_plugins.files import read_json
 
 REGISTER = Path(__file__).with_suffix(".json")
 UNKNOWN = "unknown"
+NOT_SAID = "not said"  # the corpus of a model whose owner has not named it
 ANSWERS = ("yes", "no", "unlikely, not excluded", "not excluded", UNKNOWN)
 _LABELS = {"no": "no emotion labels", "yes": "with emotion labels", UNKNOWN: "emotion labels unknown"}
 
@@ -67,7 +68,7 @@ def description_of(model: str) -> str:
 
 
 def contamination_line(model: str, corpus: str) -> str:
-    """As :func:`description_of`, and whether a corpus can have been in the data.
+    """As :func:`description_of`, and, unless it is ``NOT_SAID``, whether a corpus can have been in the data.
 
     Arguments
     ---------
@@ -84,6 +85,8 @@ unlikely, not excluded
     >>> print(contamination_line("someone/something", "EmoDB"))
     someone/something on unknown data, emotion labels unknown; EmoDB in it: unknown
     """
+    if corpus == NOT_SAID:
+        return description_of(model)
     answers = {_plain(name): answer for name, answer in pretraining_of(model).corpora.items()}
     return f"{description_of(model)}; {corpus} in it: {answers.get(_plain(corpus), UNKNOWN)}"
 

@@ -9,7 +9,7 @@ from hyperpyyaml import resolve_references
 from speechbrain.dataio.encoder import CategoricalEncoder
 from torch import nn
 
-from ser_plugins.corpora.pretraining import pretrained_key
+from ser_plugins.corpora.pretraining import NOT_SAID, pretrained_key
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.files import built_aside
 from ser_plugins.serving.description import tag_of
@@ -30,7 +30,7 @@ def export_recipe(
     int8: bool = False,
     scale: str | None = None,
     name: str | None = None,
-    corpus: str = "not said",
+    corpus: str = NOT_SAID,
 ) -> dict[str, Any]:
     """Write a model that was trained by a SpeechBrain recipe of one's own as a folder that loads anywhere.
 
