@@ -1,4 +1,4 @@
-"""Train the model in the box on all ten EmoDB speakers and put it into the package; three minutes on one CPU core.
+"""Train the bundled model `small` on all ten EmoDB speakers and put it into the package; three minutes on one CPU core.
 
 > python scripts/make_box_model.py /path/to/emodb
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ser_plugins.evaluation.comparable import read_one
-from ser_plugins.inference import BOX
+from ser_plugins.inference import BUNDLED
 from ser_plugins.serving.export import export_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,8 +33,8 @@ def main(data_folder: str) -> None:
     }
     arguments = [str(part) for key, value in options.items() for part in (f"--{key}", value)]
     subprocess.run([sys.executable, RECIPE / "train.py", f"hparams/{system}.yaml", *arguments], check=True)
-    export_model(RESULTS / system / "all", BOX, overwrite=True, half=True, measured_by=MEASURED_BY)
-    print(f"{BOX}: {sum(path.stat().st_size for path in BOX.iterdir()) / 1e6:.2f} MB")
+    export_model(RESULTS / system / "all", BUNDLED["small"], overwrite=True, half=True, measured_by=MEASURED_BY)
+    print(f"{BUNDLED['small']}: {sum(path.stat().st_size for path in BUNDLED['small'].iterdir()) / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Take the README's picture of the page: a synthetic sentence, judged by the model in the box in a headless Chromium.
+"""Take the README's picture of the page: a synthetic sentence, judged by the bundled model in a headless Chromium.
 
 > python scripts/make_screenshot.py
 """
@@ -26,7 +26,7 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "demo.png"
 def main():
     """Serve, open, upload, wait, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, default=BOX, help="by default the model in the box")
+    parser.add_argument("--model", type=Path, default=BOX, help="by default the bundled model")
     parser.add_argument("--wav", type=Path, help="by default a synthetic sentence")
     parser.add_argument("--output", type=Path, default=PICTURE)
     options = parser.parse_args()

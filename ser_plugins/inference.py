@@ -1,9 +1,9 @@
 """Use a trained model: files or waveforms in; probabilities of emotions, or a sentiment, out.
 
->>> EmotionClassifier.from_hparams("no/such/model")
+>>> EmotionClassifier.from_hparams("no/such/model")  # doctest: +ELLIPSIS
 Traceback (most recent call last):
 ser_plugins.errors.MissingPathError: got: no folder no/such/model; expected: a local folder written by ser export \
-(paths are never fetched), hf:OWNER/NAME@COMMIT, or a name: small; remedy: check the path
+(paths are never fetched), hf:OWNER/NAME@COMMIT, or a name: ...; remedy: check the path
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,14 @@ import torch
 from ser_plugins.classifier import ClassifierHead, RegressionHead
 from ser_plugins.errors import SerError
 from ser_plugins.scales import Scale, scale_named
-from ser_plugins.serving.loading import BOX, load_model
+from ser_plugins.serving.loading import BOX, BUNDLED, load_model
 from ser_plugins.serving.recordings import RecordingModel
 from ser_plugins.serving.windows import SentimentWindow, Window
 from ser_plugins.sound.usable import SILENCE
 
 __all__ = [
     "BOX",
+    "BUNDLED",
     "SILENCE",
     "Classification",
     "EmotionClassifier",
@@ -241,11 +242,11 @@ class SentimentRegressor(RecordingModel[Sentiment, SentimentPrediction, Sentimen
 def open_model(
     source: str | Path | None = None, device: str | torch.device | None = None, **options: Any
 ) -> EmotionClassifier | SentimentRegressor:
-    """Load a folder that ``ser export`` wrote, whichever kind of model it holds; see ``from_hparams``.
+    """Load a folder that ``ser export`` wrote, or a model in the package by its name; see ``from_hparams``.
 
     Example
     -------
-    >>> open_model(device="cpu", abstain_below=0.5).labels  # the model in the box
+    >>> open_model(device="cpu", abstain_below=0.5).labels  # the bundled model
     ['anger', 'boredom', 'disgust', 'fear', 'happiness', 'sadness', 'neutral']
     """
     model = load_model(source)

@@ -41,7 +41,7 @@ def random_modules(seed=0, front_end="fast", heads=2):
 
 
 def mel_modules():
-    """As :func:`random_modules`, on mel bands, with what bigru_mha_mel_mean has, the model in the box."""
+    """As :func:`random_modules`, on mel bands, with what bigru_mha_mel_mean has, the bundled model `small`."""
     found = random_modules()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

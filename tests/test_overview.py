@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ser_plugins.cli import app
 from ser_plugins.cli.models import _models_table
-from ser_plugins.inference import BOX, open_model
+from ser_plugins.inference import BUNDLED, open_model
 from ser_plugins.serving.attention_map import attention_map
 from ser_plugins.serving.export import export_ensemble, export_model
 from ser_plugins.serving.overview import overview
@@ -34,7 +34,7 @@ def listed(*arguments):
 
 
 def test_a_row_says_what_the_card_says(models):
-    _, damaged, one, several = overview([models])
+    *_, damaged, one, several = overview([models])
     assert "SHA-256" in damaged["error"]
     card = json.loads((models / "one" / "model.json").read_text())
     for key in ("corpus", "system", "classes", "metrics", "intervals", "protocol_line"):
@@ -50,15 +50,15 @@ def test_the_exit_code_says_whether_all_load(models, tmp_path):
     for folder in (models, models / "damaged", models / "notes", tmp_path / "nothing"):
         code, out, error = listed(folder)
         assert (code, error.count("error: ")) == (1, 1)
-        assert "box" in out
+        assert "small" in out
     code, out, _ = listed(models, "--format", "json")
     assert code == 1
     assert json.loads(out) == json.loads(json.dumps(list(overview([models]))))
 
 
 def test_the_table_has_the_score_with_its_interval(models):
-    line = next(line for line in listed()[1].splitlines() if "box" in line)
-    card = json.loads((BOX / "model.json").read_text())
+    line = next(line for line in listed()[1].splitlines() if "small" in line)
+    card = json.loads((BUNDLED["small"] / "model.json").read_text())
     score, (low, high) = (100 * card["metrics"]["UAR"], (100 * value for value in card["intervals"]["UAR"]))
     assert f"UAR {score:.1f} ({low:.1f} – {high:.1f})" in line
     assert "protocol loso, 10 folds, unit speaker" in line
@@ -80,7 +80,7 @@ def test_a_card_of_an_earlier_version_is_read(models, tmp_path):
     for key in ("scale", "transductive", "partial", "statements", "sample_rate"):
         del card[key]
     (folder / "model.json").write_text(json.dumps(card), encoding="utf-8")
-    _, row = overview([folder])
+    *_, row = overview([folder])
     assert (row["scale"], row["cautions"], row["classes"]) == (None, [], CLASSES)
 
 
@@ -94,8 +94,8 @@ def test_one_odd_card_ends_neither_the_list_nor_in_a_traceback(models, tmp_path)
     for key in card:
         for value in ODD:
             (folder / "model.json").write_text(json.dumps({**card, key: value}))
-            box, odd = overview([folder])
-            assert "error" not in box
+            *bundled, odd = overview([folder])
+            assert not any("error" in row for row in bundled)
             if "error" in odd:
                 assert odd["error"].startswith(f"got: {folder}")
             else:
@@ -114,7 +114,7 @@ def test_a_model_json_that_is_none_is_one_error(models, tmp_path, content):
     (folder / "model.json").write_bytes(content)
     code, out, error = listed(folder)
     assert (code, error.count("\n")) == (1, 1)
-    assert "box" in out
+    assert "small" in out
     assert f"error: {folder}: got: {folder / 'model.json'}: " in error
 
 

@@ -78,7 +78,7 @@ def list_models(
     form: Annotated[Literal["table", "json"], Option("--format", help="How to print.")] = "table",
     strict: Annotated[bool, Option("--strict", help="Say whether plain SpeechBrain may load each folder.")] = False,
 ):
-    """List the model in the box and those in folders, with what was measured of each.
+    """List the models in the package by name, the default first, and those in folders, with what was measured of each.
 
     The exit code is 1 when one does not pass the checks of loading. Plain SpeechBrain runs what a folder's YAML, its
     pickles and its Python files say: --strict passes only an export to the letter, with nothing beside it.

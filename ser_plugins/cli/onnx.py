@@ -11,7 +11,7 @@ from ser_plugins.plain import visible
 
 @app.command()
 def onnx(
-    model: Annotated[Path, Argument(help="Folder written by `ser export`.")],
+    model: Annotated[Path, Argument(help="Folder written by `ser export`, or a name from `ser models`.")],
     file: Annotated[Path, Argument(help="Where to write, for example model.onnx.")],
     int8: Annotated[
         bool,

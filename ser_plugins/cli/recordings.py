@@ -18,7 +18,10 @@ Files = Annotated[
     list[str],
     Argument(help="Audio files (wav, flac, ogg, mp3, m4a ...; any rate, any channels), folders, - for standard input."),
 ]
-Model = Annotated[Path | None, Option(help="Folder written by `ser export`; default: the model in the box.")]
+Model = Annotated[
+    Path | None,
+    Option(help="Folder written by `ser export`, or a name from `ser models`; default: its first."),
+]
 
 AnySound = Annotated[bool, Option("--any-sound", help="Judge also what does not sound like speech.")]
 

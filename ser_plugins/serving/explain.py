@@ -85,7 +85,7 @@ def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Expl
     >>> from ser_plugins.inference import open_model
     >>> path = tempfile.mkdtemp() + "/tone.wav"
     >>> soundfile.write(path, np.sin(np.arange(8000) / 10) / 2, 16000)
-    >>> explain_file(open_model(device="cpu"), path).frames.shape
+    >>> explain_file(open_model("small", device="cpu"), path).frames.shape
     (32, 40)
     """
     features, blocks, samples = model.modules["compute_features"], [], 0

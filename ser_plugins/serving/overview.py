@@ -8,30 +8,32 @@ from ser_plugins.corpora.pretraining import contamination_lines, pretrained_key
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.serving.facts import read_facts
-from ser_plugins.serving.loading import BOX, CARD_FILE, YAML_FILE, load_model, read_inside
+from ser_plugins.serving.loading import BUNDLED, CARD_FILE, YAML_FILE, load_model, read_inside
 
 KEYS = ("corpus", "system", "task", "target", "classes", "scale", "metrics", "intervals", "protocol_line")
 CAUTIONS = ("synthetic", "leaking", "transductive", "partial")
 
 
 def overview(folders: Iterable = ()) -> Iterator[dict]:
-    """The model in the box, then those in ``folders``, each a model or a folder with models one level down.
+    """The models in the package, then those in ``folders``, each a model or a folder with models one level down.
 
     Yields
     ------
     dict
-        ``model`` (a path, or ``box``), ``corpus``, ``system``, ``task``, ``target``, ``classes`` or ``scale``,
-        ``metrics`` and ``intervals`` by score (fractions, or points of the scale), ``protocol_line``, ``measured``
-        (what the numbers are of), ``cautions``, ``bytes`` of the folder, and where a part is pretrained ``pretrained``,
-        a line for each of its models; or ``model`` and ``error`` where it does not load.
+        ``model`` (a path, or the name of a model in the package; the first is the default), ``corpus``, ``system``,
+        ``task``, ``target``, ``classes`` or ``scale``, ``metrics`` and ``intervals`` by score (fractions, or points of
+        the scale), ``protocol_line``, ``measured`` (what the numbers are of), ``cautions``, ``bytes`` of the folder,
+        and where a part is pretrained ``pretrained``, a line for each of its models; or ``model`` and ``error`` where
+        it does not load.
 
     Example
     -------
-    >>> [box] = overview()
-    >>> box["corpus"], box["system"], len(box["classes"])
+    >>> small = next(row for row in overview() if row["model"] == "small")
+    >>> small["corpus"], small["system"], len(small["classes"])
     ('EmoDB', 'bigru_mha_mel_mean', 7)
     """
-    yield _row("box", BOX)
+    for name, folder in BUNDLED.items():
+        yield _row(name, folder)
     for folder in map(Path, folders):
         for path in models_in(folder):
             yield _row(str(path), path)

@@ -68,13 +68,14 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     def from_hparams(
         cls: type[Own], source: str | Path | None = None, device: str | torch.device | None = None, **options: Any
     ) -> Own:
-        """Load a folder that ``ser export`` wrote; the caller's random state stays as it is.
+        """Load a folder that ``ser export`` wrote, or a model in the package; the caller's random state stays as it is.
 
         Arguments
         ---------
         source : str or Path, optional
-            A local folder (never fetched) or ``hf:OWNER/NAME@COMMIT`` on the Hugging Face hub; nothing in it is
-            executed. By default the model in the box: seven emotions of acted German speech.
+            A local folder (never fetched), ``hf:OWNER/NAME@COMMIT`` on the Hugging Face hub, or the name of a model in
+            the package, as ``ser models`` lists them; nothing in it is executed. By default the first of those: seven
+            emotions of acted German speech.
         device : str or torch.device, optional
             By default the GPU when there is one, else the CPU.
         options : dict
@@ -88,7 +89,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         model = load_model(source)
         if not cls.fits(model):
             raise SerError(
-                got=f"{source or 'the model in the box'}: a model with a {type(model.modules['classifier']).__name__}",
+                got=f"{source or 'the bundled model'}: a model with a {type(model.modules['classifier']).__name__}",
                 expected=f"one with a {cls.head.__name__}, for {cls.__name__}",
                 remedy="open it with ser_plugins.inference.open_model, which takes either",
             )

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ser_plugins.errors import SerError
-from ser_plugins.serving.loading import CARD_FILE, load_model
+from ser_plugins.serving.loading import CARD_FILE, find_model, load_model
 
 
 def refuse_harmful(folder) -> None:
@@ -19,7 +19,7 @@ def refuse_harmful(folder) -> None:
     >>> from ser_plugins.serving.loading import BOX
     >>> refuse_harmful(BOX)
     """
-    folder = Path(folder)
+    folder = find_model(folder)
     card = load_model(folder).card
     members = card.get("members", {})
     _refuse_strangers(folder, {*card["files"], CARD_FILE}, set(members))
