@@ -143,8 +143,7 @@ class TestTraining:
         task = Classification(selection["task"]["classes"])
         assert "bands PRETRAINED" in printed(selection_table(selection, task))
         unseal(folder / "loso")
-        summary = write_report(folder / "loso")
-        assert summary["protocol"]["pretrained"] == [MODEL]
+        assert aggregate(read_run(folder / "loso"))["protocol"]["pretrained"] == [MODEL]
 
 
 @pytest.fixture(scope="module")
@@ -186,13 +185,13 @@ class TestReport:
         assert f"; pretrained: {LINE}" in shown
 
     def test_several_models_have_a_line_each_and_one_that_is_not_known_says_so(self, results):
-        line = write_report(results / "wavlm" / "loso")["protocol_line"]
+        line = aggregate(read_run(results / "wavlm" / "loso"))["protocol_line"]
         _, first, second = line.split("; pretrained: ")
         assert first.endswith("EmoDB in it: no")
         assert second == "own on unknown data, emotion labels unknown; EmoDB in it: unknown"
 
     def test_the_hash_is_of_the_test_which_pretraining_is_no_part_of(self, results):
-        plain, pretrained = (write_report(results / name / "loso") for name in ("cnn", "whisper"))
+        plain, pretrained = (aggregate(read_run(results / name / "loso")) for name in ("cnn", "whisper"))
         assert plain["protocol_hash"] == pretrained["protocol_hash"]
         assert pretrained["protocol_line"].startswith(plain["protocol_line"])
         assert plain["protocol"].keys() == pretrained["protocol"].keys() - {"pretrained"}
@@ -221,7 +220,8 @@ class TestReport:
     def test_an_ensemble_of_seeds_says_it_too(self, tmp_path):
         for seed in (1, 2):
             write_run(tmp_path / "bigru_mha" / "loso", seed=seed, pretrained=[MODEL])
-        assert write_report(ensemble_seeds(tmp_path / "bigru_mha" / "loso"))["protocol"]["pretrained"] == [MODEL]
+        ensemble = read_run(ensemble_seeds(tmp_path / "bigru_mha" / "loso"))
+        assert aggregate(ensemble)["protocol"]["pretrained"] == [MODEL]
 
 
 class TestComparison:
