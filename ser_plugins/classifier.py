@@ -234,6 +234,34 @@ class ClassifierHead(_Head):
         __call__ = forward
 
 
+class LinearHead(nn.Module):
+    """Embedding -> log-probabilities: one linear layer, log-softmax.
+
+    Arguments
+    ---------
+    input_size : int
+        Width of the embedding.
+    classes : int
+        Number of classes.
+
+    Example
+    -------
+    >>> LinearHead(2048, classes=7)(torch.randn(2, 1, 2048)).shape
+    torch.Size([2, 1, 7])
+    """
+
+    def __init__(self, input_size: int, classes: int) -> None:
+        super().__init__()
+        self.output = nn.Linear(input_size, classes)
+
+    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
+        """(..., input_size) -> (..., classes), natural logarithms of probabilities."""
+        return self.output(embedding).log_softmax(-1)
+
+    if TYPE_CHECKING:
+        __call__ = forward
+
+
 class RegressionHead(_Head):
     """Embedding -> one number, such as a sentiment: the layers of :class:`ClassifierHead` with one output.
 

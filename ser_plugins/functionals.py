@@ -53,6 +53,42 @@ class MFCCStatistics(nn.Module):
         __call__ = forward
 
 
+class FrameMeans(nn.Module):
+    """Mean over time of a front end's frames.
+
+    Arguments
+    ---------
+    compute_features : nn.Module
+        A front end, such as :class:`~ser_plugins.pretrained.WhisperFrontEnd`.
+
+    Attributes
+    ----------
+    pretrained : str or None
+        Name of the pretrained model in the front end, where there is one.
+    settings : tuple
+        What the vector depends on, beside the waveform.
+
+    Example
+    -------
+    >>> FrameMeans(LogPowerSpectrogram())(torch.randn(2, 16000)).shape
+    torch.Size([2, 400])
+    """
+
+    def __init__(self, compute_features: nn.Module) -> None:
+        super().__init__()
+        self.compute_features = compute_features
+        self.sample_rate = compute_features.sample_rate
+        self.pretrained = getattr(compute_features, "pretrained", None)
+        self.settings = ("means", compute_features.settings)
+
+    def forward(self, waves: torch.Tensor) -> torch.Tensor:
+        """(batch, samples), without padding -> (batch, bins)."""
+        return self.compute_features(waves).mean(1)
+
+    if TYPE_CHECKING:
+        __call__ = forward
+
+
 class OpenSmileFunctionals(nn.Module):
     """Functionals of openSMILE (Eyben, Woellmer & Schuller, ACM Multimedia 2010): the field's classical baseline.
 

@@ -173,6 +173,8 @@ class WhisperEncoder(nn.Module):
     ----------
     bins : int
         Width of the frames.
+    stacked : int
+        How many states stand side by side in them.
     sample_rate : int
         16000 Hz.
     hop : int
@@ -210,7 +212,8 @@ class WhisperEncoder(nn.Module):
                 remedy="correct the YAML keys",
             )
         self.states, self.mix, self.pool, self.merge = numbers, mix, pool, merge
-        self.bins = width * (len(numbers) if mix == "stack" else 1)
+        self.stacked = len(numbers) if mix == "stack" else 1
+        self.bins = width * self.stacked
         self.sample_rate, self.hop = SAMPLE_RATE, 2 * HOP * merge * pool
         self.settings = ("whisper", numbers, mix, pool, merge, level)
         self.log_mel = LogMel(bands, level)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.hub import PREFIX as HUB
 from ser_plugins.hub import fetch, on_hub
-from ser_plugins.whisper import sinusoids
+from ser_plugins.whisper import parse_states, sinusoids
 
 WHISPER_FILES = {"config.json": 2**20, "model.safetensors": 2**32}  # bytes at most
 
@@ -112,6 +113,12 @@ def _read_tensors(path, depth, last) -> dict:
     if odd := [name for name, value in weights.items() if not value.isfinite().all()]:
         raise ValueError(f"{odd[0]} has values that are not finite")
     return weights
+
+
+@cache
+def encoder_sha256(source: str, states: str | int = "1-4") -> str:
+    """Of the weights that hidden states of an encoder need, as :func:`digest` has it."""
+    return digest(read_whisper(source, parse_states(states)[-1])[0])
 
 
 def digest(weights: dict) -> str:

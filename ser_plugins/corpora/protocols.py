@@ -5,13 +5,15 @@ fields in which training must be *disjoint* from what is held out. Training is e
 with the held-out utterances. A published split is a protocol too: a field says train, valid or test, and there is one
 fold. Epochs are chosen by ``select``; choosing on the test set does not exist. ``all`` is for a model to be used: it
 trains on everything, tests nothing, and what it is worth is measured by another protocol with the same settings.
-``loso-pairs`` is inner validation, from which a configuration is chosen before a test set is opened.
+``loso-pairs`` and ``loso-all-pairs`` are inner validation, from which a configuration is chosen before a test set is
+opened.
 """
 
 import dataclasses
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 
 from sklearn.model_selection import StratifiedKFold
 
@@ -27,8 +29,8 @@ class Protocol:
     unit : str
         What a fold tests, in words.
     blocks : callable
-        ``(manifest, target, seed) -> {fold: [ids]}``: every utterance in exactly one block (``all``: in none,
-        ``loso-pairs``: in two). None for a fixed split.
+        ``(manifest, target, seed) -> {fold: [ids]}``: every utterance in exactly one block (``all``: in none, inner
+        validation: in two or more). None for a fixed split.
     disjoint : tuple of str
         Fields that train, valid and test never share; the first is the unit that ``inner_speaker`` holds out.
     leaks : bool
@@ -100,14 +102,32 @@ def by_pairs_on_a_ring(manifest, target=None, seed=0) -> dict:
     >>> by_pairs_on_a_ring(manifest)
     {'spk0-spk1': ['u0', 'u1'], 'spk1-spk2': ['u1', 'u2'], 'spk2-spk0': ['u2', 'u0']}
     """
-    own = _grouped(manifest, lambda fields: fields["speaker"])
-    names = list(own)
+    speakers = _speakers_to_pair(manifest)
+    names = list(speakers)
     following = dict(zip(names, names[1:] + names[:1], strict=True))
-    if len(names) < 3:
+    return {f"{name}-{following[name]}": speakers[name] + speakers[following[name]] for name in names}
+
+
+def by_all_pairs(manifest, target=None, seed=0) -> dict:
+    """One block per pair of speakers: as on a ring, but every other speaker is an inner one of each outer speaker.
+
+    Example
+    -------
+    >>> manifest = {f"u{n}": {"speaker": f"spk{n}"} for n in range(4)}
+    >>> list(by_all_pairs(manifest))
+    ['spk0-spk1', 'spk0-spk2', 'spk0-spk3', 'spk1-spk2', 'spk1-spk3', 'spk2-spk3']
+    """
+    pairs = combinations(_speakers_to_pair(manifest).items(), 2)
+    return {f"{first}-{second}": own + other for (first, own), (second, other) in pairs}
+
+
+def _speakers_to_pair(manifest) -> dict:
+    speakers = _grouped(manifest, lambda fields: fields["speaker"])
+    if len(speakers) < 3:
         raise SerError(
-            got=f"{len(names)} speaker(s)", expected="three or more for inner validation", remedy="a larger corpus"
+            got=f"{len(speakers)} speaker(s)", expected="three or more for inner validation", remedy="a larger corpus"
         )
-    return {f"{name}-{following[name]}": own[name] + own[following[name]] for name in names}
+    return speakers
 
 
 def at_random(manifest, target, seed=0) -> dict:
@@ -131,11 +151,12 @@ def _grouped(manifest, key) -> dict:
 
 
 ALL = "all"
-INNER = "loso-pairs"  # for choosing: its scores are never a result
+RING, ALL_PAIRS = INNER = ("loso-pairs", "loso-all-pairs")  # for choosing: their scores are never a result
 PROTOCOLS = {
     "loso": Protocol("speaker", by_field("speaker"), ("speaker",)),
     "loso-sentence": Protocol("speaker x half of the sentences", by_speaker_and_sentence, ("speaker", "sentence")),
-    INNER: Protocol("pair of speakers (inner validation)", by_pairs_on_a_ring, ("speaker",)),
+    RING: Protocol("pair of speakers (inner validation)", by_pairs_on_a_ring, ("speaker",)),
+    ALL_PAIRS: Protocol("pair of speakers (inner validation)", by_all_pairs, ("speaker",)),
     "random": Protocol("utterance (random folds, speakers leak)", at_random, leaks=True),
     ALL: Protocol("nothing (everything is trained on)", lambda manifest, target, seed: {ALL: []}),
 }

@@ -79,11 +79,18 @@ def ablation_table(file) -> str:
     seeds, pairs, units = (table[column].nunique() for column in ("seed", "fold", "unit"))
     note = (
         f"Inner validation: {pairs} pairs of {units} speakers held out in turn, each utterance predicted "
-        f"{'twice' if pairs == units else 'once or twice'}; {seeds} seed{'s' * (seeds > 1)}. For comparing, never a "
+        f"{_times(pairs, units)}; {seeds} seed{'s' * (seeds > 1)}. For comparing, never a "
         f"result. Differences are from {code(first)}; in brackets 95 %, paired bootstrap over speakers."
     )
     header = ["", *labels, *(f"{label}: difference" for label in labels)]
     return "\n\n".join([markdown_table(header, rows), note, *selection_notes(selection)]) + "\n"
+
+
+def _times(pairs, units) -> str:
+    """How often an utterance is predicted: twice on a ring, once with each other speaker in all pairs."""
+    if pairs == units * (units - 1) // 2:
+        return f"{units - 1} times"
+    return "twice" if pairs == units else "once or twice"
 
 
 def _read(file) -> tuple:

@@ -124,9 +124,9 @@ def read_run(run_folder, read=fold_results) -> list[FoldResults]:
     run_folder = Path(run_folder)
     found = _packed(run_folder) if evidence.is_packed(run_folder) else _as_trained(run_folder, read)
     names, runs = list(found), list(found.values())
-    if runs[0].results["protocol"]["protocol"] == INNER:
+    if runs[0].results["protocol"]["protocol"] in INNER:
         raise SerError(
-            got=f"{run_folder}: inner validation, of which every utterance is scored twice",
+            got=f"{run_folder}: inner validation, of which every utterance is scored more than once",
             expected="a run under a protocol that tests",
             remedy="choose from it with the recipe's nested.py; it is never a result",
         )

@@ -8,7 +8,7 @@ import inspect
 import re
 from typing import NamedTuple
 
-from ser_plugins.classifier import ClassifierHead, RegressionHead, UtteranceEncoder
+from ser_plugins.classifier import ClassifierHead, LinearHead, RegressionHead, UtteranceEncoder
 from ser_plugins.encoders import CELLS, PRESETS
 from ser_plugins.lsh_attention import MAX_BUCKET, MAX_ROUNDS
 from ser_plugins.pooling import POOLINGS
@@ -154,6 +154,10 @@ ARGUMENTS = {
         "hidden_size": _HIDDEN,
         "dropout": _SHARE,
         "input_dropout": _SHARE,
+    },
+    LinearHead: {
+        "input_size": Whole(1, 2**17),
+        "classes": Whole(1, 2**10),
     },
     RegressionHead: {
         "input_size": Whole(1, 2**17),

@@ -10,7 +10,7 @@ reader of YAML.
 import re
 from typing import NamedTuple
 
-from ser_plugins.classifier import ClassifierHead, RegressionHead, UtteranceEncoder
+from ser_plugins.classifier import ClassifierHead, LinearHead, RegressionHead, UtteranceEncoder
 from ser_plugins.errors import SerError
 from ser_plugins.scales import SCALES
 from ser_plugins.serving.bounds import read_argument
@@ -22,7 +22,7 @@ MODULES = {
     "compute_features": (LogPowerSpectrogram, WhisperEncoder),
     "mean_var_norm": (ZNorm,),
     "embedding_model": (UtteranceEncoder,),
-    "classifier": (ClassifierHead, RegressionHead),
+    "classifier": (ClassifierHead, LinearHead, RegressionHead),
 }
 WITHOUT_WEIGHTS = (LogPowerSpectrogram,)
 _COMMENT = "# Written by `ser export`. Constructors only; the weights lie beside this file."

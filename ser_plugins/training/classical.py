@@ -6,14 +6,15 @@ of the training set (``normalisation: train``), or, as much of the literature do
 ``normalisation: heard:sentence`` the training mean of the recording's sentence is taken out before (or of another field
 of the manifest): known in training, heard of a test recording; see :mod:`ser_plugins.training.heard`.
 
-Functionals are kept in a folder beside the manifests, by the recording's SHA-256 and what they depend on.
+Functionals are kept on disk: see :mod:`ser_plugins.training.feature_store`. A YAML that also names the modules of a
+network, with :class:`~ser_plugins.classifier.LinearHead` as its classifier, has what was fitted written into them and
+checkpointed: such a system is exported as a network is.
 
 Probabilities of a classifier without any are the softmax of its decision values: their order is the classifier's own,
 their size is not calibrated; the report says how far off they are.
 """
 
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,11 +23,11 @@ from sklearn.preprocessing import StandardScaler
 
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.errors import SerError
-from ser_plugins.files import atomic_path
-from ser_plugins.training.data import STORE, encode_targets, load_waveform, speakers
+from ser_plugins.training.data import encode_targets, speakers
+from ser_plugins.training.feature_store import store_of, training_items
 from ser_plugins.training.heard import HeardMeans
-from ser_plugins.training.recordings import check_recordings, path_of
-from ser_plugins.training.settings import sha256
+from ser_plugins.training.linear import check_linear, save_as_network
+from ser_plugins.training.recordings import check_recordings
 
 _HEARD = "heard:"
 
@@ -42,6 +43,8 @@ class Classical:
         Numbers that were learned.
     seconds : float
         Spent on functionals, fitting and testing.
+    checkpoint : speechbrain.utils.checkpoints.Checkpoint or None
+        Of a system that is exported as a network.
     """
 
     def __init__(self, hparams, protocol):
@@ -55,25 +58,32 @@ class Classical:
                 expected="train, heard:FIELD (such as heard:sentence, not the target), or speaker (transductive)",
                 remedy="correct the YAML key",
             )
+        if "classifier" in hparams:
+            check_linear(hparams)
         self.predictions, self.parameters, self.seconds = {self.target: {}}, 0, 0.0
+        self.checkpoint = None
 
-    def train_and_test(self):
-        """Run it all; the test set is read last."""
+    def train_and_test(self, tested=True):
+        """Run it all; the test set is read last, where there is one."""
         started = time.monotonic()
-        vectors, targets = self._read("train")
+        copies = self.hparams.get("copies") or []
+        vectors, targets = self._read("train", copies)
         heard = None
         if self.hparams["normalisation"].startswith(_HEARD):
-            groups = self._training_groups(self.hparams["normalisation"].removeprefix(_HEARD))
+            groups = self._training_groups(self.hparams["normalisation"].removeprefix(_HEARD)) * (1 + len(copies))
             heard = HeardMeans().fit(vectors, groups)
             vectors = heard.without(vectors, groups)
         model = make_pipeline(StandardScaler(), self.hparams["estimator"]).fit(vectors, list(targets.values()))
         self.parameters = _learned(model)
-        vectors, targets = self._read("test")
-        if heard:
-            vectors = heard.without(vectors, heard.hear(vectors))
-        outputs = self._outputs(model, vectors)
-        rows = zip(targets.items(), outputs, strict=True)
-        self.predictions[self.target] = {key: self.task.row(true, output) for (key, true), output in rows}
+        if "classifier" in self.hparams:
+            self.checkpoint = save_as_network(model, self.hparams)
+        if tested:
+            vectors, targets = self._read("test")
+            if heard:
+                vectors = heard.without(vectors, heard.hear(vectors))
+            outputs = self._outputs(model, vectors)
+            rows = zip(targets.items(), outputs, strict=True)
+            self.predictions[self.target] = {key: self.task.row(true, output) for (key, true), output in rows}
         self.seconds = time.monotonic() - started
 
     def metrics(self):
@@ -81,23 +91,14 @@ class Classical:
         rows = self.predictions[self.target].values()
         return self.task.metrics([row["true"] for row in rows], [row["predicted"] for row in rows])
 
-    def _read(self, part):
+    def _read(self, part, copies=()):
         manifest = self.hparams[f"{part}_annotation"]
         entries = read_manifest(manifest)
         check_recordings(entries, self.protocol)  # those too whose functionals are kept
-        compute = self.hparams["compute_functionals"]
-        store = Path(self.hparams["manifest_folder"]).parent / "functionals" / sha256(compute.settings)[:16]
-
-        def compute_one(fields):
-            path = path_of(fields, self.protocol)
-            return compute(load_waveform(path, compute.sample_rate)[None])[0]
-
-        def vector(fields):
-            key = fields["sha256"]
-            kept = store / f"{key}.npy"
-            return STORE.get((key, compute.settings), lambda: _kept(kept, lambda: compute_one(fields)))
-
-        vectors = np.stack([vector(fields).double().numpy() for fields in entries.values()])
+        store = store_of(self.hparams, self.protocol)
+        items = training_items(entries, copies)
+        entries = {key: fields for key, (fields, _) in items.items()}
+        vectors = np.stack([store.features(*item).double().numpy() for item in items.values()])
         if not np.isfinite(vectors).all():
             raise SerError(
                 got=f"{manifest}: functionals that are no finite numbers",
@@ -133,17 +134,6 @@ class Classical:
         outputs = np.full((len(vectors), len(self.task.classes)), -np.inf)  # a class that training lacks
         outputs[:, model.classes_] = known
         return outputs.tolist()
-
-
-def _kept(path: Path, compute) -> torch.Tensor:
-    """A vector that another process or an earlier run has left in a file, or computed and left there."""
-    try:
-        return torch.from_numpy(np.load(path, allow_pickle=False))
-    except (OSError, ValueError, EOFError):  # none yet, or one that the disk has damaged
-        vector = compute()
-    with atomic_path(path) as temporary:
-        np.save(temporary, vector.numpy())
-    return vector
 
 
 def _learned(model) -> int:

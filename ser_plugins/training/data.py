@@ -10,66 +10,23 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from torch.utils.data import Sampler
 
-from ser_plugins.audio import read_wave
 from ser_plugins.corpora.manifest import read_manifest
-from ser_plugins.errors import AudioError, SerError
+from ser_plugins.errors import SerError
 from ser_plugins.evaluation.tasks import tasks_of
-from ser_plugins.sound.usable import check_usable
 from ser_plugins.spectrogram import ZNorm
-from ser_plugins.training.recordings import check_recording, check_recordings, path_of
-
-
-class FeatureStore:
-    """Frames computed once per process and kept in memory, up to a bound; the rest is computed anew each time.
-
-    Frames of one utterance do not depend on fold, seed or neighbours, so a worker that trains several folds reads and
-    transforms each recording once.
-
-    Arguments
-    ---------
-    max_gigabytes : float
-        Bound on what is kept; 0 keeps nothing.
-
-    Example
-    -------
-    >>> store = FeatureStore(max_gigabytes=1)
-    >>> store.get("a", lambda: torch.ones(2)).sum(), store.get("a", lambda: torch.zeros(2)).sum()
-    (tensor(2.), tensor(2.))
-    """
-
-    def __init__(self, max_gigabytes=2.0):
-        self.room = max_gigabytes * 2**30
-        self.kept = {}
-
-    def get(self, key, compute):
-        """Return what is kept under ``key``, or compute it, and keep it if there is room."""
-        if key in self.kept:
-            return self.kept[key]
-        frames = compute()
-        size = frames.numel() * frames.element_size()
-        if size <= self.room:
-            self.room -= size
-            self.kept[key] = frames
-        return frames
-
-
-STORE = FeatureStore()
-
-
-def load_waveform(path, sample_rate: int) -> torch.Tensor:
-    """Read one training recording: (samples,), at exactly ``sample_rate`` Hz (corpora are resampled when prepared).
-
-    What inference would refuse is refused here: see :mod:`ser_plugins.sound.usable`.
-    """
-    wave, rate = read_wave(path)
-    check_usable(wave, rate, str(path))
-    if rate != sample_rate:
-        raise AudioError(got=f"{path}: {rate} Hz", expected=f"{sample_rate} Hz", remedy="resample the corpus first")
-    return torch.from_numpy(wave)
+from ser_plugins.training.feature_store import FeatureStore, is_trained, training_items
+from ser_plugins.training.recordings import check_recordings
 
 
 def make_dataset(
-    manifest, protocol: dict, compute_features, cache_features=True, auxiliary=None, by_speaker=False
+    manifest,
+    protocol: dict,
+    compute_features,
+    cache_features=True,
+    auxiliary=None,
+    by_speaker=False,
+    features_folder=None,
+    copies=(),
 ) -> DynamicItemDataset:
     """Turn a manifest into a dataset of ``id``, ``label`` (index or number) and ``frames`` or, without cache, ``wave``.
 
@@ -87,6 +44,10 @@ def make_dataset(
         Further targets, ``{field: scale}``; each is an item ``label_<field>``, NaN where an utterance has none.
     by_speaker : bool
         Normalise the frames of every speaker by that speaker's recordings in this manifest, per bin.
+    features_folder : Path, optional
+        Where frames are kept for other processes: see :class:`~ser_plugins.training.feature_store.FeatureStore`.
+    copies : sequence
+        Of :mod:`ser_plugins.copies`: every recording has one of each beside it, as an item of its own, ``id#name``.
 
     Raises
     ------
@@ -96,18 +57,10 @@ def make_dataset(
     """
     entries = read_manifest(manifest)
     check_recordings(entries, protocol)
+    items = training_items(entries, copies)
     # Only what is read here: a corpus may have a field that is called like an item, such as label.
-    dataset = DynamicItemDataset(
-        {
-            key: {
-                "wav": path_of(fields, protocol),
-                "duration": fields["duration"],
-                "sha256": fields["sha256"],
-            }
-            for key, fields in entries.items()
-        }
-    )
-    if cache_features and any(value.requires_grad for value in compute_features.parameters()):
+    dataset = DynamicItemDataset({key: {"duration": fields["duration"]} for key, (fields, _) in items.items()})
+    if cache_features and is_trained(compute_features):
         raise SerError(
             got="cache_features: True, with a front end that is trained",
             expected="features computed anew in every batch",
@@ -115,25 +68,16 @@ def make_dataset(
         )
     tasks = tasks_of(protocol, auxiliary)
     labels = label_items(tasks)
+    item_fields = {key: fields for key, (fields, _) in items.items()}
     for target, task in tasks.items():
-        encoded = encode_targets(task, target, entries, manifest)
+        encoded = encode_targets(task, target, item_fields, manifest)
         dataset.add_dynamic_item(encoded.__getitem__, takes="id", provides=labels[target])
 
-    def wave_of(key):
-        recording = dataset.data[key]
-        check_recording(recording["wav"], recording["sha256"])  # it may have been replaced since the last epoch
-        return load_waveform(recording["wav"], compute_features.sample_rate)
-
-    dataset.add_dynamic_item(wave_of, takes="id", provides="wave")
+    store = FeatureStore(compute_features, protocol, features_folder)
+    dataset.add_dynamic_item(lambda key: store.wave(*items[key]), takes="id", provides="wave")
 
     def frames_of(key):
-        recording = dataset.data[key]
-
-        def compute():
-            with torch.no_grad():
-                return compute_features(wave_of(key)[None])[0]  # (time, bins)
-
-        return STORE.get((recording["sha256"], compute_features.settings), compute)
+        return store.features(*items[key])  # (time, bins)
 
     if by_speaker:
         if not cache_features:
@@ -142,7 +86,7 @@ def make_dataset(
                 expected="cache_features True: a speaker's statistics are of frames, not of waveforms",
                 remedy="correct one of the two",
             )
-        frames_of = _normalised(frames_of, speakers(entries, manifest), compute_features.bins)
+        frames_of = _normalised(frames_of, speakers(item_fields, manifest), compute_features.bins)
     dataset.add_dynamic_item(frames_of, takes="id", provides="frames")
     dataset.set_output_keys(["id", *labels.values(), "frames" if cache_features else "wave"])
     return dataset

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML, YAMLError
 
+from ser_plugins.corpora.protocols import INNER, RING, choose
 from ser_plugins.errors import SerError
 from ser_plugins.training.settings import WHERE
 
@@ -13,13 +14,14 @@ _NAME = re.compile(r"\w[\w.+-]*")
 _FORBIDDEN = {*WHERE, "system", "protocol", "subset", "split_seed"}  # they would put entries to different tests
 
 
-def read_configurations(path) -> tuple[str, dict]:
-    """Name and configurations of a list, checked.
+def read_configurations(path) -> tuple[str, dict, str]:
+    """Name, configurations and inner validation of a list, checked.
 
     Returns
     -------
     tuple
-        Name of the list; configurations by name, ``{"yaml": ..., keys to change}`` or ``{"fuse": weights by name}``.
+        Name of the list; configurations by name, ``{"yaml": ..., keys to change}`` or ``{"fuse": weights by name}``;
+        the protocol of the inner validation, ``loso-pairs`` where the list does not say ``inner``.
 
     Raises
     ------
@@ -28,7 +30,7 @@ def read_configurations(path) -> tuple[str, dict]:
     """
     try:
         content = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))  # 1.2, as recipes are read
-        name, configurations = content["name"], dict(content["configurations"])
+        name, configurations, inner = content["name"], dict(content["configurations"]), content.get("inner", RING)
         json.dumps(configurations)
     except (YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise SerError(
@@ -47,7 +49,7 @@ def read_configurations(path) -> tuple[str, dict]:
             "test), or with `fuse`: two or more that have a `yaml`, and their weights above 0",
             remedy="correct the list",
         )
-    return name, configurations
+    return name, configurations, choose("inner", inner, INNER)
 
 
 def parts_of(key: str, configurations: dict) -> dict:

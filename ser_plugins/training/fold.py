@@ -25,6 +25,7 @@ from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.classical import Classical
 from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
 from ser_plugins.training.endings import close_experiment_log
+from ser_plugins.training.feature_store import store_of
 from ser_plugins.training.recordings import check_recordings
 from ser_plugins.training.settings import differences, fingerprint, quoted, resolve, sha256
 
@@ -154,7 +155,10 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         "audit": audit_line,
         "units": {key: fields.get(unit) for key, fields in parts["test"].items()},
         "training": training,
-        "counts": {part: len(entries) for part, entries in parts.items()},
+        "counts": {
+            **{part: len(entries) for part, entries in parts.items()},
+            **({"copies": len(copies) * len(parts["train"])} if (copies := hparams.get("copies")) else {}),
+        },
         "metrics": trained.metrics() if shown else None,
         "auxiliary": {
             name: {"scale": tasks[name].scale, "metrics": trained.metrics(name) if shown else None}
@@ -218,6 +222,8 @@ def dataset_of(part: str, hparams: dict, protocol: dict):
     features, cache = hparams["compute_features"], hparams["cache_features"]
     features = features.cpu() if cache else features  # else they are the Brain's, on its device
     further = {"auxiliary": hparams.get("auxiliary"), "by_speaker": hparams["normalisation"] == "speaker"}
+    further["features_folder"] = store_of(hparams, protocol).folder
+    further["copies"] = (hparams.get("copies") or ()) if part == "train" else ()
     return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
 
 
@@ -261,15 +267,16 @@ def check_selected(checkpoint, rows: list, epochs: int | None, max_key=None, min
 
 def _with_estimator(hparams, protocol, run_options, brain_class, tested):
     """Train and test a classical system; that, and what results.json says of it."""
-    if not tested:
+    if not tested and "classifier" not in hparams:
         raise SerError(
             got="--protocol all with a classical system",
             expected="a protocol with test sets: its models are not exported",
-            remedy="use a network",
+            remedy="use a network, or a linear system that is exported as one",
         )
     trained = Classical(hparams, protocol)
-    trained.train_and_test()
-    nothing = {"history": [], "epochs": 0, "selected_epoch": None, "checkpoint": None}
+    trained.train_and_test(tested)
+    checkpoint = trained.checkpoint and trained.checkpoint.path.relative_to(hparams["output_folder"]).as_posix()
+    nothing = {"history": [], "epochs": 0, "selected_epoch": None, "checkpoint": checkpoint}
     return trained, {**nothing, "parameters": trained.parameters, "wall_time_s": trained.seconds, "device": "cpu"}
 
 

@@ -1,6 +1,6 @@
 """What a recipe's ``nested.py`` does: choose a configuration for every test speaker without that speaker, then seal.
 
-1. Every configuration of a list is trained under inner validation (``loso-pairs``).
+1. Every configuration of a list is trained under inner validation (``loso-pairs``, or what the list says).
 2. For every outer speaker one is chosen, by :mod:`ser_plugins.evaluation.selection`.
 3. It is trained on all other speakers and tested on that one, once; the predictions are sealed.
 4. The folds are put together as one run, ``<results_folder>/<name>/loso``, for ``ser report --unseal``.
@@ -13,7 +13,6 @@ import os
 from pathlib import Path
 
 from ser_plugins.corpora.pretraining import pretrained_key
-from ser_plugins.corpora.protocols import INNER
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.ablation import side_by_side
 from ser_plugins.evaluation.folds import checked_results, fold_results, tasks_in
@@ -48,7 +47,7 @@ def nested(arguments, *, prepare, script) -> None:
         ``--inner-seeds`` are those of the inner validation, where it has fewer than the final trainings. With
         ``--folds``, pairs of the inner validation or ``all``, nothing is tested. A key that only some of the YAMLs have
         is given to those. The list says ``name`` and ``configurations``: name -> ``yaml`` and the keys that it changes
-        there, or name -> ``fuse``, the weights of others on the list.
+        there, or name -> ``fuse``, the weights of others on the list; and it may say ``inner``, which inner validation.
     prepare : callable
         The recipe's prepare function.
     script : str
@@ -76,10 +75,10 @@ def _nested(arguments, prepare, script):
             expected="one process that runs many",
             remedy="use --jobs, or --launcher ray",
         )
-    name, configurations = read_configurations(find_yaml(rest[0], script))
+    name, configurations, protocol = read_configurations(find_yaml(rest[0], script))
     planner = _Planner(name, configurations, rest[1:], own, prepare, script)
     inner_seeds = own.inner_seeds or own.seeds
-    inner = {key: planner.plan(key, INNER, inner_seeds, own.folds) for key in planner.yaml_files}
+    inner = {key: planner.plan(key, protocol, inner_seeds, own.folds) for key in planner.yaml_files}
     settings = planner.settings(inner)
     if not own.folds:
         _refuse_opened(planner.folder, settings)

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from sklearn.base import BaseEstimator
 
+from ser_plugins.copies import check_copies
 from ser_plugins.errors import SerError
 from ser_plugins.losses import utterance_outputs
 from ser_plugins.training.settings import is_number, quoted, resolve
@@ -87,7 +88,7 @@ def bins_of(yaml_file: Path, overrides: dict) -> dict:
     hparams = resolve(yaml_file, overrides)
     if not is_number(hparams.get("n_bins")) or "compute_features" not in hparams:
         return overrides
-    bins = _build(yaml_file, overrides, ["compute_features"])["compute_features"].bins
+    bins = build(yaml_file, overrides, ["compute_features"])["compute_features"].bins
     if bins == hparams["n_bins"]:
         return overrides
     if "n_bins" in overrides:
@@ -121,7 +122,8 @@ def rehearse(yaml_file: Path, overrides: dict, tasks: dict) -> None:
         if key in plain:
             _stage(yaml_file, key, plain, lambda key=key: _bind(plain[key]))
     with torch.random.fork_rng(devices=[]):
-        hparams = _build(yaml_file, overrides, [key for key in plain if key not in _NOT_YET])
+        hparams = build(yaml_file, overrides, [key for key in plain if key not in _NOT_YET])
+        _stage(yaml_file, "copies", plain, lambda: check_copies(hparams.get("copies") or []))
         if "estimator" in hparams:
             _stage(yaml_file, "estimator", plain, lambda: _validate(hparams["estimator"]))
         else:
@@ -171,8 +173,8 @@ def check_heads(classifier, tasks) -> None:
         )
 
 
-def _build(yaml_file, overrides, keys) -> dict:
-    """Build some keys of a YAML; the error names the first that cannot be built."""
+def build(yaml_file, overrides, keys) -> dict:
+    """Build some keys of a YAML; the :class:`SerError` names the first that cannot be built."""
     text = Path(yaml_file).read_text(encoding="utf-8")
     document = YAML().load(resolve_references(text, quoted(overrides)))
     try:

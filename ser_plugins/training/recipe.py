@@ -17,6 +17,7 @@ from ser_plugins.evaluation.sealing import is_sealed
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.machine import cores
 from ser_plugins.plain import console
+from ser_plugins.training.ahead import compute_ahead
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.choice import add_launcher_options, choose_launcher
 from ser_plugins.training.crossval import run_jobs
@@ -88,7 +89,7 @@ class Plan:
         """What stands in the way of a report; empty when nothing does."""
         if self.protocol["protocol"] == ALL:
             return f"nothing was tested. To use it: ser export {self.run_folder} FOLDER --measured-by RUN"
-        if self.protocol["protocol"] == INNER:
+        if self.protocol["protocol"] in INNER:
             return "inner validation is done. It is for choosing (the recipe's nested.py), and never a result."
         if self.missing:
             return f"folds still to be trained before there is a report: {', '.join(self.missing)}"
@@ -194,6 +195,10 @@ def run_plans(plans, own, run_options) -> None:
         f"{protocol['corpus']}, {protocol['protocol']}: {len(jobs)} trainings of "
         f"{', '.join(plan.system for plan in plans)} into {os.path.commonpath([plan.run_folder for plan in plans])}"
     )
+    if sb.utils.distributed.if_main_process():
+        for plan in plans:
+            compute_ahead(plan.jobs, screen)
+    sb.utils.distributed.ddp_barrier()
     run_jobs(jobs, choose_launcher(own, _workers(own.jobs, len(jobs), run_options)), screen)
 
 

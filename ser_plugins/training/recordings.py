@@ -6,8 +6,12 @@ after its manifest was written would be trained under the hash of another.
 
 from pathlib import Path
 
+import torch
+
+from ser_plugins.audio import read_wave
 from ser_plugins.errors import AudioError, MissingPathError
 from ser_plugins.files import sha256_of
+from ser_plugins.sound.usable import check_usable
 
 _checked = {}  # path -> (SHA-256, size, time of change) as they were when it was last hashed
 
@@ -54,3 +58,15 @@ def check_recording(path, sha256: str) -> None:
             remedy="copy it back, or choose another --results_folder to train with it as it is now",
         )
     _checked[path] = found
+
+
+def load_waveform(path, sample_rate: int) -> torch.Tensor:
+    """Read one training recording: (samples,), at exactly ``sample_rate`` Hz (corpora are resampled when prepared).
+
+    What inference would refuse is refused here: see :mod:`ser_plugins.sound.usable`.
+    """
+    wave, rate = read_wave(path)
+    check_usable(wave, rate, str(path))
+    if rate != sample_rate:
+        raise AudioError(got=f"{path}: {rate} Hz", expected=f"{sample_rate} Hz", remedy="resample the corpus first")
+    return torch.from_numpy(wave)

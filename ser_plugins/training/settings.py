@@ -22,7 +22,7 @@ from ser_plugins.errors import SerError
 WHERE = (
     "data_folder", "csv", "results_folder", "run_folder", "output_folder", "save_folder", "manifest_folder",
     "train_annotation", "valid_annotation", "test_annotation", "train_log", "train_logger", "checkpointer",
-    "seed", "__set_seed", "fold", "cache_folder", "cache_features", "num_workers", "noprogressbar",
+    "seed", "__set_seed", "fold", "cache_folder", "features_folder", "cache_features", "num_workers", "noprogressbar",
     "ckpt_interval_minutes", "ckpt_interval_steps",
 )  # fmt: skip
 # SpeechBrain's run options that change what is computed.
@@ -36,7 +36,7 @@ RUN_OPTIONS = (
 # Keys whose values are paths or names: text as it stands, whatever YAML would make of it.
 PATHS = (
     "data_folder", "csv", "results_folder", "run_folder", "output_folder", "save_folder", "manifest_folder",
-    "cache_folder", "train_annotation", "valid_annotation", "test_annotation", "train_log",
+    "cache_folder", "features_folder", "train_annotation", "valid_annotation", "test_annotation", "train_log",
 )  # fmt: skip
 NAMES = ("system", "protocol", "fold", "subset", "select", "unit", "target", "task")
 WORD_OR_NUMBER = ("n_classes", "layer", "gamma")  # `auto`, `mean`, `scale`: read as YAML all the same
@@ -152,14 +152,37 @@ def check_names(overrides, keys, yaml_file) -> None:
 
 def fingerprint(hparams: dict, protocol: dict, run_options) -> dict:
     """Everything that defines the experiment, by key, from the values of :func:`resolve`."""
-    settings = {key: value for key, value in hparams.items() if key not in WHERE}
+    settings = _by_content({key: value for key, value in hparams.items() if key not in WHERE})
     settings["corpus_sha256"] = protocol["corpus_sha256"]
     settings["split"] = protocol["fingerprint"]
     settings["run_options"] = {key: run_options[key] for key in RUN_OPTIONS if key in run_options.overridden_args}
     return settings
 
 
-def sha256(settings: dict) -> str:
+def _by_content(settings: dict) -> dict:
+    """Settings in which an encoder's weights are known by their hash, wherever a copy of them lies."""
+    from ser_plugins.whisper_weights import encoder_sha256
+
+    kind = "!new:ser_plugins.pretrained.WhisperFrontEnd"
+    hashes = {}
+    for node in settings.values():
+        if isinstance(node, dict) and kind in node:
+            source, *states = (node[kind][key] for key in ("source", "states") if key in node[kind])
+            hashes[source] = f"sha256:{encoder_sha256(source, *states)}"
+    return _with_hashes(settings, hashes) if hashes else settings
+
+
+def _with_hashes(value, hashes):
+    if isinstance(value, list):
+        return [_with_hashes(item, hashes) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: hashes.get(item, item) if key == "source" else _with_hashes(item, hashes) for key, item in value.items()
+    }
+
+
+def sha256(settings) -> str:
     """SHA-256 of settings, independent of the order of keys."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
