@@ -138,7 +138,7 @@ def train(
         if here:
             patch.setattr(recipe, "_workers", lambda *_: 0)
         recipe.run_recipe(
-            [*arguments, *([] if re.search("_svm|best", str(yaml_file)) else TINY), *options],
+            [*arguments, *([] if re.search("_svm|best|_linear", str(yaml_file)) else TINY), *options],
             prepare=prepare,
             script=str(ROOT / "recipes" / name / "train.py"),
             brain_class=brain_class or recipe.EmotionBrain,

@@ -17,7 +17,7 @@ from ser_plugins.corpora.toy_sentiment import write_toy_mosi
 from ser_plugins.errors import SerError
 from ser_plugins.functionals import BandMeans, JoinedFunctionals, MFCCStatistics, OpenSmileFunctionals
 from ser_plugins.serving.export import export_model
-from ser_plugins.training import data
+from ser_plugins.training import feature_store
 from ser_plugins.training.heard import HeardMeans
 
 FOLD = ["--fold", "spk08"]
@@ -100,9 +100,9 @@ def test_one_sentence_cannot_be_told_from_others():
 
 
 def test_functionals_are_computed_once_for_all_processes_and_runs(toy_emodb, tmp_path, monkeypatch):
-    monkeypatch.setattr(data.STORE, "kept", {})
+    monkeypatch.setattr(feature_store.MEMORY, "kept", {})
     run(toy_emodb, tmp_path, *FOLD, here=True)
-    kept = sorted((tmp_path / "manifests").rglob("functionals/*/*.npy"))
+    kept = sorted((tmp_path / "manifests").rglob("features/*/*.npz"))
     assert len(kept) == len(list(toy_emodb.glob("wav/*.wav")))
     first = (fold_of(tmp_path) / "predictions.csv").read_text()
 
@@ -110,13 +110,13 @@ def test_functionals_are_computed_once_for_all_processes_and_runs(toy_emodb, tmp
     for damaged in (b"", whole[:-7], b"\x80\x04\x95"):  # empty, cut short, something else
         kept[0].write_bytes(damaged)
         shutil.rmtree(fold_of(tmp_path))
-        monkeypatch.setattr(data.STORE, "kept", {})
+        monkeypatch.setattr(feature_store.MEMORY, "kept", {})
         run(toy_emodb, tmp_path, *FOLD, here=True)
         assert (fold_of(tmp_path) / "predictions.csv").read_text() == first
         assert kept[0].read_bytes() == whole
 
     shutil.rmtree(fold_of(tmp_path))
-    monkeypatch.setattr(data.STORE, "kept", {})
+    monkeypatch.setattr(feature_store.MEMORY, "kept", {})
     monkeypatch.setattr(MFCCStatistics, "forward", None)  # would fail
     run(toy_emodb, tmp_path, *FOLD, here=True)
     assert (fold_of(tmp_path) / "predictions.csv").read_text() == first

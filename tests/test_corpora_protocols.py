@@ -5,8 +5,9 @@ import pytest
 from ser_plugins.corpora.audit import audit
 from ser_plugins.corpora.protocols import (
     ALL,
-    INNER,
+    ALL_PAIRS,
     PROTOCOLS,
+    RING,
     SELECTIONS,
     Protocol,
     by_field,
@@ -41,9 +42,9 @@ def folds_of(name, select="last", manifest=None, seed=0):
 
 
 @pytest.mark.parametrize(("name", "select"), CASES)
-def test_every_utterance_is_tested_exactly_once_and_twice_for_choosing(name, select):
+def test_every_utterance_is_tested_exactly_once_and_more_often_for_choosing(name, select):
     tested = [id_ for fold in folds_of(name, select).values() for id_ in fold["test"]]
-    assert sorted(tested) == sorted([*corpus()] * (2 if name == INNER else 1))
+    assert sorted(tested) == sorted([*corpus()] * {RING: 2, ALL_PAIRS: 4}.get(name, 1))
 
 
 @pytest.mark.parametrize(("name", "select"), CASES)
@@ -189,7 +190,7 @@ def test_balanced50_takes_at_most_50_of_each_class():
 @pytest.mark.parametrize(
     ("option", "value", "allowed", "options"),
     [
-        ("protocol", "losso", PROTOCOLS, "loso, loso-sentence, loso-pairs, random, all"),
+        ("protocol", "losso", PROTOCOLS, "loso, loso-sentence, loso-pairs, loso-all-pairs, random, all"),
         ("select", "test", SELECTIONS, "last, inner_speaker"),
     ],
 )

@@ -338,7 +338,7 @@ class TestBadInputs:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"protocol": "kfold"}, "got: protocol='kfold'; expected: one of loso, loso-sentence, loso-pairs, random"),
+            ({"protocol": "kfold"}, "got: protocol='kfold'; expected: one of loso, loso-sentence, loso-pairs"),
             ({"subset": "half"}, "got: subset='half'; expected: one of full, balanced50"),
             ({"select": "test"}, "got: select='test'; expected: one of last, inner_speaker"),
             ({"split_seed": "x"}, "got: split_seed='x'; expected: an integer >= 0"),

@@ -14,7 +14,7 @@ from fake_run import write_run
 from typer.testing import CliRunner
 
 from ser_plugins.cli import app
-from ser_plugins.corpora.protocols import INNER, PROTOCOLS
+from ser_plugins.corpora.protocols import ALL_PAIRS, PROTOCOLS, RING
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.ablation import ablation_table
 from ser_plugins.evaluation.ensemble import ensemble_seeds
@@ -73,11 +73,11 @@ def copy(done, tmp_path):
 
 
 def inner_folders(run_folder, configuration):
-    return sorted((run_folder / "configurations" / configuration / INNER).glob("seed_*/*"))
+    return sorted((run_folder / "configurations" / configuration / RING).glob("seed_*/*"))
 
 
 def test_no_inner_model_for_a_speaker_was_trained_on_it_and_pairs_form_a_ring(done):
-    manifests = sorted(done.glob(f"configurations/manifests/{INNER}_*/*/train.json"))
+    manifests = sorted(done.glob(f"configurations/manifests/{RING}_*/*/train.json"))
     held_out = []
     for path in manifests:
         trained = {fields["speaker"] for fields in json.loads(path.read_text()).values()}
@@ -341,16 +341,16 @@ def test_one_fixed_configuration_may_be_sealed_too_and_inner_validation_is_never
     printed = capsys.readouterr()
     assert "--unseal" in printed.out
     assert "WA" not in printed.out + printed.err
-    train(corpus, tmp_path, "--protocol", INNER, "--fold", "spk03-spk08", yaml_file="hparams/mfcc_svm.yaml", here=True)
+    train(corpus, tmp_path, "--protocol", RING, "--fold", "spk03-spk08", yaml_file="hparams/mfcc_svm.yaml", here=True)
     assert "never a result" in capsys.readouterr().out
     with pytest.raises(SerError, match="inner validation"):
-        read_run(tmp_path / "mfcc_svm" / INNER)
+        read_run(tmp_path / "mfcc_svm" / RING)
 
 
 def test_the_ring_needs_three_speakers():
     manifest = {f"u{n}": {"speaker": f"s{n % 2}", "emotion": "joy"} for n in range(4)}
     with pytest.raises(SerError, match="three or more"):
-        PROTOCOLS[INNER].blocks(manifest)
+        PROTOCOLS[RING].blocks(manifest)
 
 
 class TestFusion:
@@ -391,7 +391,7 @@ class TestFusion:
 
 
 def test_the_list_that_ships_can_be_read_and_its_yamls_are_there():
-    name, configurations = read_configurations(ROOT / "recipes/EmoDB/experiments.yaml")
+    name, configurations, _ = read_configurations(ROOT / "recipes/EmoDB/experiments.yaml")
     trained = {key: of for key, of in configurations.items() if "yaml" in of}
     for of in trained.values():
         resolve(ROOT / "recipes/EmoDB" / of["yaml"], {key: value for key, value in of.items() if key != "yaml"})

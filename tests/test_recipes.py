@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 RECIPE = ROOT / "recipes" / "EmoDB"
 NETWORKS = sorted(
-    path.name for path in (RECIPE / "hparams").glob("*.yaml") if not re.search("_svm|best|wavlm", path.stem)
+    path.name for path in (RECIPE / "hparams").glob("*.yaml") if not re.search("_svm|best|wavlm|whisper", path.stem)
 )
 
 

@@ -20,7 +20,7 @@ from ser_plugins.serving.check import check_recording as check_fitness
 from ser_plugins.serving.explain import explain_file
 from ser_plugins.serving.uploads import Decoding, Upload
 from ser_plugins.sound.usable import CEILING
-from ser_plugins.training.data import load_waveform
+from ser_plugins.training.recordings import load_waveform
 
 RATE = 16000
 

@@ -26,7 +26,10 @@ from ser_plugins.files import sha256_of
 from ser_plugins.serving.export import export_model
 from ser_plugins.spectrogram import LogPowerSpectrogram
 from ser_plugins.training import data, fold
-from ser_plugins.training.data import FeatureStore, LengthSortedBatches, load_waveform, make_dataset
+from ser_plugins.training import feature_store
+from ser_plugins.training.data import LengthSortedBatches, make_dataset
+from ser_plugins.training.feature_store import MemoryStore
+from ser_plugins.training.recordings import load_waveform
 from ser_plugins.training.settings import resolve
 
 YAML_FILE = ROOT / "recipes" / "EmoDB" / "hparams" / "bigru_mha.yaml"
@@ -56,7 +59,7 @@ def test_batches_are_of_similar_length():
 
 
 def test_the_feature_store_is_bounded():
-    store = FeatureStore(max_gigabytes=8 / 2**30)
+    store = MemoryStore(max_gigabytes=8 / 2**30)
     computed = []
 
     def compute(value):
@@ -351,9 +354,11 @@ def test_normalisation_by_speaker_needs_frames_and_speakers(toy_emodb, tmp_path,
 
 def test_test_utterances_are_read_once_and_only_after_training(toy_emodb, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(data, "STORE", FeatureStore(0))
+    monkeypatch.setattr(feature_store, "MEMORY", MemoryStore(0))
     monkeypatch.setattr(
-        data, "load_waveform", lambda path, rate: opened.append(Path(path).name[:2]) or load_waveform(path, rate)
+        feature_store,
+        "load_waveform",
+        lambda path, rate: opened.append(Path(path).name[:2]) or load_waveform(path, rate),
     )
     epochs = []
 
