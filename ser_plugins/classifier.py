@@ -262,6 +262,10 @@ class LinearHead(nn.Module):
         __call__ = forward
 
 
+# Heads whose outputs are log-probabilities.
+CLASSIFIERS = (ClassifierHead, LinearHead)
+
+
 class RegressionHead(_Head):
     """Embedding -> one number, such as a sentiment: the layers of :class:`ClassifierHead` with one output.
 

@@ -1,13 +1,12 @@
 """Copies of training recordings: other speeds, pauses, noise, rooms, clipping, telephones.
 
-A copy is made once, is kept as the recording's own features are, and is the same in every process: what is drawn for it
-comes from a generator that the SHA-256 of the recording and the copy's settings seed. Two copies of one kind that differ
-in ``draw`` alone are two draws. Only training sets have copies; what is validated or tested is as it was recorded.
+A copy is the same in every process: what is drawn for it comes from a generator that the SHA-256 of the recording and
+the copy's settings seed, and two copies of one kind that differ in ``draw`` alone are two draws. Only training sets have
+copies; what is validated or tested is as it was recorded.
 """
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass, fields
 from fractions import Fraction
 

@@ -63,8 +63,6 @@ class FrameMeans(nn.Module):
 
     Attributes
     ----------
-    pretrained : str or None
-        Name of the pretrained model in the front end, where there is one.
     settings : tuple
         What the vector depends on, beside the waveform.
 
@@ -78,7 +76,6 @@ class FrameMeans(nn.Module):
         super().__init__()
         self.compute_features = compute_features
         self.sample_rate = compute_features.sample_rate
-        self.pretrained = getattr(compute_features, "pretrained", None)
         self.settings = ("means", compute_features.settings)
 
     def forward(self, waves: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ser_plugins.classifier import ClassifierHead, RegressionHead
+from ser_plugins.classifier import CLASSIFIERS, RegressionHead
 from ser_plugins.errors import SerError
 from ser_plugins.scales import Scale, scale_named
 from ser_plugins.serving.loading import BOX, BUNDLED, load_model
@@ -115,7 +115,7 @@ class EmotionClassifier(RecordingModel[Classification, Prediction, Window]):
     True
     """
 
-    head, window = ClassifierHead, Window
+    heads, window = CLASSIFIERS, Window
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ class SentimentRegressor(RecordingModel[Sentiment, SentimentPrediction, Sentimen
     (torch.Size([2]), True)
     """
 
-    head, window = RegressionHead, SentimentWindow
+    heads, window = (RegressionHead,), SentimentWindow
 
     def __init__(
         self,

@@ -137,7 +137,9 @@ def test_clipping_cuts_at_a_share_of_the_peak_and_leaves_the_rest():
     assert torch.equal(made[untouched], wave[untouched])
 
 
-@pytest.mark.parametrize(("frequency", "gain"), [(100, 0.0), (300, 0.5**0.5), (1000, 1.0), (3400, 0.5**0.5), (6000, 0.0)])
+@pytest.mark.parametrize(
+    ("frequency", "gain"), [(100, 0.0), (300, 0.5**0.5), (1000, 1.0), (3400, 0.5**0.5), (6000, 0.0)]
+)
 def test_a_telephone_passes_its_band(frequency, gain):
     wave = torch.sin(2 * torch.pi * frequency * torch.arange(RATE) / RATE)
     made = copied(wave, BandLimit(), HASH)

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from ser_plugins.classifier import LinearHead, UtteranceEncoder
 from ser_plugins.copies import Speed
 from ser_plugins.corpora.manifest import read_manifest
+from ser_plugins.corpora.pretraining import pretrained_in
 from ser_plugins.functionals import FrameMeans
 from ser_plugins.inference import EmotionClassifier
 from ser_plugins.pretrained import WhisperFrontEnd
@@ -192,7 +193,6 @@ class TestCopies:
         assert len(kept(tmp_path)) == counts["train"] * 3 + counts["test"]
         assert len(pd.read_csv(fold_of(tmp_path) / "predictions.csv")) == counts["test"]
         assert results["settings"]["speeds"] == [0.9, 1.1]
-        assert sum(results["training"]["emotion"].values()) == counts["train"]
 
     def test_a_copy_is_an_item_with_the_label_of_its_recording(self, done, toy_emodb, tiny_whisper):
         manifest = next(done.glob("manifests/*/spk08/train.json"))
@@ -244,8 +244,7 @@ class TestLinear:
         table = pd.read_csv(folder / "predictions.csv").set_index("id")
         for key, row in table.iterrows():
             found = model.predict_file(toy_emodb / "wav" / f"{key}.wav")
-            probabilities = found["probabilities"] if isinstance(found, dict) else found.probabilities
-            for label, probability in probabilities.items():
+            for label, probability in found.probabilities.items():
                 assert probability == pytest.approx(row[f"p_{label}"], abs=1e-4)
 
     def test_on_everything_it_trains_and_tests_nothing(self, toy_emodb, tmp_path):
@@ -292,5 +291,6 @@ def test_means_over_time_are_a_functional(tiny_whisper):
     front_end = LogPowerSpectrogram()
     wave = torch.randn(1, 16000)
     torch.testing.assert_close(FrameMeans(front_end)(wave)[0], front_end(wave)[0].mean(0))
-    assert FrameMeans(front_end).pretrained is None
-    assert FrameMeans(WhisperFrontEnd(str(tiny_whisper), states="1")).pretrained == whisper.name
+    on_states = FrameMeans(WhisperFrontEnd(str(tiny_whisper), states="1"))
+    assert on_states.settings != FrameMeans(WhisperFrontEnd(str(tiny_whisper), states="2")).settings
+    assert pretrained_in(on_states) == ["someone/whisper-tiny"]

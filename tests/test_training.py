@@ -25,8 +25,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.files import sha256_of
 from ser_plugins.serving.export import export_model
 from ser_plugins.spectrogram import LogPowerSpectrogram
-from ser_plugins.training import data, fold
-from ser_plugins.training import feature_store
+from ser_plugins.training import data, feature_store, fold
 from ser_plugins.training.data import LengthSortedBatches, make_dataset
 from ser_plugins.training.feature_store import MemoryStore
 from ser_plugins.training.recordings import load_waveform

@@ -1,8 +1,8 @@
 """Which configuration is chosen for an outer test speaker: from inner validation on the others, by one rule.
 
-Inner validation is the protocol ``loso-pairs`` or ``loso-all-pairs``: each fold holds out two speakers. For the outer speaker k only folds
-that hold k out are looked at, and of those only the score on the *other* speaker; so neither a model that was trained
-on k nor a score on k has a say in what is chosen for k.
+Inner validation is the protocol ``loso-pairs`` or ``loso-all-pairs``: each fold holds out two speakers. For the outer
+speaker k only folds that hold k out are looked at, and of those only the score on the *other* speaker; so neither a
+model that was trained on k nor a score on k has a say in what is chosen for k.
 """
 
 from ser_plugins.corpora.pretraining import pretrained_key

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from ser_plugins.classifier import ClassifierHead
+from ser_plugins.classifier import CLASSIFIERS
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.hub import fetch, on_hub
 from ser_plugins.serving.constructors import construct
@@ -144,7 +144,7 @@ def _single(folder: Path, card: dict) -> Model:
 
 def _refuse_contradictions(folder, card, description, modules, labels):
     """``model.json`` must say what the other files say, since people read the one and get what is in the others."""
-    classifies = isinstance(modules["classifier"], ClassifierHead)
+    classifies = isinstance(modules["classifier"], CLASSIFIERS)
     outputs = modules["classifier"].output.out_features
     said = card.get("classes") or (list(labels) if classifies else [card.get("target", labels[0])])
     if len(labels) != outputs or list(labels) != said:

@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ser_plugins.classifier import ClassifierHead
+from ser_plugins.classifier import CLASSIFIERS
 from ser_plugins.encoders import ConvFrontEnd
 from ser_plugins.errors import SerError
 from ser_plugins.files import atomic_path
@@ -112,7 +112,7 @@ def _packages():
 
 
 def _metadata(model) -> dict:
-    classifies = isinstance(model.modules["classifier"], ClassifierHead)
+    classifies = isinstance(model.modules["classifier"], CLASSIFIERS)
     limited = any(isinstance(member["compute_features"], WhisperEncoder) for member in model.members)
     return {
         "output": "probabilities" if classifies else "score",
@@ -138,7 +138,7 @@ class _WaveToOutput(nn.Module):
         waves = waves.masked_fill(~frame_mask(lengths, waves.shape[1]), 0.0)
         frames, counts = self.features(waves, lengths)
         outputs = self.head(self.encoder(self.norm(frames, counts), counts)).squeeze(1)  # (batch, classes or 1)
-        return outputs.exp() if isinstance(self.head, ClassifierHead) else outputs.squeeze(-1)
+        return outputs.exp() if isinstance(self.head, CLASSIFIERS) else outputs.squeeze(-1)
 
 
 class _Power(nn.Module):

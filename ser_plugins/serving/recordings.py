@@ -54,7 +54,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     """
 
     card = ""
-    head: ClassVar[type[torch.nn.Module]]
+    heads: ClassVar[tuple[type[torch.nn.Module], ...]]
     window: ClassVar[type[Any]]
 
     def __init__(self, modules, device="cpu", others=(), any_sound=False):
@@ -90,7 +90,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         if not cls.fits(model):
             raise SerError(
                 got=f"{source or 'the bundled model'}: a model with a {type(model.modules['classifier']).__name__}",
-                expected=f"one with a {cls.head.__name__}, for {cls.__name__}",
+                expected=f"one with a {' or '.join(head.__name__ for head in cls.heads)}, for {cls.__name__}",
                 remedy="open it with ser_plugins.inference.open_model, which takes either",
             )
         return cls.of(model, device, **options)
@@ -98,7 +98,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     @classmethod
     def fits(cls, model: Model) -> bool:
         """Whether a loaded model is one of this kind."""
-        return isinstance(model.modules["classifier"], cls.head)
+        return isinstance(model.modules["classifier"], cls.heads)
 
     @classmethod
     def of(cls: type[Own], model: Model, device: str | torch.device | None = None, **options: Any) -> Own:

@@ -105,7 +105,7 @@ class FeatureStore:
 
 
 def _read(path) -> torch.Tensor:
-    with np.load(path, allow_pickle=False) as archive:
+    with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
         return torch.from_numpy(archive["features"])
 
 

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from filelock import FileLock, Timeout
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.epoch_loop import EpochCounter
+from speechbrain.utils.logger import get_environment_description
 
 from ser_plugins.corpora.alike import FINGERPRINTS
 from ser_plugins.corpora.audit import audit
@@ -124,8 +126,11 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     audit_line = audit(*parts.values(), **claims).line if tested else "nothing is held out, and nothing tested"
     for entries in parts.values():
         check_recordings(entries, protocol)
-    sb.create_experiment_directory(folder, hyperparams_to_save=yaml_file, overrides=quoted(overrides))
+    sb.create_experiment_directory(
+        folder, hyperparams_to_save=yaml_file, overrides=quoted(overrides), save_env_desc=False
+    )
     if sb.utils.distributed.if_main_process():
+        write_text(folder / "env.log", _environment())
         (folder / Path(__file__).name).unlink(missing_ok=True)  # SpeechBrain archives its caller, which is this file
         if script is not None:
             shutil.copy(script, folder)
@@ -225,6 +230,12 @@ def dataset_of(part: str, hparams: dict, protocol: dict):
     further["features_folder"] = store_of(hparams, protocol).folder
     further["copies"] = (hparams.get("copies") or ()) if part == "train" else ()
     return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
+
+
+@cache
+def _environment() -> str:
+    """SpeechBrain's description of packages and revision, which takes a second: once for all folds of a process."""
+    return get_environment_description()
 
 
 def _epochs(hparams, run_options) -> int | None:
