@@ -1,8 +1,8 @@
 """Copies of training recordings: other speeds, pauses, noise, rooms, clipping, telephones.
 
 A copy is the same in every process: what is drawn for it comes from a generator that the SHA-256 of the recording and
-the copy's settings seed, and two copies of one kind that differ in ``draw`` alone are two draws. Only training sets have
-copies; what is validated or tested is as it was recorded.
+the copy's settings seed, and two copies of one kind that differ in ``draw`` alone are two draws. Only training sets
+have copies; what is validated or tested is as it was recorded.
 """
 
 import hashlib
