@@ -428,3 +428,12 @@ class TestEnsemble:
         with pytest.raises(SealedError):
             ensemble_seeds(done / "loso")
         assert not (done.parent / "chosen_ensemble").exists()
+
+
+def test_a_list_may_ask_for_all_pairs(toy_emodb, tmp_path):
+    content = LIST.replace("configurations:", f"inner: {ALL_PAIRS}\nconfigurations:")
+    folder = run(toy_emodb, tmp_path, "--folds", "all", content=content)
+    assert len(list(folder.glob(f"configurations/rbf/{ALL_PAIRS}/seed_*/*"))) == 3
+    (tmp_path / "list.yaml").write_text(content.replace(ALL_PAIRS, "loso"), encoding="utf-8")
+    with pytest.raises(SerError, match="inner='loso'; expected: one of loso-pairs, loso-all-pairs"):
+        read_configurations(tmp_path / "list.yaml")

@@ -87,10 +87,10 @@ def ablation_table(file) -> str:
 
 
 def _times(pairs, units) -> str:
-    """How often an utterance is predicted: twice on a ring, once with each other speaker in all pairs."""
-    if pairs == units * (units - 1) // 2:
-        return f"{units - 1} times"
-    return "twice" if pairs == units else "once or twice"
+    """How often an utterance is predicted: twice on a ring, once beside each other speaker in all pairs."""
+    if pairs == units:
+        return "twice"
+    return f"{units - 1} times" if pairs == units * (units - 1) // 2 else "once or twice"
 
 
 def _read(file) -> tuple:
