@@ -175,11 +175,9 @@ def _by_content(settings: dict) -> dict:
 def _with_hashes(value, hashes):
     if isinstance(value, list):
         return [_with_hashes(item, hashes) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        key: hashes.get(item, item) if key == "source" else _with_hashes(item, hashes) for key, item in value.items()
-    }
+    if isinstance(value, dict):
+        return {key: _with_hashes(item, hashes) for key, item in value.items()}
+    return hashes.get(value, value)
 
 
 def sha256(settings) -> str:
