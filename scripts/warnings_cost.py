@@ -73,7 +73,7 @@ def main():
         "CREMA-D, the rest": [path for place, path in enumerate(found["CREMA-D"]) if place % 6 in UNSEEN],
         "IndoWave": found["IndoWave"],
     }
-    model = open_model(device="cpu")
+    model = open_model("small", device="cpu")
     false_alarms(model, {name: paths[:: options.every] for name, paths in parts.items()})
     hits(model, {name: parts[name] for name in ("EmoDB", "CREMA-D, the rest")})
 

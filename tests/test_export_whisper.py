@@ -9,6 +9,7 @@ import pytest
 import torch
 from fake_run import CLASSES, resealed, tone, write_wav, write_whisper_fold
 from safetensors.torch import load_file, save_file
+from serving_http import running, wav
 from speechbrain.inference.classifiers import EncoderClassifier
 
 from ser_plugins.errors import MissingPathError, SerError
@@ -19,6 +20,8 @@ from ser_plugins.serving.attention_map import attention_map
 from ser_plugins.serving.check import check_recording
 from ser_plugins.serving.explain import explain_file
 from ser_plugins.serving.export import export_ensemble, export_model
+from ser_plugins.serving.own_recipe import export_recipe
+from ser_plugins.serving.service import create_app
 from ser_plugins.serving.strict import refuse_harmful
 
 WAVES = torch.stack([torch.as_tensor(tone(pitch=pitch)) for pitch in (120.0, 260.0)])
@@ -246,6 +249,24 @@ def test_members_of_an_ensemble_share_their_encoder(tiny_whisper, tmp_path):
     assert len(calls) == 1
     members = [probabilities(path) for path in (tmp_path / "ensemble").iterdir() if path.is_dir()]
     torch.testing.assert_close(torch.stack(members).mean(0), mean)
+
+
+def test_an_own_recipe_with_a_pretrained_encoder_is_exported_too(trained, exported, tmp_path):
+    fold, modules = trained
+    for weights in (dict(modules), next(fold.glob("save/CKPT*"))):
+        card = export_recipe(fold / "hyperparams.yaml", weights, CLASSES, tmp_path / "model", True, int8=True)
+        assert (card["precision"], card["pretrained"]) == ("int8", ["someone/whisper-tiny"])
+        torch.testing.assert_close(probabilities(tmp_path / "model"), probabilities(exported / "int8"))
+
+
+def test_the_service_gives_what_the_model_gives(exported):
+    model = EmotionClassifier.from_hparams(exported / "int8", device="cpu")
+    with running(create_app(model)) as service:
+        reply = service.ask("/classify", wav(1.2)).json
+        assert reply["label"] == model.predict(tone(1.2), 16000).label
+        assert not any("deviations" in warning for warning in reply["warnings"])
+        assert len(service.ask("/attention", wav(1.2)).json["weights"]) == 15  # frames of 80 ms
+        assert len(service.ask("/timeline?window=0.5&hop=0.25", wav(1.2)).json["windows"]) == 4
 
 
 # What is refused

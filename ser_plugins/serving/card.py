@@ -88,7 +88,8 @@ def _encoders(facts):
     unknown = "their licence is not known here: ask whoever published them"
     return [
         f"It hears with the lower layers of {markdown(name)} (Radford et al., ICML 2023), whose weights are inside "
-        f"({known if licence_of(name) else unknown})."
+        f"({known if licence_of(name) else unknown}). Plain SpeechBrain hands it no lengths: give it one recording at "
+        "a time there."
         for name in facts.get("pretrained", ())
     ]
 

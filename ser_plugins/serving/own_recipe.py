@@ -38,8 +38,8 @@ def export_recipe(
     ---------
     yaml_file : str or Path
         The recipe's YAML, best the ``hyperparams.yaml`` that SpeechBrain left in the output folder. At its top level
-        are a ``LogPowerSpectrogram``, a ``ZNorm``, an ``UtteranceEncoder`` and a ``ClassifierHead`` or
-        ``RegressionHead`` of ser_plugins, under any names.
+        are a ``LogPowerSpectrogram`` or ``WhisperFrontEnd``, a ``ZNorm``, an ``UtteranceEncoder`` and a
+        ``ClassifierHead`` or ``RegressionHead`` of ser_plugins, under any names.
     weights : str, Path or dict
         A checkpoint's folder (``CKPT+...``) with ``<name>.ckpt`` for each of the last three; or those modules by name.
     labels : sequence of str, str or Path
