@@ -27,6 +27,7 @@ from ser_plugins.evaluation.report import aggregate
 from ser_plugins.evaluation.sealing import is_sealed, seal, unseal
 from ser_plugins.evaluation.suite import find_runs, write_suite
 from ser_plugins.evaluation.tables import results_markdown
+from ser_plugins.evaluation.tasks import Regression
 from ser_plugins.serving.export import export_model
 
 RECIPE = ROOT / "recipes" / "EmoDB"
@@ -158,41 +159,40 @@ def test_the_command_packs_and_the_report_of_both_forms_says_the_same(run, tmp_p
     assert pack_run(run, folder) == folder  # a report beside it does not matter
 
 
-def test_numbers_and_several_targets_come_back(tmp_path):
-    for number in (False, True):
-        run = tmp_path / str(number) / "loso"
-        for fold in FOLDS:
-            folder = write_numbers(run, fold) if number else write_fold(run, fold)
-            ids = pd.read_csv(folder / "predictions.csv")["id"]
-            values = np.random.default_rng(0).normal(size=(2, len(ids))).round(3)
-            table = pd.DataFrame({"id": ids, "fold": fold, "seed": 1234, "true": values[0], "predicted": values[1]})
-            table.loc[::3, "true"] = np.nan
-            table[::-1].to_csv(folder / "predictions_valence.csv", index=False)  # in an order of its own
-            known = table.dropna()
-            metrics = report.tasks_of({"task": "regression", "scale": "vad", "target": "valence"})["valence"].metrics(
-                known["true"], known["predicted"]
-            )
-            edit_results(
-                folder,
-                lambda results, metrics=metrics: results.update(
-                    auxiliary={"valence": {"scale": "vad", "metrics": metrics}},
-                    training={**results["training"], "valence": {"median": 0.1, "mean": 0.1, "majority": None}},
-                ),
-            )
-        rounded(run)
-        packed = pack_run(run, tmp_path / "packed" / str(number))
-        live, kept = read_run(run), read_run(packed)
-        for one, two in zip(live, kept, strict=True):
-            known = one.predictions["valence"].set_index("id")
-            two.predictions["valence"] = two.predictions["valence"].set_index("id").loc[known.index].reset_index()
-            for key, value in one.results["metrics"].items():  # of numbers that were rounded when they were written
-                assert two.results["metrics"][key] == (pytest.approx(value) if number else value)
+def write_two_targets(run, number):
+    """Emotions, or a number, and a valence that only some utterances have, its table in an order of its own."""
+    for fold in FOLDS:
+        folder = write_numbers(run, fold) if number else write_fold(run, fold)
+        ids = pd.read_csv(folder / "predictions.csv")["id"]
+        values = np.random.default_rng(0).normal(size=(2, len(ids))).round(3)
+        table = pd.DataFrame({"id": ids, "fold": fold, "seed": 1234, "true": values[0], "predicted": values[1]})
+        table.loc[::3, "true"] = np.nan
+        table[::-1].to_csv(folder / "predictions_valence.csv", index=False)
+        metrics = Regression("vad", optional=True).metrics(table["true"], table["predicted"])
+        auxiliary = {"valence": {"scale": "vad", "metrics": metrics}}
+        edit_results(folder, lambda results, auxiliary=auxiliary: results.update(auxiliary=auxiliary))
+        constants = {"median": 0.1, "mean": 0.1, "majority": None}
+        edit_results(folder, lambda results, constants=constants: results["training"].update(valence=constants))
+    return rounded(run)
+
+
+@pytest.mark.parametrize("number", [False, True])
+def test_numbers_and_several_targets_come_back(number, tmp_path):
+    run = write_two_targets(tmp_path / "loso", number)
+    packed = pack_run(run, tmp_path / "packed")
+    live, kept = read_run(run), read_run(packed)
+    for one, two in zip(live, kept, strict=True):
+        order = one.predictions["valence"]["id"]
+        two.predictions["valence"] = two.predictions["valence"].set_index("id").loc[order].reset_index()
+        if number:  # scores of the numbers before they were written, with eight digits, and after it
+            assert two.results["metrics"] == pytest.approx(one.results["metrics"])
             two.results["metrics"] = one.results["metrics"]
-            two.results["auxiliary"] = one.results["auxiliary"]
-        assert same(live, kept)
-        summaries = [aggregate(read_run(folder)) for folder in (run, packed)]
-        assert results_markdown(summaries[0]) == results_markdown(summaries[1])
-        assert "**Auxiliary target valence**" in results_markdown(summaries[1])
+        for part in (one.results["auxiliary"]["valence"], two.results["auxiliary"]["valence"]):
+            part["metrics"] = {name: round(value, 12) for name, value in part["metrics"].items()}  # sums in two orders
+    assert same(live, kept)
+    texts = [results_markdown(aggregate(read_run(folder))) for folder in (run, packed)]
+    assert texts[0] == texts[1]
+    assert "**Auxiliary target valence**" in texts[1]
 
 
 def test_utterances_of_nobody_and_names_that_csv_must_quote_come_back(tmp_path):
@@ -327,6 +327,35 @@ def test_a_damaged_one_is_one_clear_error(change, message, packed, monkeypatch):
     with pytest.raises(SerError, match=message) as error:
         read_run(packed)
     assert len(str(error.value)) < 1_000
+
+
+def places(value, path=()):
+    """Where something stands in run.json; of a list, its first entry."""
+    if path:
+        yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, part in inside if len(path) < 5 else ():
+        yield from places(part, (*path, key))
+
+
+@pytest.mark.parametrize("number", [False, True])
+def test_a_value_of_the_wrong_kind_is_one_clear_error_or_does_not_matter(number, tmp_path, monkeypatch):
+    monkeypatch.setattr(statistics, "DRAWS", 2)
+    monkeypatch.setattr(report, "calibration", lambda *_: None)
+    packed = pack_run(write_two_targets(tmp_path / "loso", number), tmp_path / "packed")
+    text = (packed / RECORD).read_text()
+    refused = 0
+    for place in places(json.loads(text)):
+        for value in ({}, [[1]], -1, float("nan"), 10**400, "\x1b[2J"):
+            put(packed, *place, value=value)
+            try:
+                runs = read_run(packed)
+                results_markdown(aggregate(runs))
+                assert sum(fold.results["counts"]["train"] for fold in runs) != 0
+            except SerError:
+                refused += 1
+            (packed / RECORD).write_text(text)
+    assert refused > 200
 
 
 def test_a_fold_that_is_in_neither_file_is_missing(packed):

@@ -12,23 +12,11 @@ import pandas as pd
 from ser_plugins.corpora.protocols import INNER
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation import evidence
+from ser_plugins.evaluation.fold_record import bad_file, checked_record
 from ser_plugins.evaluation.tasks import predictions_files, tasks_of
 from ser_plugins.files import read_json
 
-SCHEMA = 1
 _ROUNDING = 1e-5  # of a score: predictions are written with eight digits
-# fmt: off
-_KEYS = (
-    "system", "fold", "seed", "protocol", "audit", "units", "training", "history", "parameters", "settings",
-    "settings_sha256", "wall_time_s", "device", "machine", "versions",
-)
-_PROTOCOL_KEYS = (
-    "corpus", "corpus_sha256", "classes", "target", "protocol", "unit", "subset", "selection", "split_seed", "leaks",
-    "folds", "utterances", "normalisation", "transductive",
-)
-# fmt: on
-# What results of version 0.1.0, all of them of emotions and speakers, do not say.
-_BEFORE = {"task": "classification", "scale": None, "unit_field": "speaker", "partial": False, "statements": []}
 
 
 class MissingFoldError(SerError):
@@ -81,27 +69,7 @@ def fold_results(folder) -> FoldResults:
 def checked_results(folder) -> dict:
     """``results.json`` of one fold, sealed or not, checked."""
     path = Path(folder) / "results.json"
-    return _checked(read_json(path), path)
-
-
-def _checked(results, path: Path) -> dict:
-    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
-        found = results.get("schema") if isinstance(results, dict) else type(results).__name__
-        raise _bad(path, f"schema {found}", f"the results of one fold, schema {SCHEMA}")
-    if results.get("metrics", {}) is None and "sealed" not in results:
-        raise SerError(
-            got=f"{path.parent}: a training on everything, which tests nothing",
-            expected="a fold with a test set",
-            remedy="report and export by the run that measured the same settings: ser export RUN FOLDER --measured-by",
-        )
-    if "speakers" in results:  # version 0.1.0
-        results = {"units": results["speakers"], "training": {}, "auxiliary": {}, **results}
-        del results["speakers"]
-    missing = [key for key in _KEYS if key not in results]
-    missing += [f"protocol.{key}" for key in _PROTOCOL_KEYS if key not in results.get("protocol", {})]
-    if missing:
-        raise _bad(path, f"no {', '.join(missing)}", "all the keys that training writes")
-    return {**results, "protocol": {**_BEFORE, **results["protocol"]}}
+    return checked_record(read_json(path), path)
 
 
 def read_run(run_folder, read=fold_results) -> list[FoldResults]:
@@ -133,7 +101,7 @@ def read_run(run_folder, read=fold_results) -> list[FoldResults]:
     first = runs[0].results
     for name, (results, _) in found.items():
         if name != f"seed_{results['seed']}/{results['fold']}":
-            raise _bad(
+            raise bad_file(
                 run_folder / name, f"results of seed {results['seed']}, fold {results['fold']}", "its own results"
             )
         _refuse_mixture(run_folder, names[0], first, name, results)
@@ -149,7 +117,7 @@ def read_run(run_folder, read=fold_results) -> list[FoldResults]:
         )
     unknown = sorted({run.results["fold"] for run in runs} - set(folds))
     if unknown:
-        raise _bad(run_folder, f"fold {', '.join(unknown)}", f"only folds of the protocol: {', '.join(folds)}")
+        raise bad_file(run_folder, f"fold {', '.join(unknown)}", f"only folds of the protocol: {', '.join(folds)}")
     runs.sort(key=lambda run: (run.results["seed"], folds.index(run.results["fold"])))
     _check_across_folds(run_folder, runs)
     return runs
@@ -170,7 +138,7 @@ def _as_trained(run_folder, read) -> dict[str, FoldResults]:
 def _packed(run_folder) -> dict[str, FoldResults]:
     """All folds of a packed run, by ``seed_<n>/<fold>``."""
     path, record = run_folder / evidence.RECORD, evidence.read_record(run_folder)
-    kept = [_checked({"units": {}, **record["run"], **fold}, path) for fold in record["folds"]]
+    kept = [checked_record({"units": {}, **record["run"], **fold}, path) for fold in record["folds"]]
     tasks = tasks_in(kept[0])
     table = evidence.read_table(run_folder, record, tasks)
     parts, found = dict(iter(table.groupby(["seed", "fold"], sort=False))), {}
@@ -224,7 +192,7 @@ def read_predictions(path, results: dict, task, text: str | None = None) -> pd.D
     try:
         table = pd.read_csv(path if text is None else io.StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise _bad(path, str(error).strip(), "comma-separated values") from None
+        raise bad_file(path, str(error).strip(), "comma-separated values") from None
     return _checked_predictions(table, path, results, task)
 
 
@@ -232,18 +200,18 @@ def _checked_predictions(table, path, results, task) -> pd.DataFrame:
     """Texts of one target's table as values; the table of a fold with its ``unit``."""
     columns = ["id", "fold", "seed", *task.columns]
     if list(table.columns) != columns:
-        raise _bad(path, f"columns {', '.join(table.columns)}", f"columns {', '.join(columns)}")
+        raise bad_file(path, f"columns {', '.join(table.columns)}", f"columns {', '.join(columns)}")
     if repeated := sorted(table["id"][table["id"].duplicated()]):
-        raise _bad(path, f"id {repeated[0]} more than once", "every utterance once")
+        raise bad_file(path, f"id {repeated[0]} more than once", "every utterance once")
     for column in ("fold", "seed"):
         if stray := sorted(set(table[column]) - {str(results[column])}):
-            raise _bad(path, f"{column} {stray[0]}", f"{column} {results[column]}, as results.json says")
+            raise bad_file(path, f"{column} {stray[0]}", f"{column} {results[column]}, as results.json says")
     if odd := sorted(set(table["id"]) ^ set(results["units"])):
-        raise _bad(path, f"id {odd[0]} not in both files", "the same ids as `units` in results.json")
+        raise bad_file(path, f"id {odd[0]} not in both files", "the same ids as `units` in results.json")
     try:
         table = task.read(table)
     except SerError as error:
-        raise _bad(path, error.got, error.expected) from None
+        raise bad_file(path, error.got, error.expected) from None
     return table.assign(seed=int(results["seed"]), unit=table["id"].map(results["units"]))
 
 
@@ -292,15 +260,13 @@ def _check_across_folds(run_folder, runs):
         predictions = next(iter(tables.values()))
         seen = labels.setdefault(results["seed"], {})
         if repeated := sorted(seen.keys() & set(predictions["id"])):
-            raise _bad(run_folder, f"id {repeated[0]} in two folds of seed {results['seed']}", "disjoint test folds")
+            raise bad_file(
+                run_folder, f"id {repeated[0]} in two folds of seed {results['seed']}", "disjoint test folds"
+            )
         seen.update(zip(predictions["id"], predictions["true"], strict=True))
     first, *others = labels.items()
     for seed, seen in others:
         if odd := sorted(dict(seen.items() ^ first[1].items())):
-            raise _bad(
+            raise bad_file(
                 run_folder, f"id {odd[0]} differs between seeds {first[0]} and {seed}", "the same test utterances"
             )
-
-
-def _bad(path, got, expected):
-    return SerError(got=f"{path}: {got}", expected=expected, remedy="train the fold again, or restore its files")
