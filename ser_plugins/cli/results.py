@@ -45,15 +45,20 @@ def pack(
 
 
 @app.command()
-def ensemble(run_folder: Annotated[Path, Argument(help="results/<corpus>/<system>/<protocol>, with several seeds")]):
-    """Put the seeds of a run together, as a run of its own beside it, and report that.
+def ensemble(
+    run_folders: Annotated[list[Path], Argument(metavar="RUN [RUN]...", help="results/<corpus>/<system>/<protocol>")],
+    system: Annotated[str, Option(help="what several systems together are called")] = "pool",
+):
+    """Put the seeds of a run together, or several systems seed by seed, as a run of its own, and report that.
 
     Example: [cyan]ser ensemble results/EmoDB/bigru_mha_mel/loso[/cyan]
     """
     from ser_plugins.evaluation.ensemble import ensemble_seeds
+    from ser_plugins.evaluation.pool import pool_systems
     from ser_plugins.evaluation.report import terminal_table, write_report
 
-    show(terminal_table(write_report(ensemble_seeds(run_folder))))
+    several = len(run_folders) > 1
+    show(terminal_table(write_report(pool_systems(run_folders, system) if several else ensemble_seeds(*run_folders))))
 
 
 @app.command()

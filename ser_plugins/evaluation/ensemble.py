@@ -48,15 +48,19 @@ folder, results/<corpus>/<system>/<protocol>, with finished folds; remedy: name 
         raise SerError(
             got=f"{run_folder} with one seed", expected="two or more", remedy="train it with others: --seeds 1,2,3,4,5"
         )
-    ensemble = [_together(seeds, runs) for runs in folds.values()]
-    place, system = run_folder.resolve(), ensemble[0].results["system"]
+    return write_beside(run_folder, [_together(seeds, runs) for runs in folds.values()])
+
+
+def write_beside(run_folder: Path, folds: list) -> Path:
+    """Write folds of a new run beside a run, in the form that it has, live or packed; the new run folder."""
+    place, first = run_folder.resolve(), folds[0].results
     if is_packed(run_folder):
-        target = place.with_name(f"{system}.{ensemble[0].results['protocol']['protocol']}")
-        write_packed(encode(ensemble), target)
-    else:
-        target = place.parents[1] / system / place.name
-        for fold in ensemble:
-            _write(target / f"seed_{seeds[0]}" / fold.results["fold"], fold)
+        target = place.with_name(f"{first['system']}.{first['protocol']['protocol']}")
+        write_packed(encode(folds), target)
+        return target
+    target = place.parents[1] / first["system"] / place.name
+    for fold in folds:
+        _write(target / f"seed_{fold.results['seed']}" / fold.results["fold"], fold)
     return target
 
 
