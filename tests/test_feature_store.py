@@ -126,6 +126,18 @@ def test_a_damaged_entry_is_computed_anew(done, toy_emodb, tiny_whisper, tmp_pat
     assert torch.equal(*(feature_store._read(one) for one in (path, next(done.rglob(path.name)))))
 
 
+def test_no_changed_byte_changes_features(tmp_path, monkeypatch):
+    expected = torch.tensor([[0.5, -1.0]])
+    monkeypatch.setattr(FeatureStore, "_computed", lambda *_: expected)
+    store, fields = FeatureStore(LogPowerSpectrogram(), {}, tmp_path), {"sha256": "0" * 64}
+    store.features(fields)
+    whole = store.path(fields).read_bytes()
+    for place in range(len(whole)):
+        store.path(fields).write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        assert torch.equal(store.features(fields), expected), place
+        assert torch.equal(store.features(fields), expected), place  # what is now there
+
+
 def test_two_processes_at_once_leave_whole_entries(toy_emodb, tiny_whisper, tmp_path):
     where = ["--data_folder", str(toy_emodb), "--source", str(tiny_whisper), "--states", "1-2"]
     where += ["--features_folder", str(tmp_path / "features")]

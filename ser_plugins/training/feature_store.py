@@ -5,7 +5,6 @@ spectrogram, is kept in memory only. What is dear, such as the hidden states of 
 the SHA-256 of the recording and of all that the features depend on; its checksum is that of the zip that numpy writes.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +85,7 @@ class FeatureStore:
         path = self.path(fields, copy)
         try:
             return _read(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # none yet, or one that is damaged
+        except Exception:  # none yet; or a damaged one, of which zip, zlib and numpy say what they like
             features = self._computed(fields, copy)
         with atomic_path(path) as temporary:
             np.savez(temporary, features=features.numpy())
