@@ -158,11 +158,11 @@ def _of_fold(results: dict) -> dict:
 def _text_of(runs) -> str:
     tables = []
     for run in runs:
-        own, *others = run.predictions
-        table = run.predictions[own].set_index("id", drop=False)
-        for target in others:
-            other = run.predictions[target].set_index("id")
-            table = table.assign(**{f"{name}_{target}": other[name] for name in ("true", "predicted")})
+        target, *auxiliary = run.predictions
+        table = run.predictions[target].set_index("id", drop=False)
+        for name in auxiliary:
+            values = run.predictions[name].set_index("id")
+            table = table.assign(**{f"{column}_{name}": values[column] for column in ("true", "predicted")})
         tables.append(table[[*_ROW, *(column for column in table.columns if column not in _ROW)]])
     return pd.concat(tables).to_csv(index=False, float_format="%.8g", lineterminator="\n")
 

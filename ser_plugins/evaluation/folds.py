@@ -90,8 +90,8 @@ def read_run(run_folder, read=fold_results) -> list[FoldResults]:
         Nothing there; folds of different systems, protocols or settings; or a fold that :func:`fold_results` refuses.
     """
     run_folder = Path(run_folder)
-    found = _packed(run_folder) if evidence.is_packed(run_folder) else _as_trained(run_folder, read)
-    names, runs = list(found), list(found.values())
+    finished = _packed(run_folder) if evidence.is_packed(run_folder) else _as_trained(run_folder, read)
+    names, runs = list(finished), list(finished.values())
     if runs[0].results["protocol"]["protocol"] in INNER:
         raise SerError(
             got=f"{run_folder}: inner validation, of which every utterance is scored more than once",
@@ -99,7 +99,7 @@ def read_run(run_folder, read=fold_results) -> list[FoldResults]:
             remedy="choose from it with the recipe's nested.py; it is never a result",
         )
     first = runs[0].results
-    for name, (results, _) in found.items():
+    for name, (results, _) in finished.items():
         if name != f"seed_{results['seed']}/{results['fold']}":
             raise bad_file(
                 run_folder / name, f"results of seed {results['seed']}, fold {results['fold']}", "its own results"
@@ -138,19 +138,19 @@ def _as_trained(run_folder, read) -> dict[str, FoldResults]:
 def _packed(run_folder) -> dict[str, FoldResults]:
     """All folds of a packed run, by ``seed_<n>/<fold>``."""
     path, record = run_folder / evidence.RECORD, evidence.read_record(run_folder)
-    kept = [checked_record({"units": {}, **record["run"], **fold}, path) for fold in record["folds"]]
-    tasks = tasks_in(kept[0])
+    records = [checked_record({"units": {}, **record["run"], **fold}, path) for fold in record["folds"]]
+    tasks = tasks_in(records[0])
     table = evidence.read_table(run_folder, record, tasks)
-    parts, found = dict(iter(table.groupby(["seed", "fold"], sort=False))), {}
-    for results in kept:
+    tables, finished = dict(iter(table.groupby(["seed", "fold"], sort=False))), {}
+    for results in records:
         name = f"seed_{results['seed']}/{results['fold']}"
-        part = parts.pop((str(results["seed"]), results["fold"]), None)
-        if part is None or "sealed" in results:
+        table = tables.pop((str(results["seed"]), results["fold"]), None)
+        if table is None or "sealed" in results:
             raise evidence.damaged(path, f"{name} twice, sealed or without predictions", "every fold once, and open")
-        found[name] = _packed_fold(results, part, tasks, run_folder / evidence.TABLE)
-    if parts:
-        raise evidence.damaged(path, f"no seed_{'/'.join(next(iter(parts)))}", "every fold that the table has")
-    return found
+        finished[name] = _packed_fold(results, table, tasks, run_folder / evidence.TABLE)
+    if tables:
+        raise evidence.damaged(path, f"no seed_{'/'.join(next(iter(tables)))}", "every fold that the table has")
+    return finished
 
 
 def _packed_fold(results, table, tasks, path) -> FoldResults:
@@ -158,12 +158,11 @@ def _packed_fold(results, table, tasks, path) -> FoldResults:
     results["units"] = {key: unit or None for key, unit in zip(table["id"], table["unit"], strict=True)}
     predictions, scores = {}, {}
     for target, task in tasks.items():
-        own = _checked_predictions(evidence.of_target(table, tasks, target), path, results, task)
-        predictions[target], scores[target] = own, task.metrics(own["true"], own["predicted"])
-    results["metrics"], *_ = scores.values()
-    results["auxiliary"] = {
-        target: {**part, "metrics": scores[target]} for target, part in results.get("auxiliary", {}).items()
-    }
+        values = _checked_predictions(evidence.of_target(table, tasks, target), path, results, task)
+        predictions[target], scores[target] = values, task.metrics(values["true"], values["predicted"])
+    (target, _), *auxiliary = tasks.items()
+    results["metrics"] = scores[target]
+    results["auxiliary"] = {name: {"scale": task.scale, "metrics": scores[name]} for name, task in auxiliary}
     return FoldResults(results, predictions)
 
 

@@ -40,18 +40,18 @@ def find_runs(results_folders, protocol: str = "loso") -> dict[str, Path]:
     folders = [
         Path(folder) for folder in ([results_folders] if isinstance(results_folders, (str, Path)) else results_folders)
     ]
-    found = [path for folder in folders for path in folder.glob(f"*/{protocol}") if any(path.glob("seed_*"))]
-    found = [path for path in found if not is_sealed(path)]
-    found += [path for folder in folders for path in folder.glob(f"*.{protocol}") if is_packed(path)]
-    if not found:
+    paths = [path for folder in folders for path in folder.glob(f"*/{protocol}") if any(path.glob("seed_*"))]
+    paths = [path for path in paths if not is_sealed(path)]
+    paths += [path for folder in folders for path in folder.glob(f"*.{protocol}") if is_packed(path)]
+    if not paths:
         raise MissingPathError(
             got=f"no <system>/{protocol}/seed_<n>, and no packed <system>.{protocol}, below "
             f"{', '.join(map(str, folders))}",
             expected="the results of a corpus, results/<corpus> or evidence/<corpus>, with finished runs",
             remedy="name that folder, or another --protocol",
         )
-    runs = {system_named_by(path): path for path in found}
-    if twice := [path for path in found if path not in runs.values()]:
+    runs = {system_named_by(path): path for path in paths}
+    if twice := [path for path in paths if path not in runs.values()]:
         raise SerError(
             got=f"{twice[0]} and {runs[system_named_by(twice[0])]}",
             expected="one run of every system",
