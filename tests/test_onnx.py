@@ -134,6 +134,21 @@ def test_a_pretrained_encoder(tmp_path, waves, tiny_whisper, options):
         assert np.abs(alone[0] - row).max() < 1e-4
 
 
+def test_a_pretrained_encoder_in_8_bits_is_only_stored_so(tmp_path, waves, tiny_whisper):
+    onnx = pytest.importorskip("onnx")
+    fold, _ = write_whisper_fold(tmp_path / "loso", tiny_whisper)
+    export_model(fold, tmp_path / "model", int8=True)
+    export_onnx(tmp_path / "model", tmp_path / "model.onnx", int8=True)
+    model = EmotionClassifier.from_hparams(tmp_path / "model", device="cpu")
+    waves, lengths = waves
+    found = run(tmp_path / "model.onnx", waves, lengths)
+    assert np.abs(found - in_torch(model, waves, lengths)).max() < 1e-4  # its weights lie on these steps already
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert not [node for node in graph.node if "Integer" in node.op_type]
+    shapes = [tuple(value.dims) for value in graph.initializer if value.data_type == onnx.TensorProto.INT8]
+    assert sorted(shapes) == sorted([(16, 80, 3), (16, 16, 3), *2 * [(16, 48), (16, 16), (16, 32), (32, 16)]])
+
+
 def test_the_file_says_what_a_caller_must_know(folder):
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
@@ -171,7 +186,7 @@ def test_int8_is_near_and_smaller_and_not_the_same(tmp_path, monkeypatch, waves)
     stored = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
     assert len(recurrent[1]) == 8
     for name in recurrent[1]:
-        scale = stored[f"{name}_scale"][:, None]
+        scale = stored[f"{name}_scale"][0]  # (rows, 1)
         assert stored[f"{name}_int8"].dtype == np.int8
         assert (np.abs(stored[f"{name}_int8"] * scale - exact[name][0]) <= 0.501 * scale).all()
 

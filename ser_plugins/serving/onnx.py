@@ -52,7 +52,10 @@ def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> 
         Whether to keep weights in 8 bits. Products with dense layers are then made of integers
         (``onnxruntime.quantization``, dynamic), their inputs scaled by the largest of the whole batch, so that a
         recording's neighbours move its result a little. Recurrent weights are only stored so, with a scale per row,
-        since onnxruntime has no integer GRU. Spectrogram and convolutions, which are small, stay float.
+        since onnxruntime has no integer GRU. Spectrogram and convolutions, which are small, stay float. Of a model with
+        a pretrained encoder the weights of that encoder alone are kept in 8 bits, and only stored so: single channels
+        are a hundred times as large as the others (Dettmers et al., LLM.int8(), NeurIPS 2022), and products of integers
+        that span them spoil the rest.
 
     Returns
     -------
@@ -85,13 +88,15 @@ def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> 
     _compare(proto.SerializeToString(), model, facts["output"])
     facts["int8"] = int8
     with atomic_path(path) as temporary:
-        if int8:
+        if int8 and _has_encoder(model):
+            _round(proto.graph, _of_encoder(proto.graph), onnx)
+        elif int8:
             # What onnxruntime would otherwise ask for: torch has folded constants and inferred shapes already.
             onnx.helper.set_model_props(proto, {"onnx.quant.pre_process": "onnxruntime.quant"})
             dense = ["MatMul", "Gemm"]
             quantization.quantize_dynamic(proto, temporary, op_types_to_quantize=dense, per_channel=True)
             proto = onnx.load(temporary)
-            _round_recurrent(proto.graph, onnx)
+            _round(proto.graph, _recurrent(proto.graph), onnx)
         onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in facts.items()})
         onnx.checker.check_model(proto)
         onnx.save(proto, temporary)
@@ -113,14 +118,17 @@ def _packages():
 
 def _metadata(model) -> dict:
     classifies = isinstance(model.modules["classifier"], CLASSIFIERS)
-    limited = any(isinstance(member["compute_features"], WhisperEncoder) for member in model.members)
     return {
         "output": "probabilities" if classifies else "score",
         "labels": model.labels if classifies else [],
         "sample_rate": model.sample_rate,
         "min_samples": model.min_samples,
-        "max_samples": SAMPLES if limited else None,
+        "max_samples": SAMPLES if _has_encoder(model) else None,
     }
+
+
+def _has_encoder(model) -> bool:
+    return any(isinstance(member["compute_features"], WhisperEncoder) for member in model.members)
 
 
 class _WaveToOutput(nn.Module):
@@ -263,16 +271,43 @@ def _compare(content: bytes, model, output: str) -> None:
         )
 
 
-def _round_recurrent(graph, onnx) -> None:
-    """Replace recurrent weights by 8-bit integers and a scale per row; a node beside them gives the product."""
+def _recurrent(graph) -> dict:
+    """The weights of recurrent layers: name -> axis of the output."""
+    return {
+        name: 1  # (1, gates * hidden, inputs)
+        for node in graph.node
+        if node.op_type in RECURRENT
+        for name in node.input[1:3]
+    }
+
+
+def _of_encoder(graph) -> dict:
+    """The matrices and kernels of pretrained encoders: name -> axis of the output."""
+    shapes, found = {value.name: value.dims for value in graph.initializer}, {}
+    for node in graph.node:
+        inside = "/features/" in node.name and "/log_mel/" not in node.name
+        weight = node.input[1] if len(node.input) > 1 else None
+        if inside and node.op_type in ("MatMul", "Conv") and weight in shapes:
+            found[weight] = 1 if node.op_type == "MatMul" else 0
+    return found
+
+
+def _round(graph, places: dict, onnx) -> None:
+    """Replace weights by 8-bit integers and a scale per row of the output, whose product is taken beside them.
+
+    That is a cast and a multiplication, which onnxruntime does once, at loading. The one operator that says the same,
+    DequantizeLinear, it may join with the product behind it, and then rounds the frames as well.
+    """
     weights = {value.name: value for value in graph.initializer}
-    for node in [node for node in graph.node if node.op_type in RECURRENT]:
-        for name in node.input[1:3]:  # W, R: (1, gates * hidden, inputs)
-            values = onnx.numpy_helper.to_array(weights[name])
-            scale = np.abs(values).max(axis=-1).clip(min=np.finfo(np.float32).tiny) / np.float32(127)  # (1, rows)
-            rounded = np.rint(values / scale[..., None]).astype(np.int8)
-            graph.initializer.remove(weights[name])
-            graph.initializer.append(onnx.numpy_helper.from_array(rounded, f"{name}_int8"))
-            graph.initializer.append(onnx.numpy_helper.from_array(scale[0], f"{name}_scale"))
-            inputs = [f"{name}_int8", f"{name}_scale"]
-            graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", inputs, [name], axis=1))
+    for name, axis in places.items():
+        values = onnx.numpy_helper.to_array(weights[name])
+        others = tuple(number for number in range(values.ndim) if number != axis)
+        scale = np.abs(values).max(axis=others, keepdims=True).clip(min=np.finfo(np.float32).tiny) / np.float32(127)
+        graph.initializer.remove(weights[name])
+        rounded = np.rint(values / scale).astype(np.int8)
+        graph.initializer.append(onnx.numpy_helper.from_array(rounded, f"{name}_int8"))
+        graph.initializer.append(onnx.numpy_helper.from_array(scale, f"{name}_scale"))
+        product = onnx.helper.make_node("Mul", [f"{name}_float", f"{name}_scale"], [name])
+        cast = onnx.helper.make_node("Cast", [f"{name}_int8"], [f"{name}_float"], to=onnx.TensorProto.FLOAT)
+        graph.node.insert(0, product)
+        graph.node.insert(0, cast)
