@@ -23,6 +23,7 @@ from ser_plugins.serving.export import export_ensemble, export_model
 from ser_plugins.serving.own_recipe import export_recipe
 from ser_plugins.serving.service import create_app
 from ser_plugins.serving.strict import refuse_harmful
+from ser_plugins.whisper_weights import encoder_sha256
 
 WAVES = torch.stack([torch.as_tensor(tone(pitch=pitch)) for pitch in (120.0, 260.0)])
 
@@ -155,6 +156,21 @@ def test_what_cannot_be_exported_says_why(trained, tmp_path, tiny_whisper):
     with pytest.raises(MissingPathError, match=r"no folder .*gone"):
         export_model(fold, tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_another_encoder_than_the_one_of_the_training_is_refused(tiny_whisper, tmp_path):
+    fold, _ = write_whisper_fold(tmp_path / "loso", tiny_whisper)
+    path, digest = fold / "results.json", encoder_sha256(str(tiny_whisper), "1-2")
+    results = json.loads(path.read_text())
+    for found, other in ((digest, False), (64 * "0", True)):
+        front_end = {"!new:ser_plugins.pretrained.WhisperFrontEnd": {"source": f"sha256:{found}", "states": "1-2"}}
+        settings = {**results["settings"], "compute_features": front_end}
+        path.write_text(json.dumps({**results, "settings": settings}))
+        if other:
+            with pytest.raises(SerError, match=r"an encoder with sha256:.*expected: sha256:000000"):
+                export_model(fold, tmp_path / "other")
+        else:
+            export_model(fold, tmp_path / "model")
 
 
 def test_alone_and_in_a_batch_are_the_same(exported):

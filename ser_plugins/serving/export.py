@@ -19,6 +19,7 @@ from ser_plugins.serving.facts import FORMAT
 from ser_plugins.serving.loading import CARD_FILE, YAML_FILE
 from ser_plugins.serving.training_yaml import described
 from ser_plugins.serving.writing import checkpoint_weights, encoder_weights, precision_named, seal, write_model
+from ser_plugins.whisper_weights import encoder_sha256
 
 
 def export_model(
@@ -185,9 +186,24 @@ def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
     }
     states["classifier"] = _cooled(_own_head(states["classifier"], facts["target"]), chosen.temperature)
     if front_end is not None:
+        _refuse_other_encoder(front_end, chosen)
         states["compute_features"] = encoder_weights(front_end, checkpoint / "compute_features.ckpt")
         facts |= pretrained_key([front_end.pretrained])
     write_model(folder, description, states, facts)
+
+
+def _refuse_other_encoder(front_end, chosen: Chosen) -> None:
+    """The folder or name of an encoder may hold other weights now than when the head was trained on what they gave."""
+    described = chosen.results.get("settings", {}).get("compute_features")
+    (arguments, *_) = described.values() if isinstance(described, dict) else [{}]
+    trained = str(arguments.get("source"))
+    found = f"sha256:{encoder_sha256(front_end.source, front_end.encoder_arguments['states'])}"
+    if trained.startswith("sha256:") and trained != found:
+        raise SerError(
+            got=f"{front_end.source}: an encoder with {found[:19]}...",
+            expected=f"{trained[:19]}..., with which {chosen.folder} was trained",
+            remedy="put the encoder's own weights there again",
+        )
 
 
 def _cooled(state: dict, temperature: float) -> dict:
