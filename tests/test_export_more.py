@@ -1,11 +1,13 @@
 """Exports beside the plain one: in half precision, of a training on everything, and of all folds as an ensemble."""
 
 import json
+import runpy
 import shutil
+import sys
 
 import pytest
 import torch
-from conftest import link, train
+from conftest import ROOT, link, train
 from fake_run import CLASSES, FOLDS, tone, write_fold, write_run, write_wav
 from safetensors.torch import load_file
 from speechbrain.inference.classifiers import EncoderClassifier
@@ -92,6 +94,27 @@ def test_a_training_on_everything_has_the_numbers_of_the_run_that_measured_it(tr
     assert f"{everything} utterances, all that there are" in text
     assert "nothing is left to test it on" in text
     assert open_model(tmp_path / "model").predict(tone(), 16000).label in CLASSES
+
+
+def test_what_other_conditions_cost_is_measured_once_and_stands_in_the_card(trained, toy_emodb, tmp_path, monkeypatch):
+    run = shutil.copytree(trained / "loso", tmp_path / "loso")
+    script = runpy.run_path(str(ROOT / "scripts" / "robustness.py"))
+    monkeypatch.setattr(sys, "argv", ["robustness.py", str(run), "--data_folder", str(toy_emodb)])
+    threads = torch.get_num_threads()
+    script["main"]()
+    times = {path: path.stat().st_mtime_ns for path in run.glob("seed_*/*/robustness.json")}
+    script["main"]()
+    torch.set_num_threads(threads)
+    assert len(times) == 3
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+    facts = export_model(trained / "all", tmp_path / "model", measured_by=run)
+    found = facts["robustness"]
+    assert found["recordings"] == len(list(toy_emodb.glob("wav/*.wav")))
+    assert list(found["conditions"]) == list(script["CONDITIONS"])
+    assert 0 <= found["timeline"] <= 1
+    text = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert all(f"| {name} | " in text for name in script["CONDITIONS"])
+    open_model(tmp_path / "model")
 
 
 def test_numbers_of_other_settings_do_not_speak_for_it(trained, run, tmp_path):

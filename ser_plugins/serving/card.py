@@ -50,6 +50,7 @@ def model_card(facts: dict) -> str:
         _this_model(facts, mine, task),
         *_per_class(facts),
         *_calibration(facts),
+        *_conditions(facts),
         f"Protocol{_hash(facts)}: {markdown(facts['protocol_line'])}",
         f"Audit of the split: {markdown(facts['audit'])}",
         "## Limits",
@@ -142,13 +143,32 @@ def _calibration(facts):
     found = facts["calibration"]
     if not found or not found["calibrated"]:
         return []
-    half = next(row for row in found["calibrated"]["coverage"] if row["abstain_below"] == 0.5)
-    answered = f"{percent(half['coverage'])} % of the utterances, {percent(half['accuracy'])} % of those rightly"
+    steps = [row for row in found["calibrated"]["coverage"] if row["accuracy"] is not None]
+    columns = [(f"{row['abstain_below']:g}", percent(row["coverage"]), percent(row["accuracy"])) for row in steps[::2]]
+    names = ("abstaining below", "answered (%)", "rightly, of those (%)")
     return [
         f"Probabilities are calibrated: the logits are divided by {facts['temperature']:.3g}, fitted on those "
         f"predictions. The expected calibration error ({found['bins']} bins) was {percent(found['raw']['ECE'])} % "
-        f"before and {percent(found['calibrated']['ECE'])} % with the temperature of the other {facts['unit_field']}s. "
-        f"Abstaining below 0.5 would have answered {answered}."
+        f"before and {percent(found['calibrated']['ECE'])} % with the temperature of the other {facts['unit_field']}s.",
+        markdown_table(list(names), columns),
+    ]
+
+
+def _conditions(facts):
+    found = facts.get("robustness")
+    if not found:
+        return []
+    rows = [
+        [name, percent(row["WA"]), percent(row["UAR"]), f"{row['no_speech']:g}"]
+        for name, row in found["conditions"].items()
+    ]
+    return [
+        "## Under other conditions",
+        f"The model of every fold judged its own test recordings, {found['recordings']} of them, changed as no copy in "
+        "training was. Recordings in which no speech was heard count as wrong.",
+        markdown_table(["condition", "WA (%)", "UAR (%)", "no speech heard"], rows),
+        f"A timeline of the recordings of one {facts['unit_field']} behind one another, with half a second of silence "
+        f"between, had the right label for {percent(found['timeline'])} % of the speech.",
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.tasks import tasks_of
-from ser_plugins.files import built_aside, sha256_of
+from ser_plugins.files import built_aside, read_json, sha256_of
 from ser_plugins.serving.choice import Chosen, choose
 from ser_plugins.serving.destination import refuse_occupied
 from ser_plugins.serving.facts import FORMAT
@@ -49,7 +49,8 @@ def export_model(
         :mod:`ser_plugins.quantization`.
     measured_by : str or Path, optional
         For a training on everything (``--protocol all``), which tests nothing: the run folder of another protocol with
-        the same settings, whose numbers and temperature are then those of the card.
+        the same settings, whose numbers and temperature are then those of the card, and what it has in
+        ``robustness.json``.
 
     Returns
     -------
@@ -72,7 +73,7 @@ the path
     folder = Path(folder).absolute()
     refuse_occupied(folder, overwrite)
     chosen = choose(source, measured_by)
-    facts = _facts(chosen, precision_named(half, int8))
+    facts = {**_facts(chosen, precision_named(half, int8)), **_robustness(measured_by or source)}
     with built_aside(folder) as built:
         _write(built, chosen, facts)
     return facts
@@ -117,6 +118,12 @@ def export_ensemble(
         facts["members"] = {name: sha256_of(built / name / CARD_FILE) for name in names}
         seal(built, facts)
     return facts
+
+
+def _robustness(run: Path) -> dict:
+    """What ``scripts/robustness.py`` has left in a run folder, as a key of ``model.json``; nothing where it has not."""
+    path = Path(run) / "robustness.json"
+    return {"robustness": read_json(path)} if path.is_file() else {}
 
 
 def _facts(chosen: Chosen, precision: str) -> dict:

@@ -58,6 +58,20 @@ def _is_name(name):
     return name.isprintable() and not name.startswith(".") and not set(name) & set("/\\") and 0 < len(name) <= 255
 
 
+def _is_robustness(value):
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"recordings", "conditions", "timeline"}
+        and _is_count(value["recordings"])
+        and _is_number(value["timeline"])
+        and isinstance(value["conditions"], dict)
+        and all(
+            _is_text(name) and isinstance(row, dict) and row.keys() == {"WA", "UAR", "no_speech"} and _is_scores(row)
+            for name, row in value["conditions"].items()
+        )
+    )
+
+
 _KINDS = {
     "format": (lambda value: value == FORMAT, repr(FORMAT)),
     "schema": (lambda value: _is_count(value) and value == 1, "1"),
@@ -69,6 +83,7 @@ _KINDS = {
     **dict.fromkeys(("system", "corpus", "target", "protocol_line"), (_is_text, "a text")),
     "statements": (_is_texts, "texts"),
     "pretrained": (_is_texts, "names of models"),
+    "robustness": (_is_robustness, "scores by condition"),
     **dict.fromkeys(
         ("synthetic", "leaking", "transductive", "partial", "whole_protocol"), (_is_truth, "true or false")
     ),
