@@ -18,8 +18,8 @@ import numpy as np
 import soundfile
 import torch
 from rich.progress import track
-from ser_plugins.copies import BandLimit, Clipping, Noise, Room
 
+from ser_plugins.copies import BandLimit, Clipping, Noise, Room
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.evaluation.metrics import unweighted_average_recall, weighted_accuracy
 from ser_plugins.files import read_json, write_json

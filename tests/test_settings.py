@@ -142,7 +142,7 @@ def another(value):
 def test_every_key_but_those_that_say_where_is_part_of_the_experiment(path, tiny_whisper):
     protocol = {"corpus_sha256": "ab", "fingerprint": "cd"}
     run_options, _ = parse_options([path], [])
-    encoder = {"source": str(tiny_whisper), "states": "1-2"} if "whisper" in path.stem else {}
+    encoder = {"source": str(tiny_whisper), "states": "1-2"} if path.stem.startswith(("whisper", "bundled")) else {}
     hparams = resolve(path, encoder)
     before = sha256(fingerprint(hparams, protocol, run_options))
     assert len(hparams) > len(WHERE)
