@@ -3,10 +3,10 @@
 > python scripts/robustness.py results/EmoDB/bundled/loso --data_folder /path/to/emodb
 
 The model of every fold is exported and judges the recordings of its own test speaker as a user would have it: each is
-written as a wav, changed in one way that no training copy has, and classified; a recording in which no speech is heard
-counts as wrong. Then each test speaker's recordings are put behind one another with half a second of silence between,
-and a timeline of them is right for the share of speech in which it shows the right label. The outcome is written as
-``robustness.json`` into the run's folder, where ``ser export --measured-by`` finds it, and a finished fold is kept.
+changed, written as a wav and classified; a recording in which no speech is heard counts as wrong. Then each test
+speaker's recordings are put behind one another with half a second of silence between, and a timeline of them is right
+for the share of speech in which it shows the right label. The outcome is written as ``robustness.json`` into the run's
+folder, where ``ser export --measured-by`` finds it, and a finished fold is kept.
 """
 
 import argparse

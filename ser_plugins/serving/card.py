@@ -164,8 +164,8 @@ def _conditions(facts):
     ]
     return [
         "## Under other conditions",
-        f"The model of every fold judged its own test recordings, {found['recordings']} of them, changed as no copy in "
-        "training was. Recordings in which no speech was heard count as wrong.",
+        f"The model of every fold judged its own test recordings, {found['recordings']} of them, changed by code: real "
+        "rooms, noises and telephones were not tried. Recordings in which no speech was heard count as wrong.",
         markdown_table(["condition", "WA (%)", "UAR (%)", "no speech heard"], rows),
         f"A timeline of the recordings of one {facts['unit_field']} behind one another, with half a second of silence "
         f"between, had the right label for {percent(found['timeline'])} % of the speech.",
@@ -218,6 +218,7 @@ def _versions(versions):
 def _limits(facts):
     known = _SPEECH.get(facts["corpus"], f"recordings such as those of {markdown(facts['corpus'])}")
     speech = "sounds made by code" if facts["synthetic"] else known
+    others = " and other microphones" if "robustness" in facts else ", other microphones, noise and telephones"
     always = (
         "chooses one of its classes for what sounds like speech, unless told to abstain; in plain SpeechBrain and as "
         f"an ONNX file for any sound. {_TRUST[bool(facts['calibration'])]}"
@@ -225,8 +226,8 @@ def _limits(facts):
         else "gives a number for what sounds like speech, and nothing says how sure it is"
     )
     return (
-        f"- It knows {speech}. Spontaneous speech, other languages, other microphones, noise and telephones are "
-        "outside what was measured; expect it to be worse there, and to be confident all the same.\n"
+        f"- It knows {speech}. Spontaneous speech, other languages{others} are outside what was measured; expect it to be "
+        "worse there, and to be confident all the same.\n"
         f"- It always {always}.\n"
         "- An emotion heard in a voice is not the emotion of the person.\n"
         "- Not to be used to judge people: not in hiring, work, school, policing, border control, credit, insurance or "

@@ -33,7 +33,7 @@ MAX_YAML, MAX_TEXT = 2**14, 2**18  # bytes, ten times what ours have and more
 
 MODELS = Path(__file__).parents[1] / "models"
 # The models in the package by name; the first is used unless another is named.
-BUNDLED = {"small": MODELS / "emodb"}
+BUNDLED = {"standard": MODELS / "standard", "small": MODELS / "emodb"}
 BOX = next(iter(BUNDLED.values()))
 
 
