@@ -226,8 +226,8 @@ def _limits(facts):
         else "gives a number for what sounds like speech, and nothing says how sure it is"
     )
     return (
-        f"- It knows {speech}. Spontaneous speech, other languages{others} are outside what was measured; expect it to be "
-        "worse there, and to be confident all the same.\n"
+        f"- It knows {speech}. Spontaneous speech, other languages{others} are outside what was measured; expect "
+        "it to be worse there, and to be confident all the same.\n"
         f"- It always {always}.\n"
         "- An emotion heard in a voice is not the emotion of the person.\n"
         "- Not to be used to judge people: not in hiring, work, school, policing, border control, credit, insurance or "
