@@ -1,7 +1,10 @@
 """The page in a real browser: a file in, the result read; a bad file shows the error."""
 
+import os
 import re
 import shutil
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from fake_run import CLASSES, random_modules, tone, write_wav
@@ -23,6 +26,13 @@ def page():
 
 @pytest.fixture(scope="module")
 def browser():
+    with started_browser() as found:
+        yield found
+
+
+@contextmanager
+def started_browser(*arguments):
+    """Chromium; with whatever it is told besides, such as what its microphone hears."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
@@ -33,9 +43,13 @@ def browser():
         options.add_argument(f"--{argument}")
     for argument in ("fake-ui-for-media-stream", "fake-device-for-media-stream"):  # a microphone that beeps
         options.add_argument(f"--use-{argument}")
+    for argument in arguments:
+        options.add_argument(argument)
     found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield found
-    found.quit()
+    try:
+        yield found
+    finally:
+        found.quit()
 
 
 def wait(browser, condition, seconds=20):
@@ -107,6 +121,27 @@ def test_a_recording_is_decoded_in_the_page(browser, page):
     record.click()
     assert wait(browser, lambda: text(browser, "label")) == "no speech"  # Chromium's false microphone beeps
     assert float(text(browser, "duration").split()[0]) > 0.5
+
+
+def test_a_microphone_changes_no_label():
+    """Recordings of EmoDB in takes of 3.5 s, silence behind them, as somebody presses the button by hand."""
+    if "EMODB" not in os.environ:
+        pytest.skip("set EMODB to the folder of the real corpus")
+    model = EmotionClassifier.from_hparams(device="cpu")
+    paths = sorted(Path(os.environ["EMODB"]).glob("wav/*.wav"))[5::60]  # nine
+    heard = []
+    with running(create_app(model, page=True)) as served:
+        for path in paths:
+            with started_browser(f"--use-file-for-fake-audio-capture={path}%noloop") as browser:
+                opened(browser, served)
+                record = browser.find_element("id", "record")
+                record.click()
+                wait(browser, lambda record=record: record.text == "Stop")
+                browser.execute_async_script("setTimeout(arguments[0], 3500)")
+                record.click()
+                heard.append(wait(browser, lambda browser=browser: text(browser, "label")))
+    expected = [model.predict(path).label for path in paths]
+    assert sum(one == other for one, other in zip(heard, expected, strict=True)) >= 8, (heard, expected)
 
 
 def test_the_card_and_its_warnings_are_shown(browser, page):
