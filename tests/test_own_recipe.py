@@ -95,7 +95,7 @@ def test_the_command_exports_an_output_folder(trained, tmp_path):
     torch.testing.assert_close(theirs.classify_batch(WAVES)[0].exp().flatten(), expected(modules))
     refuse_harmful(tmp_path / "model")
     assert "**NOT MEASURED**" in model.card
-    _, row = overview([tmp_path / "model"])
+    *_, row = overview([tmp_path / "model"])
     assert (row["metrics"], row["measured"], row["system"]) == (None, "not measured", "1986")
     listed = CliRunner().invoke(app, ["models", str(tmp_path / "model")], env={"COLUMNS": "300"})
     assert (listed.exit_code, "not measured" in listed.stdout) == (0, True)

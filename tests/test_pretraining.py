@@ -203,7 +203,7 @@ class TestReport:
         export_model(write_run(tmp_path / "bigru_mha" / "loso"), tmp_path / "model")
         written = [path.read_text() for path in (tmp_path / "model").iterdir() if path.suffix in (".md", ".json")]
         everything = [
-            json.dumps([summary, comparison, *overview([tmp_path / "model"])]),
+            json.dumps([summary, comparison, list(overview([tmp_path / "model"]))[-1]]),
             (results / "cnn" / "loso" / "results.md").read_text(encoding="utf-8"),
             comparison_markdown(comparison),
             leak_table(runs),
@@ -280,7 +280,7 @@ class TestExport:
         card = (models / name / "README.md").read_text(encoding="utf-8")
         assert card.count(f"> {NOTE}") == 1
         assert f"; pretrained: {LINE}" in card
-        row = list(overview([models / name]))[1]
+        *_, row = overview([models / name])
         assert row["pretrained"] == [f"pretrained: {LINE}"]
         assert f"pretrained: {LINE}" in printed(_models_table([row]))
 
@@ -288,8 +288,10 @@ class TestExport:
         wide = {"COLUMNS": "400"}
         assert f"pretrained: {LINE}" in CliRunner().invoke(app, ["models", str(models)], env=wide).stdout
         listed = CliRunner().invoke(app, ["models", str(models / "one"), "--format", "json"]).stdout
-        box, one = json.loads(listed)
-        assert "pretrained" not in box
+        bundled = {row["model"]: row for row in json.loads(listed)}
+        assert "pretrained" in bundled["standard"]
+        assert "pretrained" not in bundled["small"]
+        one = list(bundled.values())[-1]
         assert one["pretrained"] == [f"pretrained: {LINE}"]
 
     @pytest.mark.parametrize("corpus", [{"corpus": "EmoDB"}, {}])
@@ -300,7 +302,7 @@ class TestExport:
         assert facts["pretrained"] == ["someone/whisper-tiny"]
         line = "someone/whisper-tiny on unknown data, emotion labels unknown" + "; EmoDB in it: unknown" * bool(corpus)
         assert f"> **PRETRAINED**: {line}\n" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
-        assert list(overview([tmp_path / "model"]))[1]["pretrained"] == [f"pretrained: {line}"]
+        assert list(overview([tmp_path / "model"]))[-1]["pretrained"] == [f"pretrained: {line}"]
 
     @pytest.mark.parametrize("value", [MODEL, [1], None, {"a": "b"}])
     def test_a_card_with_anything_else_in_its_place_is_refused(self, models, tmp_path, value):

@@ -15,7 +15,9 @@ from filelock import FileLock, Timeout
 
 RECIPE = ROOT / "recipes" / "EmoDB"
 NETWORKS = sorted(
-    path.name for path in (RECIPE / "hparams").glob("*.yaml") if not re.search("_svm|best|wavlm|whisper", path.stem)
+    path.name
+    for path in (RECIPE / "hparams").glob("*.yaml")
+    if not re.search("_svm|best|wavlm|whisper|bundled", path.stem)
 )
 
 

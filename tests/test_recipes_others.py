@@ -18,7 +18,7 @@ YAMLS = [
     (name, path.name)
     for name in FOLDS
     for path in sorted((ROOT / "recipes" / name / "hparams").glob("*.yaml"))
-    if "_svm" not in path.stem
+    if not path.stem.endswith("_svm") and not path.stem.startswith("whisper")  # test_whisper_recipes.py trains those
 ]
 
 

@@ -5,7 +5,10 @@ import json
 import pytest
 import yaml
 from conftest import ROOT, train
+from fake_run import CLASSES, tone
 
+from ser_plugins.inference import open_model
+from ser_plugins.serving.export import export_model
 from ser_plugins.training.settings import resolve
 
 DATA = {"data_folder", "csv", "results_folder", "run_folder", "manifest_folder", "cache_folder"}
@@ -35,8 +38,8 @@ def test_the_two_classical_systems_differ_in_what_is_fitted_and_exported():
 
 
 def test_all_of_them_hear_with_the_same_commit_of_the_encoder():
-    paths = list(ROOT.glob("recipes/*/hparams/whisper_*.yaml"))
-    assert len(paths) == 5
+    paths = [*ROOT.glob("recipes/*/hparams/whisper_*.yaml"), ROOT / "recipes" / "EmoDB" / "hparams" / "bundled.yaml"]
+    assert len(paths) == 6
     assert len({resolve(path, {})["source"] for path in paths}) == 1
 
 
@@ -49,3 +52,14 @@ def test_anyones_corpus_is_trained_by_one_command(toy_csv, tiny_whisper, tmp_pat
     assert results["checkpoint"]
     files = list((tmp_path / "features").rglob("*.npz"))
     assert len(files) == results["counts"]["train"] + results["counts"]["test"]
+
+
+def test_the_system_in_the_package_is_trained_with_its_copies_and_exported_in_8_bits(toy_emodb, tiny_whisper, tmp_path):
+    options = ["--source", str(tiny_whisper), "--fold", "spk08", "--number_of_epochs", "1"]
+    train(toy_emodb, tmp_path, *options, yaml_file="hparams/bundled.yaml", here=True)
+    fold = tmp_path / "bundled" / "loso" / "seed_1234" / "spk08"
+    results = json.loads((fold / "results.json").read_text())
+    copies = resolve(ROOT / "recipes" / "EmoDB" / "hparams" / "bundled.yaml", {})["copies"]
+    assert results["counts"]["copies"] == len(copies) * results["counts"]["train"]
+    assert export_model(fold, tmp_path / "model", int8=True)["precision"] == "int8"
+    assert open_model(tmp_path / "model").predict(tone(), 16000).label in CLASSES

@@ -16,6 +16,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.serving.recordings import RecordingModel
 from ser_plugins.serving.windows import SentimentWindow, Window, batched, cut_windows, open_recording
 from ser_plugins.sound.pauses import stretch_around_middle
+from ser_plugins.sound.voice import SHORTEST
 
 
 class Segment(NamedTuple):
@@ -177,7 +178,8 @@ class _Turns:
             yield from self.model.judge_cuts(batch, name)
 
     def _stretches(self):
-        rate, least = self.model.sample_rate, self.model.min_samples
+        rate = self.model.sample_rate
+        least = max(self.model.min_samples, SHORTEST * rate)  # of less nobody can say whether it is speech
         for start, wave in self.cuts:
             self.end = (start + len(wave)) / rate
             first, last = stretch_around_middle(wave.numpy(), rate, PAUSE)
