@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.inference import EmotionClassifier
+from ser_plugins.inference import BUNDLED, EmotionClassifier
 from ser_plugins.machine import peak_memory
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -19,7 +19,7 @@ sys.path.insert(0, str(BENCHMARKS))  # as `python benchmarks/render.py` has it
 import harness  # noqa: E402
 import render  # noqa: E402
 
-SCRIPTS = ("features", "inference", "training", "gpu", "long_audio", "attention", "service", "service_abuse")
+SCRIPTS = ("features", "inference", "bundled", "training", "gpu", "long_audio", "attention", "service", "service_abuse")
 
 
 def run(script, output, *options):
@@ -189,6 +189,13 @@ def test_inference(tmp_path):
     assert ours["GMAC"] == pytest.approx(0.157, rel=0.05)
     assert faithful["GMAC"] == pytest.approx(1.75, rel=0.05)
     assert wav2vec2["parameters / 1e6"] == pytest.approx(94.4, rel=0.01)
+
+
+@pytest.mark.slow
+def test_bundled(tmp_path):
+    content, _ = run("bundled", tmp_path / "results")
+    check(content, "bundled")
+    assert [row["model"] for row in rows(content, "size")] == list(BUNDLED)
 
 
 @pytest.mark.slow

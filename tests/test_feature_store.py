@@ -23,6 +23,7 @@ from ser_plugins.functionals import FrameMeans
 from ser_plugins.inference import EmotionClassifier
 from ser_plugins.pretrained import WhisperFrontEnd
 from ser_plugins.serving.export import export_model
+from ser_plugins.serving.onnx import export_onnx
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
 from ser_plugins.training import feature_store
 from ser_plugins.training.data import make_dataset
@@ -268,6 +269,7 @@ class TestLinear:
         card = export_model(folder, tmp_path / "model")
         assert card["pretrained"] == ["someone/whisper-tiny"]
         self.agrees(EmotionClassifier.from_hparams(tmp_path / "model", any_sound=True), folder, toy_emodb)
+        export_onnx(tmp_path / "model", tmp_path / "model.onnx")  # which compares the two
         if system == "whisper_linear":
             assert results_of(folder)["parameters"] == 7 * (2 * 16 + 1)
 
