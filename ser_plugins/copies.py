@@ -241,7 +241,7 @@ class BandLimit(_Copy):
 
     Example
     -------
-    >>> tone = torch.sin(2 * math.pi * 7000 * torch.arange(16000) / 16000)
+    >>> tone = torch.sin(2 * torch.pi * 7000 * torch.arange(16000) / 16000)
     >>> float(BandLimit()(tone, torch.Generator()).abs().max()) < 0.01
     True
     """

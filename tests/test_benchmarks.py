@@ -195,7 +195,7 @@ def test_inference(tmp_path):
 def test_bundled(tmp_path):
     content, _ = run("bundled", tmp_path / "results")
     check(content, "bundled")
-    assert [row["model"] for row in rows(content, "size")] == list(BUNDLED)
+    assert [row["model"] for row in rows(content, "bundled_size")] == list(BUNDLED)
 
 
 @pytest.mark.slow
