@@ -76,17 +76,24 @@ def _together(seeds, runs) -> FoldResults:
         **{key: value for key, value in first.items() if key != "chosen"},
         "system": system,
         "protocol": {**first["protocol"], "statements": [*first["protocol"]["statements"], statement]},
-        "training": {name: first["training"].get(name)},
+        **of_parts([run.results for run in runs], name),
+        "metrics": task.metrics(table["true"], table["predicted"]),
+    }
+    return FoldResults(results, {name: table})
+
+
+def of_parts(parts: list[dict], target: str) -> dict:
+    """What ``results.json`` says of several folds put together, of which nothing was trained as a whole."""
+    return {
+        "training": {target: parts[0]["training"].get(target)},
         "auxiliary": {},
         "history": [],
         "epochs": 0,
         "selected_epoch": None,
         "checkpoint": None,
-        "metrics": task.metrics(table["true"], table["predicted"]),
-        "parameters": sum(run.results["parameters"] for run in runs),
-        "wall_time_s": sum(run.results["wall_time_s"] for run in runs),
+        "parameters": sum(part["parameters"] for part in parts),
+        "wall_time_s": sum(part["wall_time_s"] for part in parts),
     }
-    return FoldResults(results, {name: table})
 
 
 def _write(folder, fold: FoldResults) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ser_plugins.corpora.manifest import digest
 from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.ensemble import write_beside
+from ser_plugins.evaluation.ensemble import of_parts, write_beside
 from ser_plugins.evaluation.folds import FoldResults, read_run, tasks_in
 from ser_plugins.evaluation.fusion import fuse
 
@@ -111,15 +111,8 @@ def _together(system, seed, runs) -> FoldResults:
         "system": system,
         "seed": seed,
         "protocol": protocol,
-        "training": {target: first["training"].get(target)},
-        "auxiliary": {},
-        "history": [],
-        "epochs": 0,
-        "selected_epoch": None,
-        "checkpoint": None,
+        **of_parts(results, target),
         "metrics": task.metrics(table["true"], table["predicted"]),
-        "parameters": sum(each["parameters"] for each in results),
-        "wall_time_s": sum(each["wall_time_s"] for each in results),
         "settings": settings,
         "settings_sha256": digest(settings),
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.ablation import side_by_side
+from ser_plugins.evaluation.ensemble import of_parts
 from ser_plugins.evaluation.folds import checked_results, fold_results, tasks_in
 from ser_plugins.evaluation.fusion import fuse
 from ser_plugins.evaluation.report import terminal_table, write_report
@@ -270,14 +271,7 @@ def _assemble_fold(system, folder, parts, choice, settings, models):
             **first,
             "system": system,
             "protocol": {**first["protocol"], "selection": "nested", "normalisation": "as chosen", **models},
-            "training": {target: first["training"][target]},
-            "auxiliary": {},
-            "history": [],
-            "epochs": 0,
-            "selected_epoch": None,
-            "checkpoint": None,
-            "parameters": sum(of["parameters"] for of in results.values()),
-            "wall_time_s": sum(of["wall_time_s"] for of in results.values()),
+            **of_parts(list(results.values()), target),
             "device": ", ".join(sorted({of["device"] for of in results.values()})),
             "chosen": choice,
             "settings": settings,
