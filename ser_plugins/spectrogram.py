@@ -222,6 +222,12 @@ class ZNorm(nn.Module):
             counts = frame_counts(lengths, frames)
             mask = frame_mask(counts, frames.shape[1])
             real = frames[mask].double()  # (frames, bins)
+            if real.shape[1] != len(self.mean):
+                raise SerError(
+                    got=f"frames of {real.shape[1]} bins for a z-norm of {len(self.mean)}",
+                    expected="the same number",
+                    remedy="bins: !ref <compute_features.bins> in the YAML",
+                )
             if self.mode == "scalar":
                 real = real.reshape(-1, 1)
             new_mean = real.mean(0)

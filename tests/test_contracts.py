@@ -177,8 +177,8 @@ DEFINES = {
     "bigru_mha_xu2024": {"front_end"},
     "bigru_lsh": {"attention", "bucket_size", "rounds", "embedding_model"},
     "wavlm_bigru_mha": {
-        *("source", "freeze", "lora_rank", "layer", "win_length", "hop_length", "n_fft", "max_frequency", "n_bins"),
-        *("front_end", "compute_features", "mean_var_norm", "embedding_model", "checkpointer"),
+        *("source", "freeze", "lora_rank", "layer", "win_length", "hop_length", "n_fft", "max_frequency"),
+        *("front_end", "compute_features", "checkpointer"),
     },
     "bigru_mha_regression": {"task", *NUMBERS},
     "bigru_mha_valence": {"target", "protocol", *NUMBERS},

@@ -210,5 +210,5 @@ def test_published_settings_are_still_the_settings():
             hparams = fingerprint(
                 resolve(yaml_file, {}), {"corpus_sha256": "", "fingerprint": ""}, parse_options([yaml_file], [])[0]
             )
-            checked += set(hparams) == set(results["settings"])
+            checked += set(hparams) == set(results["settings"]) - {"n_bins"}  # which once was a key
     assert checked > 0

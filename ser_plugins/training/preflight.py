@@ -77,29 +77,6 @@ def _wrong(yaml_file, key, hparams, expected):
     return SerError(got=got, expected=expected, remedy=f"correct {key} there, or give --{key}")
 
 
-def bins_of(yaml_file: Path, overrides: dict) -> dict:
-    """The overrides, and ``n_bins`` where the front end has other bins than the YAML says.
-
-    Raises
-    ------
-    SerError
-        When an override says something else.
-    """
-    hparams = resolve(yaml_file, overrides)
-    if not is_number(hparams.get("n_bins")) or "compute_features" not in hparams:
-        return overrides
-    bins = build(yaml_file, overrides, ["compute_features"])["compute_features"].bins
-    if bins == hparams["n_bins"]:
-        return overrides
-    if "n_bins" in overrides:
-        raise SerError(
-            got=f"--n_bins {hparams['n_bins']}",
-            expected=f"{bins}, which compute_features has",
-            remedy="leave --n_bins out: it follows from the keys of the features",
-        )
-    return {**overrides, "n_bins": bins}
-
-
 def rehearse(yaml_file: Path, overrides: dict, tasks: dict) -> None:
     """Build all that a YAML names, and let noise go through it: forward, loss, backward and one step.
 

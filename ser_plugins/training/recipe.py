@@ -24,7 +24,7 @@ from ser_plugins.training.crossval import run_jobs
 from ser_plugins.training.endings import one_line_endings
 from ser_plugins.training.fold import check_run, run_fold
 from ser_plugins.training.launchers import Job
-from ser_plugins.training.preflight import SEED_LIMIT, bins_of, check_keys, rehearse
+from ser_plugins.training.preflight import SEED_LIMIT, check_keys, rehearse
 from ser_plugins.training.settings import check_names, fingerprint, read_value, resolve, texts_as_written
 
 
@@ -163,7 +163,6 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
     """
     overrides = {**texts_as_written(yaml_file), **overrides}
     check_keys(yaml_file, overrides)
-    overrides = bins_of(yaml_file, overrides)
     hparams = resolve(yaml_file, overrides)
     wanted = own.folds or str(hparams["fold"])
     protocol = _prepare_on_main(prepare, {**hparams, "fold": wanted})
