@@ -113,6 +113,7 @@ def test_a_value_that_does_not_fit_is_found_before_any_training(overrides, messa
         ("win_length: 40", "win_length: forty", "compute_features (win_length: forty)"),
         ("    win_length: !ref", "    win_lenght: !ref", "unexpected keyword argument 'win_lenght'"),
         ("n_fft: !ref <n_fft>", "n_fft: !ref <nfft>", 'The reference "nfft"'),
+        ("bins: !ref <compute_features.bins>", "bins: 300", "mean_var_norm: frames of 400 bins for a z-norm of 300"),
         ("losses.CrossEntropy", "losses.CrossEntrpy", "loss: ImportError"),
         ("losses.CrossEntropy", "losses.Concordance", "loss: "),
         ("lr: 0.0001", "lr: small", "opt_class (lr: small)"),
