@@ -1,4 +1,4 @@
-"""Copy finished runs into the repository and write their tables into the READMEs, nothing typed by hand.
+"""Copy finished runs into the repository and write their tables into the documents, nothing typed by hand.
 
 > python scripts/publish_results.py results/EmoDB/*/loso
 > python scripts/publish_results.py results/EmoDB/ablation
@@ -6,9 +6,10 @@
 Per run two files, as `ser pack` writes them, in evidence/EmoDB/<system>.<protocol>; no weights, no audio. A run that is
 published fold by fold, in recipes/EmoDB/results, stays so: results.md, results.json and predictions.csv per fold, of a
 sealed run when it was opened, figures of the paper's own system. Of a nested choice also the inner predictions of its
-list, for `ser ablation`. Then the tables of all published systems (`ser suite`): the page goes into the recipe's
-README, Table 6 into the main one. Of an ablation, the folder of a list that `nested.py --folds all` has run: the
-predictions of all entries side by side; its table goes into the recipe's README.
+list, for `ser ablation`. Then the tables of all published systems (`ser suite`) in docs/results/EmoDB, the report of
+the paper's own system beside them, and the short tables of docs/results/emodb.md and the README. Of an ablation, the
+folder of a list that `nested.py --folds all` has run: the predictions of all entries side by side; its table goes into
+docs/results/emodb.md.
 """
 
 import json
@@ -16,6 +17,8 @@ import re
 import shutil
 import sys
 from pathlib import Path
+
+from results_tables import ALL, FRONT_PAGE, results_table
 
 from ser_plugins.evaluation import paper
 from ser_plugins.evaluation.ablation import ablation_table
@@ -27,6 +30,8 @@ from ser_plugins.files import read_json, write_text
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "EmoDB"
 EVIDENCE = ROOT / "evidence" / "EmoDB"
+TABLES = ROOT / "docs" / "results" / "EmoDB"
+RESULTS_PAGE = ROOT / "docs" / "results" / "emodb.md"
 KEPT = ("results.md", "seal.log", "seed_*/*/results.json", "seed_*/*/predictions*.csv")
 
 
@@ -83,7 +88,7 @@ def publish_ablation(folder: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name in ("inner.json", "inner.csv"):
         shutil.copyfile(folder / name, target / name)
-    fill(RECIPE / "README.md", folder.name, ablation_table(target / "inner.json"))
+    fill(RESULTS_PAGE, folder.name, ablation_table(target / "inner.json"))
 
 
 def fill(readme: Path, name: str, text: str) -> None:
@@ -104,12 +109,11 @@ def main():
         publish_ablation(folder) if (folder / "inner.json").is_file() else publish(folder)
     results = RECIPE / "results"
     folders = [folder for folder in (results, EVIDENCE) if folder.is_dir()]
-    command = " ".join(["ser suite", *(folder.relative_to(ROOT).as_posix() for folder in [*folders, results])])
-    page, *_ = write_suite(find_runs(folders), results, command=command)
-    report = results / paper.MAIN / "loso" / "results.md"
-    tables = page.read_text(encoding="utf-8").replace("](figures/", "](results/figures/")
-    fill(RECIPE / "README.md", "suite", "\n\n".join([report.read_text(encoding="utf-8").strip(), tables]))
-    fill(ROOT / "README.md", "table 6", (results / "tables" / "table_6.md").read_text(encoding="utf-8"))
+    command = " ".join(["ser suite", *(folder.relative_to(ROOT).as_posix() for folder in [*folders, TABLES])])
+    write_suite(find_runs(folders), TABLES, command=command)
+    shutil.copyfile(results / paper.MAIN / "loso" / "results.md", TABLES / "report.md")
+    fill(RESULTS_PAGE, "results", results_table(ALL, TABLES / "tables" / "table_6.csv"))
+    fill(ROOT / "README.md", "results", results_table(FRONT_PAGE, TABLES / "tables" / "table_6.csv"))
 
 
 if __name__ == "__main__":

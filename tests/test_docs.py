@@ -4,15 +4,16 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from importlib import import_module
 
 import pytest
 from conftest import ROOT, TINY, train
 
 from ser_plugins.serving.export import export_model
 
-FOLDERS = ("", "benchmarks", "docs", "recipes", "recipes/*")
-DOCUMENTS = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md".lstrip("/")))
+FOLDERS = ("", "benchmarks", "docs", "docs/**", "recipes", "recipes/*")
+DOCUMENTS = sorted({path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md".lstrip("/"))})
+TABLES, RESULTS_PAGE = ROOT / "docs" / "results" / "EmoDB", ROOT / "docs" / "results" / "emodb.md"
 RESULTS = ROOT / "recipes" / "EmoDB" / "results"
 PUBLISHED = sorted(path.parent for path in RESULTS.parent.glob("results*/*/*/results.md"))
 
@@ -109,27 +110,35 @@ def test_published_tables_are_what_the_report_writes_from_the_committed_files(ru
     write_report(copy)
     published = (run / "results.md").read_text(encoding="utf-8")
     assert (copy / "results.md").read_text(encoding="utf-8") == published
-    if run.parent == RESULTS / "bigru_mha":  # the others are in its README as rows
-        assert published.strip() in Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
+    if run.parent == RESULTS / "bigru_mha":  # the others are rows of the tables
+        assert (TABLES / "report.md").read_text(encoding="utf-8") == published
 
 
-@pytest.mark.parametrize("page", list(RESULTS.glob("tables.md")), ids=str)
-def test_published_tables_of_all_systems_are_what_the_suite_writes_from_the_committed_files(page, tmp_path):
+def test_published_tables_of_all_systems_are_what_the_suite_writes_from_the_committed_files(tmp_path):
     from ser_plugins.evaluation.suite import find_runs, write_suite
 
-    published = page.read_text(encoding="utf-8")
+    published = (TABLES / "tables.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^Written by `(.*?)`", published)
-    folders = [ROOT / folder for folder in command.split()[2:-1]]
+    *folders, target = [ROOT / folder for folder in command.split()[2:]]
     assert folders == [RESULTS, *(folder for folder in [ROOT / "evidence" / "EmoDB"] if folder.is_dir())]
-    written = write_suite(find_runs(folders), tmp_path, command=command)
-    for path in written:
-        there = RESULTS / path.relative_to(tmp_path)
+    assert target == TABLES
+    for path in write_suite(find_runs(folders), tmp_path, command=command):
+        there = TABLES / path.relative_to(tmp_path)
         # Of figures, whose bytes are those of one version of matplotlib, that they are there.
         assert there.is_file() if path.parent.name == "figures" else there.read_bytes() == path.read_bytes(), there
-    readme = Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
-    assert published.strip().replace("](figures/", "](results/figures/") in readme
-    table_6 = (tmp_path / "tables" / "table_6.md").read_text(encoding="utf-8")
-    assert table_6.split("\n\n")[1] in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def between_marks(document, name):
+    marks = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    return document.read_text(encoding="utf-8").partition(marks[0])[2].partition(marks[1])[0].strip()
+
+
+@pytest.mark.parametrize(("document", "rows"), [(ROOT / "README.md", "FRONT_PAGE"), (RESULTS_PAGE, "ALL")], ids=str)
+def test_short_tables_of_results_hold_the_scores_of_table_6(document, rows, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    results_tables = import_module("results_tables")
+    table = results_tables.results_table(getattr(results_tables, rows), TABLES / "tables" / "table_6.csv")
+    assert between_marks(document, "results") == table
 
 
 ABLATIONS = sorted((ROOT / "recipes" / "EmoDB" / "ablations").glob("*/inner.json"))
@@ -139,6 +148,4 @@ ABLATIONS = sorted((ROOT / "recipes" / "EmoDB" / "ablations").glob("*/inner.json
 def test_published_ablations_are_what_the_committed_predictions_give(file):
     from ser_plugins.evaluation.ablation import ablation_table
 
-    readme = Path(ROOT / "recipes" / "EmoDB" / "README.md").read_text(encoding="utf-8")
-    marks = f"<!-- {file.parent.name} -->", f"<!-- end of {file.parent.name} -->"
-    assert readme.partition(marks[0])[2].partition(marks[1])[0].strip() == ablation_table(file).strip()
+    assert between_marks(RESULTS_PAGE, file.parent.name) == ablation_table(file).strip()
