@@ -47,9 +47,9 @@ def measure(options, folder, report) -> None:
     rows = []
     for system, minutes in TARGETS.items():
         command = [
-            *(sys.executable, ROOT / "recipes" / "EmoDB" / "train.py", f"hparams/{system}.yaml", "--noprogressbar"),
+            *(sys.executable, ROOT / "recipes" / "EmoDB" / "train.py", "hparams/bigru_mha.yaml", "--system", system),
             *("--data_folder", corpus.folder, "--results_folder", folder / "results", "--number_of_epochs", epochs),
-            *("--device", "cuda:0", "--jobs", options.jobs),
+            *("--device", "cuda:0", "--jobs", options.jobs, "--noprogressbar"),
         ]
         start = time.perf_counter()
         run(command)

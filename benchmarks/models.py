@@ -45,7 +45,7 @@ def build(name: str) -> System:
 
 
 def our_modules(front_end: str):
-    """The modules of ``recipes/EmoDB/hparams/bigru_mha*.yaml``, whose values are the defaults of the classes."""
+    """The modules of ``recipes/EmoDB/hparams/bigru_mha.yaml``, whose values are the defaults of the classes."""
     import torch
 
     from ser_plugins.classifier import ClassifierHead, UtteranceEncoder

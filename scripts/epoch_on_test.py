@@ -28,6 +28,7 @@ from ser_plugins.training.endings import one_line_endings
 from ser_plugins.training.fold import dataset_of, predictions_text
 from ser_plugins.training.recipe import add_run_options, find_yaml, parse_options, run_recipe
 from ser_plugins.training.settings import resolve, sha256, texts_as_written
+from ser_plugins.training.systems import with_system
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "EmoDB"
 SCORE = "WA"  # what the paper reports
@@ -123,6 +124,7 @@ def run_folder_of(arguments: list) -> Path:
     own, (name, *options) = parser.parse_known_args(arguments)
     yaml_file = find_yaml(name, RECIPE / "train.py")
     _, overrides = parse_options([yaml_file], options)
+    overrides = with_system(yaml_file, overrides, RECIPE / "train.py")
     hparams = resolve(yaml_file, {**texts_as_written(yaml_file), **overrides})
     if own.sealed or "estimator" in hparams:
         raise SerError(

@@ -23,6 +23,7 @@ from publish_results import fill, keep
 from ser_plugins.evaluation.leaks import leak_table
 from ser_plugins.files import write_text
 from ser_plugins.training.settings import resolve
+from ser_plugins.training.systems import find_system
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "EmoDB"
 NEW_PAGE = "# What leaks are worth on EmoDB\n\n<!-- leaks -->\n<!-- end of leaks -->\n"
@@ -30,7 +31,8 @@ NEW_PAGE = "# What leaks are worth on EmoDB\n\n<!-- leaks -->\n<!-- end of leaks
 
 def settings(system: str) -> dict[str, list]:
     """Run folder, below the results folder, and the script and options that fill it; the honest one first."""
-    if "estimator" not in resolve(RECIPE / "hparams" / f"{system}.yaml", {}):
+    yaml_file, _ = find_system(system, RECIPE / "train.py")
+    if "estimator" not in resolve(yaml_file, {}):
         script = Path(__file__).with_name("epoch_on_test.py")
         return {
             f"{name}/{protocol}": [script, "--protocol", protocol]
@@ -50,7 +52,11 @@ def settings(system: str) -> dict[str, list]:
 def main(arguments=None):
     """Train what is not trained yet, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("systems", nargs="+", help="names of YAMLs in recipes/EmoDB/hparams, in quotes with options")
+    parser.add_argument(
+        "systems",
+        nargs="+",
+        help="YAMLs in recipes/EmoDB/hparams or rows of recipes/systems.yaml, in quotes with options",
+    )
     parser.add_argument("--data_folder", required=True)
     parser.add_argument("--results_folder", required=True)
     parser.add_argument("--out", default=RECIPE / "leaks.md")
@@ -58,8 +64,10 @@ def main(arguments=None):
     where = ["--data_folder", own.data_folder, "--results_folder", own.results_folder]
     out, runs = Path(own.out), []
     for system, *options in map(shlex.split, own.systems):
+        yaml_file, row = find_system(system, RECIPE / "train.py")
+        name = ["--system", system] if row else []
         for run, (script, *setting) in settings(system).items():
-            train = [sys.executable, script, f"hparams/{system}.yaml", *where, *setting, *options, *further]
+            train = [sys.executable, script, f"hparams/{yaml_file.name}", *where, *name, *setting, *options, *further]
             subprocess.run(list(map(str, train)), check=True)
             runs.append(Path(own.results_folder) / run)
             keep(runs[-1], out.with_suffix("") / run)

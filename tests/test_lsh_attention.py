@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from conftest import train
+from conftest import ROOT, train
 from fake_run import resealed, tone
 
 from ser_plugins.attention import MultiHeadSelfAttention
@@ -14,6 +14,9 @@ from ser_plugins.inference import EmotionClassifier
 from ser_plugins.lsh_attention import LSHSelfAttention
 from ser_plugins.serving.export import export_model
 from ser_plugins.serving.onnx import export_onnx
+from ser_plugins.training.systems import read_systems
+
+RECIPE = ROOT / "recipes" / "EmoDB"
 
 
 def by_hand(attention, item):
@@ -187,11 +190,16 @@ def test_the_encoder_takes_it_by_name():
 
 @pytest.fixture(scope="module")
 def model(toy_emodb, tmp_path_factory):
-    """Trained by the YAML, with buckets small enough for short recordings to have several; then exported."""
+    """Trained with buckets small enough for short recordings to have several; then exported."""
     folder = tmp_path_factory.mktemp("lsh")
-    options = ["--fold", "spk08", "--number_of_epochs", "1", "--bucket_size", "4"]
-    train(toy_emodb, folder, *options, yaml_file="hparams/bigru_lsh.yaml")
-    export_model(folder / "bigru_lsh" / "loso" / "seed_1234" / "spk08", folder / "model")
+    row = read_systems(RECIPE / "train.py")["bigru_lsh"]
+    text = (RECIPE / "hparams" / "bigru_mha.yaml").read_text(encoding="utf-8")
+    arguments = {**row["embedding_model"], "bucket_size": 4}
+    lines = "".join(f"    {key}: {value}\n" for key, value in arguments.items())
+    (folder / "lsh.yaml").write_text(text.replace("    heads: !ref <heads>\n", f"    heads: !ref <heads>\n{lines}"))
+    options = ["--fold", "spk08", "--number_of_epochs", "1"]
+    train(toy_emodb, folder, *options, yaml_file=str(folder / "lsh.yaml"))
+    export_model(folder / "bigru_mha" / "loso" / "seed_1234" / "spk08", folder / "model")
     return folder / "model"
 
 

@@ -80,7 +80,8 @@ def test_one_system_that_fails_loses_no_report_of_another(suite, monkeypatch, ca
     [
         (["--headz", "2"], "bigru", "such as --heads"),
         (["--folds", "spk99"], "bigru", "got: fold 'spk99'"),
-        ([], "bigru,nothing", "got: no file hparams/nothing.yaml"),
+        ([], "bigru,nothing", "got: no system nothing"),
+        (["--system", "mha"], "bigru", "got: --system mha; expected: --systems"),
     ],
 )
 def test_a_wrong_option_is_named_before_anything_is_trained(options, systems, message, suite, capsys):

@@ -26,6 +26,7 @@ from ser_plugins.training.fold import check_run, run_fold
 from ser_plugins.training.launchers import Job
 from ser_plugins.training.preflight import SEED_LIMIT, check_keys, rehearse
 from ser_plugins.training.settings import check_names, fingerprint, read_value, resolve, texts_as_written
+from ser_plugins.training.systems import BASE, read_systems, with_system
 
 
 def run_recipe(arguments, *, prepare, script, brain_class=EmotionBrain) -> None:
@@ -58,6 +59,7 @@ def _run(arguments, prepare, script, brain_class):
         raise SerError(got=" ".join(rest) or "no YAML", expected="a YAML first", remedy=f"python {script} --help")
     yaml_file = find_yaml(rest[0], script)
     run_options, overrides = parse_options([yaml_file], rest[1:])
+    overrides = with_system(yaml_file, overrides, script)
     sb.utils.distributed.ddp_init_group(run_options)
     plan = plan_system(yaml_file, overrides, run_options, own, prepare=prepare, script=script, brain_class=brain_class)
     run_plans([plan], own, run_options)
@@ -206,7 +208,8 @@ def _parser(script):
         prog=f"{script.parent.name}/{script.name}",
         usage="%(prog)s hparams/NAME.yaml [--KEY VALUE ...] [--folds A,B] [--seeds 1,2] [--jobs N] ...",
         description="Train and test folds. Every key of the YAML and every run option of SpeechBrain (--device, "
-        "--precision, ...) can be given as --KEY VALUE. Finished folds are kept, begun ones resumed.",
+        f"--precision, ...) can be given as --KEY VALUE; with {BASE}.yaml, --system NAME takes the keys of that row of "
+        "recipes/systems.yaml. Finished folds are kept, begun ones resumed.",
         allow_abbrev=False,
     )
     add_run_options(parser)
@@ -231,8 +234,11 @@ def find_yaml(name, script) -> Path:
         if candidate.is_file():
             return candidate.resolve()
     there = ", ".join(str(path.relative_to(script.parent)) for path in sorted(script.parent.glob("hparams/*.yaml")))
+    row = Path(name).stem
     raise MissingPathError(
-        got=f"no file {name}, here or in {script.parent}", expected=f"one of {there}", remedy="check the name"
+        got=f"no file {name}, here or in {script.parent}",
+        expected=f"one of {there}",
+        remedy=f"hparams/{BASE}.yaml --system {row}" if row in read_systems(script) else "check the name",
     )
 
 

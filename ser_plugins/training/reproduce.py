@@ -13,10 +13,11 @@ from ser_plugins.evaluation.report import write_report
 from ser_plugins.evaluation.suite import write_suite
 from ser_plugins.plain import console
 from ser_plugins.training.endings import one_line_endings
-from ser_plugins.training.recipe import add_run_options, find_yaml, parse_options, plan_system, run_plans
+from ser_plugins.training.recipe import add_run_options, parse_options, plan_system, run_plans
 from ser_plugins.training.settings import resolve
+from ser_plugins.training.systems import find_system, is_its_own
 
-# Rows of the paper's Tables 3 and 6, as a recipe has them: its own number of heads is `bigru_mha`. Then the baselines.
+# Rows of the paper's Tables 3 and 6; a recipe's own number of heads is its `bigru_mha`. Then the baselines.
 PAPER = (
     "cnn", "lstm", "rnn", "cnn_lstm", "bigru", "self_attention", "bigru_self_attention", "mha",
     "bigru_mha", "bigru_mha_4", "bigru_mha_8", "bigru_mha_16", "bigru_mha_32",
@@ -40,7 +41,8 @@ def reproduce(arguments, *, prepare, script) -> None:
     prepare : callable
         The recipe's prepare function; it is called once for systems that share their manifests.
     script : str
-        The recipe's ``reproduce.py``; the YAMLs are in ``hparams/`` beside it.
+        The recipe's ``reproduce.py``; the systems are the YAMLs in ``hparams/`` beside it, and the rows of
+        ``systems.yaml`` beside its folder.
 
     Raises
     ------
@@ -54,12 +56,18 @@ def reproduce(arguments, *, prepare, script) -> None:
 
 def _reproduce(arguments, prepare, script):
     own, rest = _parser(script).parse_known_args(arguments)
-    yaml_files = [find_yaml(f"hparams/{system}.yaml", script) for system in _systems(own.systems, script)]
+    systems = [find_system(system, script) for system in _systems(own.systems, script)]
+    yaml_files = list(dict.fromkeys(path for path, _ in systems))
     run_options, overrides = parse_options(yaml_files, rest)
+    if "system" in overrides:
+        raise SerError(got=f"--system {overrides['system']}", expected="--systems, one or more", remedy="see --help")
     sb.utils.distributed.ddp_init_group(run_options)
-    prepare, plans = once(prepare), []
-    for path, its in overrides_by_file(yaml_files, overrides).items():
-        plans.append(plan_system(path, its, run_options, own, prepare=prepare, script=script))
+    overrides = overrides_by_file(yaml_files, overrides)
+    prepare = once(prepare)
+    plans = [
+        plan_system(path, {**row, **overrides[path]}, run_options, own, prepare=prepare, script=script)
+        for path, row in systems
+    ]
     failed = None
     try:
         run_plans(sorted(plans, key=_seconds, reverse=True), own, run_options)
@@ -79,7 +87,11 @@ def _parser(script):
         "every run option of SpeechBrain can be given as --KEY VALUE. Finished trainings are kept, begun ones resumed.",
         allow_abbrev=False,
     )
-    parser.add_argument("--systems", help="comma-separated YAMLs of hparams/; default: the paper's, and baselines")
+    parser.add_argument(
+        "--systems",
+        help="comma-separated names of YAMLs in hparams/ and rows of recipes/systems.yaml; default: the paper's "
+        "systems, and baselines",
+    )
     add_run_options(parser)
     return parser
 
@@ -89,7 +101,7 @@ def _systems(wanted, script) -> list:
     if wanted:
         return list(dict.fromkeys(name.removesuffix(".yaml") for name in wanted.split(",")))
     baselines = [name for name, package in BASELINES.items() if importlib.util.find_spec(package)]
-    return [name for name in (*PAPER, *baselines) if (script.parent / "hparams" / f"{name}.yaml").is_file()]
+    return [name for name in (*PAPER, *baselines) if is_its_own(name, script)]
 
 
 def overrides_by_file(yaml_files, overrides: dict) -> dict:
