@@ -36,6 +36,12 @@ def fold_record(fold, seed, ids, true, predicted, classes, folds, *, protocol, *
             "transductive": False,
             **protocol,
         },
+        "about_corpus": {
+            "licence": "CC0-1.0",
+            "citation": "Burkhardt et al.: A Database of German Emotional Speech. Interspeech 2005",
+            "language": "de",
+            "speech": "acted speech in German",
+        },
         "audit": "audit ok: speakers disjoint",
         "units": dict.fromkeys(ids, fold),
         "training": {"emotion": {}},

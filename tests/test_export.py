@@ -21,6 +21,7 @@ from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.calibration import tempered
 from ser_plugins.inference import EmotionClassifier
 from ser_plugins.serving.export import export_model
+from ser_plugins.serving.front_matter import without_front_matter
 from ser_plugins.serving.loading import MAX_TEXT, MAX_YAML, load_model, read_inside
 from ser_plugins.serving.weights import MAX_WEIGHTS, as_safetensors, read_weights
 
@@ -198,7 +199,7 @@ def test_synthetic_and_leaking_are_named(tmp_path):
     text = (tmp_path / "model" / "README.md").read_text()
     assert "> **SYNTHETIC**" in text
     assert "> **LEAKING**" in text
-    assert "acted speech" not in text
+    assert "It knows sounds made by code" in text
 
 
 # Where an export may be written
@@ -591,4 +592,4 @@ def test_a_card_that_contradicts_the_model_is_refused(model, key, value):
 
 
 def test_the_card_in_words_comes_with_the_model(model):
-    assert load_model(model).text == (model / "README.md").read_text()
+    assert load_model(model).text == without_front_matter((model / "README.md").read_text())

@@ -12,6 +12,7 @@ from ser_plugins import hub
 from ser_plugins.errors import SerError
 from ser_plugins.inference import EmotionClassifier, open_model
 from ser_plugins.serving.export import export_model
+from ser_plugins.serving.front_matter import without_front_matter
 from ser_plugins.serving.weights import MAX_WEIGHTS
 
 COMMIT = 40 * "a"
@@ -127,7 +128,7 @@ def test_without_a_network_the_reason_comes_at_once(tmp_path, monkeypatch):
 
 
 def test_the_card_is_read_as_the_other_files_are(repository, exported, tmp_path):
-    expected = (exported / "README.md").read_text(encoding="utf-8")
+    expected = without_front_matter((exported / "README.md").read_text(encoding="utf-8"))
     assert open_model(NAME).card == open_model(exported).card == expected != ""
     folder = shutil.copytree(exported, tmp_path / "model")
     secret = tmp_path / "secret"

@@ -52,6 +52,8 @@ CHSIMS = Corpus(
     licence="research only; the clips belong to those who published the films",
     citation="Yu, Xu, Meng, Zhu, Ma, Wu, Zou, Yang: CH-SIMS: A Chinese Multimodal Sentiment Analysis Dataset with "
     "Fine-grained Annotation of Modality. ACL 2020",
+    language="zh",
+    speech="clips out of Chinese films, series and shows",
     classes=(),
     target="label_M",
     task="regression",

@@ -123,8 +123,8 @@ def prepare_csv(
     choose("protocol", protocol, offered)
     corpus = Corpus(
         name=path.name,
-        licence="yours",
-        citation="yours",
+        licence="",
+        citation="",
         classes=tuple(sorted({row["label"] for row in rows})) if task == "classification" else (),
         target="label",
         utterances=lambda data_root: utterances(path, rows, task),

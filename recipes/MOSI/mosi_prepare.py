@@ -90,6 +90,8 @@ MOSI = Corpus(
     licence="research only; the videos belong to those who published them",
     citation="Zadeh, Zellers, Pincus, Morency: MOSI: Multimodal Corpus of Sentiment Intensity and Subjectivity "
     "Analysis in Online Opinion Videos. arXiv 1606.06259, 2016",
+    language="en",
+    speech="people who speak about a movie in English, each alone before a camera",
     classes=(),
     target="sentiment",
     task="regression",

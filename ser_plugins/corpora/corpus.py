@@ -28,7 +28,7 @@ class Corpus:
     Arguments
     ---------
     name, licence, citation : str
-        As published.
+        As published; a licence by its SPDX identifier where it has one. Empty where nobody has said it.
     classes : tuple of str
         In the order that every table and model uses; empty for regression.
     target : str
@@ -55,6 +55,10 @@ class Corpus:
         Lines ``name<TAB>sha256<TAB>bytes``, one per wav. Without it, a file is read anew only when it has changed.
     counts : dict
         Published ``{field: {value: utterances}}``; ``Protocol.counts`` has those of a protocol.
+    language : str
+        That is spoken, by its ISO 639-1 code.
+    speech : str
+        What a model of this corpus knows, as in "It knows <speech>.", for model cards.
     refused : dict
         ``{sample rate: description}`` of wrong copies in circulation.
     protocols : dict
@@ -77,8 +81,16 @@ class Corpus:
     remedy: str = ""
     checksums: Path | None = None
     counts: dict = field(default_factory=dict)
+    language: str = ""
+    speech: str = ""
     refused: dict = field(default_factory=dict)
     protocols: Mapping = field(default_factory=lambda: PROTOCOLS)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What model cards say of the corpus: licence, citation, language, speech; what is empty is left out."""
+        said = {name: getattr(self, name) for name in ("licence", "citation", "language", "speech")}
+        return {name: text for name, text in said.items() if text}
 
 
 @dataclass(frozen=True)

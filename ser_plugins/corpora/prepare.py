@@ -115,6 +115,7 @@ def prepare_corpus(
         "partial": bool(lacking),
         "statements": [*_statements(lacking, found.skipped, protocol, rules, folds, unit_field), *alike],
         "data_root": str(data_root),
+        "about_corpus": {} if found.synthetic else corpus.about,
     }
     entries = ManifestText(used)
     manifests = {

@@ -10,6 +10,7 @@ from ser_plugins.evaluation.tables import (
 )
 from ser_plugins.evaluation.tasks import tasks_of
 from ser_plugins.plain import code, markdown
+from ser_plugins.serving.front_matter import front_matter
 from ser_plugins.serving.licences import licence_of
 
 _SYNTHETIC = (
@@ -19,20 +20,21 @@ _SYNTHETIC = (
 _LEAKING = "**LEAKING**: test speakers were also in training. The numbers show the leak and measure nothing else."
 _TRANSDUCTIVE = "**TRANSDUCTIVE**: the normalisation has seen the test speaker's own utterances."
 _PARTIAL = "**PARTIAL**: trained and tested on a part of the corpus only."
-# What a model of this corpus knows; of others the card can only say their name.
-_SPEECH = {"EmoDB": "acted speech in German, recorded in a studio by few speakers (CC0-1.0)"}
 
 
 def model_card(facts: dict) -> str:
-    """Write the card in markdown.
+    """Write the card in markdown, with the header that the Hugging Face hub reads.
 
     Arguments
     ---------
     facts : dict
         The content of ``model.json``.
     """
-    if facts["metrics"] is None:
-        return _unmeasured(facts)
+    words = _unmeasured(facts) if facts["metrics"] is None else _measured_card(facts)
+    return f"{front_matter(facts)}\n{words}"
+
+
+def _measured_card(facts):
     mine, task = facts["this_model"], tasks_of(facts)[facts["target"]]
     kinds = {"synthetic": _SYNTHETIC, "leaking": _LEAKING, "transductive": _TRANSDUCTIVE, "partial": _PARTIAL}
     parts = [
@@ -44,6 +46,7 @@ def model_card(facts: dict) -> str:
         "## Trained on",
         _trained(facts, mine),
         *_encoders(facts),
+        *_corpus(facts),
         "## Measured",
         _measured(facts),
         _table(facts, task),
@@ -93,6 +96,12 @@ def _encoders(facts):
         "a time there."
         for name in facts.get("pretrained", ())
     ]
+
+
+def _corpus(facts):
+    about, corpus = facts.get("about_corpus", {}), markdown(facts["corpus"])
+    words = {"licence": f"Licence of {corpus}", "citation": f"To cite for {corpus}"}
+    return [f"{word}: {markdown(about[key])}." for key, word in words.items() if key in about]
 
 
 def _takes(facts, task):
@@ -216,7 +225,8 @@ def _versions(versions):
 
 
 def _limits(facts):
-    known = _SPEECH.get(facts["corpus"], f"recordings such as those of {markdown(facts['corpus'])}")
+    recordings = f"recordings such as those of {markdown(facts['corpus'])}"
+    known = markdown(facts.get("about_corpus", {}).get("speech", recordings))
     speech = "sounds made by code" if facts["synthetic"] else known
     others = " and other microphones" if "robustness" in facts else ", other microphones, noise and telephones"
     always = (

@@ -138,6 +138,7 @@ def _facts(chosen: Chosen, precision: str) -> dict:
         **{key: protocol[key] for key in ("task", "target", "classes", "scale")},
         "corpus": protocol["corpus"],
         "corpus_sha256": protocol["corpus_sha256"],
+        "about_corpus": results.get("about_corpus", {}),
         "synthetic": "synthetic" in protocol["corpus"],
         "leaking": protocol["leaks"],
         "transductive": protocol["transductive"],

@@ -72,6 +72,10 @@ def _is_robustness(value):
     )
 
 
+def _is_about(value):
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
 _KINDS = {
     "format": (lambda value: value == FORMAT, repr(FORMAT)),
     "schema": (lambda value: _is_count(value) and value == 1, "1"),
@@ -83,6 +87,7 @@ _KINDS = {
     **dict.fromkeys(("system", "corpus", "target", "protocol_line"), (_is_text, "a text")),
     "statements": (_is_texts, "texts"),
     "pretrained": (_is_texts, "names of models"),
+    "about_corpus": (_is_about, "texts by name"),
     "robustness": (_is_robustness, "scores by condition"),
     **dict.fromkeys(
         ("synthetic", "leaking", "transductive", "partial", "whole_protocol"), (_is_truth, "true or false")

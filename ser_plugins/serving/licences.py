@@ -38,3 +38,20 @@ def licence_of(pretrained: str) -> str | None:
     ('MIT License', None)
     """
     return _WHISPER if pretrained.startswith("openai/whisper-") else None
+
+
+def licences_in(facts: dict) -> dict[str, str | None]:
+    """The licence of each thing that a model was made of, its corpus and its encoders; None where it is not known.
+
+    Arguments
+    ---------
+    facts : dict
+        The content of ``model.json``.
+
+    Example
+    -------
+    >>> licences_in({"corpus": "EmoDB", "about_corpus": {"licence": "CC0-1.0"}, "pretrained": ["openai/whisper-base"]})
+    {'EmoDB': 'CC0-1.0', 'openai/whisper-base': 'MIT'}
+    """
+    encoders = {name: "MIT" if licence_of(name) else None for name in facts.get("pretrained", ())}
+    return {facts["corpus"]: facts.get("about_corpus", {}).get("licence"), **encoders}

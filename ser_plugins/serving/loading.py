@@ -20,6 +20,7 @@ from ser_plugins.hub import fetch, on_hub
 from ser_plugins.serving.constructors import construct
 from ser_plugins.serving.description import MODULES, read_description
 from ser_plugins.serving.facts import read_facts
+from ser_plugins.serving.front_matter import without_front_matter
 from ser_plugins.serving.labels import read_labels
 from ser_plugins.serving.weights import MAX_WEIGHTS, fill, largest_file, read_weights
 
@@ -183,7 +184,7 @@ def _other_files(folder, got, expected):
 
 
 def _text(files: dict) -> str:
-    return files.get(README_FILE, b"").decode("utf-8", "replace")
+    return without_front_matter(files.get(README_FILE, b"").decode("utf-8", "replace"))
 
 
 def read_inside(folder: Path, name: str, most: int | None = None) -> bytes:

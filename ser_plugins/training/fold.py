@@ -152,11 +152,16 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         "fold": overrides["fold"],
         "seed": overrides["seed"],
         "protocol": {
-            **{key: value for key, value in protocol.items() if key not in ("data_root", "fingerprint", "sealed")},
+            **{
+                key: value
+                for key, value in protocol.items()
+                if key not in ("data_root", "fingerprint", "sealed", "about_corpus")
+            },
             "normalisation": hparams["normalisation"],
             "transductive": hparams["normalisation"] == "speaker",
             **pretrained_key(pretrained_in(front_end)),
         },
+        "about_corpus": protocol.get("about_corpus", {}),
         "audit": audit_line,
         "units": {key: fields.get(unit) for key, fields in parts["test"].items()},
         "training": training,
