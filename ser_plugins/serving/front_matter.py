@@ -7,7 +7,7 @@ import re
 
 import yaml
 
-from ser_plugins.evaluation.tasks import tasks_of
+from ser_plugins.evaluation.scores import SCORES
 from ser_plugins.serving.licences import licences_in
 
 _FENCE = "---\n"
@@ -79,7 +79,7 @@ def _model_index(facts):
     """Leaking scores are left out: the hub would show them without the warning of the card."""
     if facts["metrics"] is None or facts["leaking"]:
         return {}
-    scores = tasks_of(facts)[facts["target"]].scores
+    scores = SCORES["classes" if facts["classes"] else facts["scale"]]
     metrics = [
         {**_METRICS.get(key, {"type": key.lower()}), "name": score.label, "value": round(facts["metrics"][key], 4)}
         for key, score in scores.items()
