@@ -31,7 +31,7 @@ def main():
     """Measure, write ``bundled.json``."""
     options = parser(__doc__.splitlines()[0]).parse_args()
     one_core()
-    from ser_plugins.serving.loading import BUNDLED
+    from ser_plugins.inference.loading import BUNDLED
 
     report = Report("bundled", "The models in the package", options, f"one synthetic wav of {SECONDS} s")
     with tempfile.TemporaryDirectory() as temporary:

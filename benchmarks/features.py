@@ -68,7 +68,7 @@ def single_file_systems() -> tuple[dict, list]:
     """Name -> function of a path that reads and transforms one recording; and names of missing peers."""
     import torch
 
-    from ser_plugins.audio import read_wave
+    from ser_plugins.sound.read import read_wave
 
     functions, missing = spectrogram_functions()
 
@@ -141,7 +141,7 @@ def batch_systems() -> dict:
     """Name -> function of paths that reads, pads and transforms them together."""
     import torch
 
-    from ser_plugins.audio import read_wave
+    from ser_plugins.sound.read import read_wave
 
     def padded(function):
         def work(paths):

@@ -53,7 +53,7 @@ def recordings(options, temporary) -> Recordings:
     """The wavs of ``--data_folder``, or a synthetic corpus below ``temporary``; few with ``--quick``."""
     import soundfile
 
-    from ser_plugins.corpora.toy import write_toy_emodb
+    from ser_plugins.corpora.toy.emodb import write_toy_emodb
 
     folder, name = options.data_folder, "EmoDB"
     if folder is None:

@@ -26,7 +26,7 @@ def build(name: str) -> System:
     """Make one of ``SYSTEMS`` with random weights, in evaluation mode."""
     import torch
 
-    from ser_plugins.audio import read_wave
+    from ser_plugins.sound.read import read_wave
 
     torch.manual_seed(0)
     if name in FRONT_ENDS:
@@ -93,10 +93,10 @@ def wav2vec2():
 def write_model(folder) -> Path:
     """Write a folder that ``EmotionClassifier.from_hparams`` loads: bigru_mha with random weights."""
     from ser_plugins.files import sha256_of, write_json, write_text
-    from ser_plugins.serving.description import Description, write_description
-    from ser_plugins.serving.facts import FORMAT
-    from ser_plugins.serving.labels import write_labels
-    from ser_plugins.serving.weights import as_safetensors
+    from ser_plugins.inference.description import Description, write_description
+    from ser_plugins.inference.facts import FORMAT
+    from ser_plugins.inference.labels import write_labels
+    from ser_plugins.inference.weights import as_safetensors
 
     modules = our_modules("fast")
     arguments = {"classifier": {"input_size": "256", "classes": str(CLASSES)}}

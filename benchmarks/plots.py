@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ser_plugins.evaluation.figures import BLUE, ORANGE, SKY
+from ser_plugins.evaluation.report.figures import BLUE, ORANGE, SKY
 from ser_plugins.files import atomic_path
 
 GREEN = "#009E73"  # of the same palette

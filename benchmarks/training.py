@@ -36,7 +36,7 @@ from harness import (
 
 from ser_plugins.files import read_json
 from ser_plugins.machine import cores
-from ser_plugins.training.launchers import WORKER_ENVIRONMENT
+from ser_plugins.training.launch.local import WORKER_ENVIRONMENT
 
 FOLDS, EPOCHS = 10, 80  # what is extrapolated to
 RECIPE = ROOT / "recipes" / "EmoDB"

@@ -17,9 +17,9 @@ from pathlib import Path
 from speechbrain import Stage
 
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.folds import MissingFoldError, fold_results, read_predictions, tasks_in
-from ser_plugins.evaluation.report import terminal_table, write_report
-from ser_plugins.evaluation.tables import EPOCH_ON_TEST
+from ser_plugins.evaluation.report.summary import terminal_table, write_report
+from ser_plugins.evaluation.report.tables import EPOCH_ON_TEST
+from ser_plugins.evaluation.runs.folds import MissingFoldError, fold_results, read_predictions, tasks_in
 from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.plain import console
 from ser_plugins.training.brain import EmotionBrain

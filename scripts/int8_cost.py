@@ -15,11 +15,11 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 
-from ser_plugins.audio import read_wave
-from ser_plugins.evaluation.metrics import classification_metrics
+from ser_plugins.evaluation.metrics.classification import classification_metrics
+from ser_plugins.export.folder import export_model
+from ser_plugins.export.onnx import export_onnx
 from ser_plugins.inference import EmotionClassifier
-from ser_plugins.serving.export import export_model
-from ser_plugins.serving.onnx import export_onnx
+from ser_plugins.sound.read import read_wave
 
 
 def on_one_thread(path):

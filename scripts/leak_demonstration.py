@@ -20,7 +20,7 @@ from pathlib import Path
 from epoch_on_test import SUFFIX
 from publish_results import fill, keep
 
-from ser_plugins.evaluation.leaks import leak_table
+from ser_plugins.evaluation.compare.leaks import leak_table
 from ser_plugins.files import write_text
 from ser_plugins.training.settings import resolve
 from ser_plugins.training.systems import find_system

@@ -12,9 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ser_plugins.evaluation.comparable import read_one
-from ser_plugins.serving.export import export_model
-from ser_plugins.serving.loading import BUNDLED
+from ser_plugins.evaluation.compare.comparable import read_one
+from ser_plugins.export.folder import export_model
+from ser_plugins.inference.loading import BUNDLED
 
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "EmoDB"

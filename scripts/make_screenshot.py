@@ -15,10 +15,10 @@ import uvicorn
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-from ser_plugins.corpora.toy import write_toy_emodb
+from ser_plugins.corpora.toy.emodb import write_toy_emodb
 from ser_plugins.files import atomic_path
 from ser_plugins.inference import BOX, open_model
-from ser_plugins.serving.service import create_app
+from ser_plugins.service.app import create_app
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "demo.png"
 

@@ -238,7 +238,7 @@ def main():
     parser.add_argument("targets", nargs="*", default=TARGETS, help="files or folders of the package")
     parser.add_argument("--sample", type=int, help="so many mutants, drawn at random; otherwise all")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
-    parser.add_argument("--tests", nargs="*", default=TESTS, help="tests/test_<name>.py to judge by")
+    parser.add_argument("--tests", nargs="*", default=TESTS, help="tests/<room>/test_<name>.py to judge by")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one mutant")
     parser.add_argument("--folder", type=Path, default=ROOT / "mutation", help="where the record is kept")
     parser.add_argument("--fresh", action="store_true", help="begin anew")
@@ -246,7 +246,7 @@ def main():
     if own.fresh:
         shutil.rmtree(own.folder, ignore_errors=True)
     paths = [ROOT / name for name in own.targets]
-    files = [file for path in paths for file in (sorted(path.glob("*.py")) if path.is_dir() else [path])]
+    files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
     mutants = [mutant for file in files for mutant in mutants_of(file)]
     chosen = list(mutants)
     random.Random(own.seed).shuffle(chosen)
@@ -256,7 +256,9 @@ def main():
     for name in [name for name in sys.modules if name.split(".")[0] == "ser_plugins"]:
         del sys.modules[name]
     names = [file.relative_to(ROOT).as_posix() for file in files]
-    tests = [f"tests/test_{name}.py" for name in own.tests if (ROOT / "tests" / f"test_{name}.py").is_file()] + names
+    tests = [
+        test.relative_to(ROOT).as_posix() for name in own.tests for test in ROOT.glob(f"tests/*/test_{name}.py")
+    ] + names
     lines_file = own.folder / f"lines-{hashlib.sha256(' '.join(tests).encode()).hexdigest()[:8]}.json"
     if not lines_file.is_file():
         outcome, lines = in_a_process(tests, files=names)

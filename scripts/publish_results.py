@@ -20,11 +20,11 @@ from pathlib import Path
 
 from results_tables import ALL, FRONT_PAGE, results_table
 
-from ser_plugins.evaluation import paper
-from ser_plugins.evaluation.ablation import ablation_table
-from ser_plugins.evaluation.packing import pack_run
-from ser_plugins.evaluation.report import write_report
-from ser_plugins.evaluation.suite import find_runs, write_suite
+from ser_plugins.evaluation.compare.ablation import ablation_table
+from ser_plugins.evaluation.paper import numbers as paper
+from ser_plugins.evaluation.paper.suite import find_runs, write_suite
+from ser_plugins.evaluation.report.summary import write_report
+from ser_plugins.evaluation.runs.packing import pack_run
 from ser_plugins.files import read_json, write_text
 
 ROOT = Path(__file__).resolve().parents[1]

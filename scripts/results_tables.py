@@ -1,13 +1,14 @@
 """The short tables of results on EmoDB, for the README and docs/results/emodb.md, out of Table 6 as the suite wrote it.
 
 Scores are copied from the table's cells, never typed: what stands here is which systems are shown and how each came
-about. Three rows are not ours: the paper's number, from :mod:`ser_plugins.evaluation.paper`, chance, and the listeners.
+about. Three rows are not ours: the paper's number, from :mod:`ser_plugins.evaluation.paper.numbers`, chance, and the
+listeners.
 """
 
 import csv
 from pathlib import Path
 
-from ser_plugins.evaluation import paper
+from ser_plugins.evaluation.paper import numbers as paper
 
 HEADER = ["system", "WA (95 %)", "UAR (95 %)", "how it came about"]
 FRONT_PAGE = {

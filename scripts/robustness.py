@@ -21,11 +21,11 @@ from rich.progress import track
 
 from ser_plugins.copies import BandLimit, Clipping, Noise, Room
 from ser_plugins.corpora.manifest import read_manifest
-from ser_plugins.evaluation.metrics import unweighted_average_recall, weighted_accuracy
+from ser_plugins.evaluation.metrics.classification import unweighted_average_recall, weighted_accuracy
+from ser_plugins.export.folder import export_model
 from ser_plugins.files import read_json, write_json
 from ser_plugins.inference import EmotionClassifier
-from ser_plugins.serving.export import export_model
-from ser_plugins.serving.timeline import timeline
+from ser_plugins.inference.timeline import timeline
 from ser_plugins.training.settings import resolve
 
 RATE = 16000  # Hz

@@ -14,7 +14,7 @@ import soundfile
 from made_sounds import OTHER_SOUNDS, RATE, SPOILT, other_sound
 
 from ser_plugins.inference import open_model
-from ser_plugins.serving.check import check_recording
+from ser_plugins.inference.quality import check_recording
 
 WARNINGS = ("speech", "rate", "length", "level", "clipping", "silence", "bandwidth", "distance")
 SPOILT_FROM = 25  # of so many recordings, one is spoilt

@@ -12,7 +12,8 @@ The rooms, and what each turns into what:
 - ``ser_plugins.checkpoints``: SpeechBrain's checkpointer, whole or none
 - ``ser_plugins.inference``: ``EmotionClassifier`` and ``SentimentRegressor``, the faces that users of models import
 - ``ser_plugins.scales``: what numbers mean on the scales of the corpora
-- ``ser_plugins.corpora``, ``training``, ``evaluation``, ``serving``: the wings behind the recipes and ``ser``
+- ``ser_plugins.sound``, ``corpora``, ``evaluation``, ``training``, ``export``, ``service``: what stands behind the
+  recipes and ``ser``
 
 Nothing heavy is imported here.
 """

@@ -16,11 +16,11 @@ import torch
 from fake_run import write_whisper
 from speechbrain.utils.importutils import LazyModule
 
-from ser_plugins.corpora.toy import write_toy_emodb
-from ser_plugins.corpora.toy_iemocap import write_toy_iemocap
+from ser_plugins.corpora.toy.emodb import write_toy_emodb
+from ser_plugins.corpora.toy.iemocap import write_toy_iemocap
 
 ROOT = Path(__file__).resolve().parents[1]
-collect_ignore = ["plain_speechbrain.py"]  # a script, which a test starts
+collect_ignore = ["support"]  # among it a script, which a test starts
 RECIPES = sorted(path.parent.name for path in ROOT.glob("recipes/*/train.py"))
 sys.path[:0] = [str(ROOT / "recipes" / name) for name in RECIPES]  # as `python recipes/EmoDB/train.py` has it
 torch.set_num_threads(1)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import ROOT, TINY, train
 
+from ser_plugins.export.own_recipe import export_output_folder
 from ser_plugins.inference import EmotionClassifier
-from ser_plugins.serving.own_recipe import export_output_folder
 
 RECIPE = ROOT / "recipes" / "EmoDB"
 NAMES = {"W": "anger", "L": "boredom", "E": "disgust", "A": "fear", "F": "happiness", "T": "sadness", "N": "neutral"}

@@ -17,9 +17,9 @@ from speechbrain.nnet.losses import classification_error
 from speechbrain.utils.metric_stats import MetricStats
 from torch import from_numpy
 
-from ser_plugins.audio import read_wave
 from ser_plugins.corpora.audit import audit
 from ser_plugins.corpora.manifest import read_manifest
+from ser_plugins.sound.read import read_wave
 
 
 class EmotionBrain(sb.Brain):

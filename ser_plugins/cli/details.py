@@ -36,12 +36,12 @@ def timeline(
 
     Example: [cyan]ser timeline talk.mp3 --model models/emodb --format textgrid > talk.TextGrid[/cyan]
     """
+    from ser_plugins.cli.formats import FORMATS, as_textgrid
+    from ser_plugins.cli.inputs import recording
+    from ser_plugins.cli.pictures import refuse_picture, save_picture, timeline_figure
     from ser_plugins.inference import open_model
-    from ser_plugins.serving.formats import FORMATS, as_textgrid
-    from ser_plugins.serving.inputs import recording
-    from ser_plugins.serving.pictures import refuse_picture, save_picture, timeline_figure
-    from ser_plugins.serving.speech import speech_spans
-    from ser_plugins.serving.timeline import timeline as follow
+    from ser_plugins.inference.timeline import timeline as follow
+    from ser_plugins.inference.vad import speech_spans
 
     if picture:
         refuse_picture(picture)
@@ -80,10 +80,10 @@ def explain(
 
     Example: [cyan]ser explain speech.wav --model models/emodb --out speech[/cyan]
     """
+    from ser_plugins.cli.inputs import recording
+    from ser_plugins.cli.pictures import explanation_figure, save_picture
     from ser_plugins.inference import open_model
-    from ser_plugins.serving.explain import explain_file
-    from ser_plugins.serving.inputs import recording
-    from ser_plugins.serving.pictures import explanation_figure, save_picture
+    from ser_plugins.inference.explain import explain_file
 
     for suffix in (".png", ".npz"):
         refuse_unwritable(f"{out}{suffix}")

@@ -40,7 +40,7 @@ def export(
     Example: [cyan]ser export results/EmoDB/bigru_mha/loso models/emodb[/cyan]
     """
     if labels:
-        from ser_plugins.serving.own_recipe import export_output_folder
+        from ser_plugins.export.own_recipe import export_output_folder
 
         if ensemble or measured_by:
             raise SerError(
@@ -53,7 +53,7 @@ def export(
     else:
         _export_measured(source, folder, overwrite, ensemble, half=half, int8=int8, measured_by=measured_by)
     if onnx:
-        from ser_plugins.serving.onnx import export_onnx
+        from ser_plugins.export.onnx import export_onnx
 
         export_onnx(folder, onnx)
         print(visible(f"{onnx}: the same model, for onnxruntime"))
@@ -61,7 +61,7 @@ def export(
 
 
 def _export_measured(source, folder, overwrite, ensemble, **options):
-    from ser_plugins.serving.export import export_ensemble, export_model
+    from ser_plugins.export.folder import export_ensemble, export_model
 
     write = export_ensemble if ensemble else export_model
     facts = write(source, folder, overwrite, **options)
@@ -88,8 +88,8 @@ def list_models(
     if strict:
         _judge_strictly(folders or ())
         return
-    from ser_plugins.serving.formats import as_json
-    from ser_plugins.serving.overview import overview
+    from ser_plugins.cli.formats import as_json
+    from ser_plugins.cli.overview import overview
 
     rows = list(overview(folders or ()))
     good = [row for row in rows if "error" not in row]
@@ -105,8 +105,8 @@ def list_models(
 
 
 def _judge_strictly(folders):
-    from ser_plugins.serving.overview import models_in
-    from ser_plugins.serving.strict import refuse_harmful
+    from ser_plugins.cli.overview import models_in
+    from ser_plugins.inference.strict import refuse_harmful
 
     refused = 0
     for path in (path for folder in folders for path in models_in(folder)):
@@ -121,8 +121,8 @@ def _judge_strictly(folders):
 
 
 def _models_table(rows) -> Table:
-    from ser_plugins.evaluation.tables import interval_text
-    from ser_plugins.evaluation.tasks import tasks_of
+    from ser_plugins.evaluation.metrics.tasks import tasks_of
+    from ser_plugins.evaluation.report.tables import interval_text
 
     table = Table("model", "corpus", "system", "gives", "measured (95 % interval)", "how", "MB")
     for row in rows:

@@ -27,7 +27,7 @@ def onnx(
 
     Example: [cyan]ser onnx models/emodb emodb.onnx[/cyan]
     """
-    from ser_plugins.serving.onnx import export_onnx
+    from ser_plugins.export.onnx import export_onnx
 
     facts = export_onnx(model, file, int8=int8)
     print(f"{file}: {file.stat().st_size / 2**20:.2f} MiB")

@@ -48,9 +48,9 @@ def classify(
 
     Example: [cyan]ser classify speech.wav recordings/ --model models/emodb --format csv[/cyan]
     """
+    from ser_plugins.cli.inputs import recordings
     from ser_plugins.inference import open_model
-    from ser_plugins.serving.batch import judge, prediction_columns
-    from ser_plugins.serving.inputs import recordings
+    from ser_plugins.inference.batch import judge, prediction_columns
 
     options = {} if abstain_below is None else {"abstain_below": abstain_below}
     classifier = open_model(model, any_sound=any_sound, **options)
@@ -74,9 +74,9 @@ def check(
 
     Example: [cyan]ser check recordings/ --model models/emodb[/cyan]
     """
+    from ser_plugins.cli.inputs import recordings
     from ser_plugins.inference import open_model
-    from ser_plugins.serving.batch import CHECK_COLUMNS, inspect
-    from ser_plugins.serving.inputs import recordings
+    from ser_plugins.inference.batch import CHECK_COLUMNS, inspect
 
     classifier = open_model(model)
     with recordings(files) as found:
@@ -87,7 +87,7 @@ def check(
 
 def _print_rows(rows, count, columns, form, table) -> list:
     """Print rows as they come, as a table at the end, and give them back; Ctrl-C goes on once they are printed."""
-    from ser_plugins.serving.formats import FORMATS
+    from ser_plugins.cli.formats import FORMATS
 
     done = []
     with Interruption() as interruption:

@@ -20,9 +20,9 @@ def report(
 
     Example: [cyan]ser report results/EmoDB/bigru_mha/loso[/cyan]
     """
-    from ser_plugins.evaluation.report import terminal_table, write_report
-    from ser_plugins.evaluation.sealing import LOG
-    from ser_plugins.evaluation.sealing import unseal as open_sealed
+    from ser_plugins.evaluation.report.summary import terminal_table, write_report
+    from ser_plugins.evaluation.runs.lockbox import LOG
+    from ser_plugins.evaluation.runs.lockbox import unseal as open_sealed
 
     if unseal and (opened := open_sealed(run_folder)):
         print(visible(f"opened {len(opened)} folds, noted in {run_folder / LOG}"))
@@ -39,7 +39,7 @@ def pack(
 
     Example: [cyan]ser pack results/EmoDB/bigru_mha/loso[/cyan]
     """
-    from ser_plugins.evaluation.packing import pack_run
+    from ser_plugins.evaluation.runs.packing import pack_run
 
     print(visible(str(pack_run(run_folder, folder))))
 
@@ -53,9 +53,9 @@ def ensemble(
 
     Example: [cyan]ser ensemble results/EmoDB/bigru_mha_mel/loso[/cyan]
     """
-    from ser_plugins.evaluation.ensemble import ensemble_seeds
-    from ser_plugins.evaluation.pool import pool_systems
-    from ser_plugins.evaluation.report import terminal_table, write_report
+    from ser_plugins.evaluation.report.summary import terminal_table, write_report
+    from ser_plugins.evaluation.runs.ensemble import ensemble_seeds
+    from ser_plugins.evaluation.runs.pool import pool_systems
 
     several = len(run_folders) > 1
     show(terminal_table(write_report(pool_systems(run_folders, system) if several else ensemble_seeds(*run_folders))))
@@ -73,9 +73,9 @@ def compare(
 
     Example: [cyan]ser compare results/EmoDB/bigru_mha/loso results/EmoDB/bigru/loso[/cyan]
     """
-    from ser_plugins.evaluation.comparable import run_names
-    from ser_plugins.evaluation.comparison import compare_many, compare_runs
-    from ser_plugins.evaluation.comparison_tables import comparison_markdown, comparison_terminal
+    from ser_plugins.evaluation.compare.comparable import run_names
+    from ser_plugins.evaluation.compare.comparison import compare_many, compare_runs
+    from ser_plugins.evaluation.compare.tables import comparison_markdown, comparison_terminal
     from ser_plugins.files import refuse_unwritable, write_json, write_text
 
     if len(run_folders) < 2 or (out and out.suffix not in (".md", ".json")):
@@ -109,7 +109,7 @@ def leaks(
 
     Example: [cyan]ser leaks results/EmoDB/mfcc_svm/loso results/EmoDB/mfcc_svm/random[/cyan]
     """
-    from ser_plugins.evaluation.leaks import leak_table
+    from ser_plugins.evaluation.compare.leaks import leak_table
     from ser_plugins.files import refuse_unwritable, write_text
 
     if out:
@@ -129,7 +129,7 @@ def ablation(
 
     Example: [cyan]ser ablation results/EmoDB/ablation/inner.json[/cyan]
     """
-    from ser_plugins.evaluation.ablation import ablation_table
+    from ser_plugins.evaluation.compare.ablation import ablation_table
     from ser_plugins.files import refuse_unwritable, write_text
 
     if out:

@@ -60,8 +60,8 @@ def demo(
 
 def _run(folder, host, port, limits, page=False, any_sound=False):
     try:
-        from ser_plugins.serving.server import listening, run_app
-        from ser_plugins.serving.service import LOOPBACK, Limits, create_app
+        from ser_plugins.service.app import LOOPBACK, Limits, create_app
+        from ser_plugins.service.server import listening, run_app
     except ModuleNotFoundError as error:
         raise SerError(
             got=f"no module {error.name}",

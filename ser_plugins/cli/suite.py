@@ -20,7 +20,7 @@ def suite(
 
     Example: [cyan]ser suite results/EmoDB tables/EmoDB[/cyan]
     """
-    from ser_plugins.evaluation.suite import find_runs, write_suite
+    from ser_plugins.evaluation.paper.suite import find_runs, write_suite
 
     runs = find_runs(results_folders, protocol)
     folders = " ".join(map(str, results_folders))

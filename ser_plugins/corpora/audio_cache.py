@@ -13,12 +13,12 @@ from pathlib import Path
 from filelock import FileLock
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ser_plugins.corpora.media import convert
 from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, sha256_of, write_json, write_text
 from ser_plugins.machine import cores
 from ser_plugins.plain import console
+from ser_plugins.sound.convert import convert
 from ser_plugins.sound.ffmpeg import find_ffmpeg
 from ser_plugins.sound.suffixes import FFMPEG
 

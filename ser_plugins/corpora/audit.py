@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from ser_plugins.corpora.alike import near_duplicates
 from ser_plugins.corpora.foreign import read_split
 from ser_plugins.corpora.manifest import measure
 from ser_plugins.corpora.names import is_name, same_name, shown
+from ser_plugins.corpora.near_duplicates import near_duplicates
 from ser_plugins.corpora.verify import first_few, verify_names, verify_one_spelling
 from ser_plugins.errors import SerError
 

@@ -10,10 +10,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from ser_plugins.corpora.alike import FINGERPRINTS, near_duplicates
 from ser_plugins.corpora.corpus import Corpus, find_corpus, read_corpus
 from ser_plugins.corpora.manifest import digest
 from ser_plugins.corpora.manifest_text import ManifestText, digest_of_folds
+from ser_plugins.corpora.near_duplicates import FINGERPRINTS, near_duplicates
 from ser_plugins.corpora.protocols import ALL, PARTS, SUBSETS, Protocol, choose, choose_folds, make_folds, take_subset
 from ser_plugins.corpora.verify import first_few, verify_counts, verify_names, verify_one_spelling, verify_targets
 from ser_plugins.errors import SerError

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from rich.progress import track
 
-from ser_plugins.audio import read_wave
 from ser_plugins.corpora.manifest import Sound, measure
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.files import read_json, write_json
 from ser_plugins.machine import cores
 from ser_plugins.plain import console
+from ser_plugins.sound.read import read_wave
 from ser_plugins.sound.usable import check_usable
 
 MEASURED_BY = 4  # the rules that records are made by; those of other rules are made anew

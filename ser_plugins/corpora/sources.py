@@ -7,13 +7,13 @@ from pathlib import Path
 
 import soundfile
 
-from ser_plugins.audio import is_plain
 from ser_plugins.corpora.audio_cache import cache_audio
 from ser_plugins.corpora.manifest import Utterance
-from ser_plugins.corpora.media import SAMPLE_RATE
+from ser_plugins.sound.convert import SAMPLE_RATE
 from ser_plugins.sound.ffmpeg import format_of
 from ser_plugins.sound.opening import system_name
 from ser_plugins.sound.quiet import quiet_mp3
+from ser_plugins.sound.read import is_plain
 from ser_plugins.sound.suffixes import FFMPEG, MEDIA
 
 

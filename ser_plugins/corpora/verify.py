@@ -9,7 +9,7 @@ from ser_plugins.corpora.names import is_name, shown, spellings
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.files import read_json
 
-SYNTHETIC_MARKER = "synthetic_corpus.json"  # in the folder of a corpus written by ser_plugins.corpora.toy
+SYNTHETIC_MARKER = "synthetic_corpus.json"  # in the folder of a corpus written by ser_plugins.corpora.toy.emodb
 
 
 def read_checksums(path) -> dict:

@@ -38,9 +38,9 @@ class EmotionBrain(AsynchronousBrain):
     """Train and evaluate ``compute_features -> mean_var_norm -> embedding_model -> classifier``.
 
     Beside the usual hparams it reads ``loss``, ``select``, ``epoch_counter``, ``train_logger`` and ``tasks``, which
-    :func:`ser_plugins.evaluation.tasks.tasks_of` gives by target; where the YAML has them, also ``lr_schedule`` (share
-    done -> learning rate) and a module ``augmentation``. A classifier of several heads gives a dictionary of outputs by
-    target, and then the loss takes one of outputs and one of targets.
+    :func:`ser_plugins.evaluation.metrics.tasks.tasks_of` gives by target; where the YAML has them, also
+    ``lr_schedule`` (share done -> learning rate) and a module ``augmentation``. A classifier of several heads gives a
+    dictionary of outputs by target, and then the loss takes one of outputs and one of targets.
 
     Attributes
     ----------

@@ -4,7 +4,7 @@ A YAML with ``compute_functionals`` and ``estimator`` is trained here. Every fun
 of the training set (``normalisation: train``), or, as much of the literature does, of each speaker's own recordings
 (``normalisation: speaker``), test speaker included: that is transductive, and every table says so. With
 ``normalisation: heard:sentence`` the training mean of the recording's sentence is taken out before (or of another field
-of the manifest): known in training, heard of a test recording; see :mod:`ser_plugins.training.heard`.
+of the manifest): known in training, heard of a test recording; see :mod:`ser_plugins.training.lexical`.
 
 Functionals are kept on disk: see :mod:`ser_plugins.training.feature_store`. A YAML that also names the modules of a
 network, with :class:`~ser_plugins.classifier.LinearHead` as its classifier, has what was fitted written into them and
@@ -25,7 +25,7 @@ from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.errors import SerError
 from ser_plugins.training.data import encode_targets, speakers
 from ser_plugins.training.feature_store import store_of, training_items
-from ser_plugins.training.heard import HeardMeans
+from ser_plugins.training.lexical import HeardMeans
 from ser_plugins.training.linear import check_linear, save_as_network
 from ser_plugins.training.recordings import check_recordings
 

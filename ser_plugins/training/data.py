@@ -12,7 +12,7 @@ from torch.utils.data import Sampler
 
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.tasks import tasks_of
+from ser_plugins.evaluation.metrics.tasks import tasks_of
 from ser_plugins.spectrogram import ZNorm
 from ser_plugins.training.feature_store import FeatureStore, is_trained, training_items
 from ser_plugins.training.recordings import check_recordings

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import signal
 import sys
 from pathlib import Path
 
@@ -30,27 +29,6 @@ def one_line_endings():
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
-
-
-@contextlib.contextmanager
-def out_of_reach_of_ctrl_c():
-    """Processes started inside do not hear Ctrl-C, which a terminal sends to all: their parent ends them.
-
-    Without signal masks (Windows) they hear it while they start, until :func:`ignore_ctrl_c`.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def ignore_ctrl_c() -> None:
-    """In a worker: Ctrl-C is its parent's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def close_experiment_log(folder: Path) -> None:

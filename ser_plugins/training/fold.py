@@ -15,12 +15,12 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.epoch_loop import EpochCounter
 from speechbrain.utils.logger import get_environment_description
 
-from ser_plugins.corpora.alike import FINGERPRINTS
 from ser_plugins.corpora.audit import audit
+from ser_plugins.corpora.near_duplicates import FINGERPRINTS
 from ser_plugins.corpora.pretraining import pretrained_in, pretrained_key
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.sealing import seal
-from ser_plugins.evaluation.tasks import predictions_files, tasks_of
+from ser_plugins.evaluation.metrics.tasks import predictions_files, tasks_of
+from ser_plugins.evaluation.runs.lockbox import seal
 from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.machine import processor
 from ser_plugins.training.brain import EmotionBrain
@@ -47,7 +47,7 @@ def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_cla
         Device, precision and so on.
     protocol : dict
         As the recipe's prepare function returned it; with ``sealed`` true, nothing shows a test score: see
-        :mod:`ser_plugins.evaluation.sealing`.
+        :mod:`ser_plugins.evaluation.runs.lockbox`.
     script : Path, optional
         The recipe's ``train.py``, copied into the experiment.
     brain_class : type

@@ -1,7 +1,7 @@
 """What a recipe's ``nested.py`` does: choose a configuration for every test speaker without that speaker, then seal.
 
 1. Every configuration of a list is trained under inner validation (``loso-pairs``, or what the list says).
-2. For every outer speaker one is chosen, by :mod:`ser_plugins.evaluation.selection`.
+2. For every outer speaker one is chosen, by :mod:`ser_plugins.evaluation.compare.selection`.
 3. It is trained on all other speakers and tested on that one, once; the predictions are sealed.
 4. The folds are put together as one run, ``<results_folder>/<name>/loso``, for ``ser report --unseal``.
 
@@ -14,19 +14,19 @@ from pathlib import Path
 
 from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.ablation import side_by_side
-from ser_plugins.evaluation.ensemble import of_parts
-from ser_plugins.evaluation.folds import checked_results, fold_results, tasks_in
-from ser_plugins.evaluation.fusion import fuse
-from ser_plugins.evaluation.report import terminal_table, write_report
-from ser_plugins.evaluation.sealing import read_unseen, seal
-from ser_plugins.evaluation.selection import (
+from ser_plugins.evaluation.compare.ablation import side_by_side
+from ser_plugins.evaluation.compare.selection import (
     RULE,
     choose_configurations,
     inner_scores,
     selection_markdown,
     selection_table,
 )
+from ser_plugins.evaluation.report.summary import terminal_table, write_report
+from ser_plugins.evaluation.runs.ensemble import of_parts
+from ser_plugins.evaluation.runs.folds import checked_results, fold_results, tasks_in
+from ser_plugins.evaluation.runs.fusion import fuse
+from ser_plugins.evaluation.runs.lockbox import read_unseen, seal
 from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.plain import console
 from ser_plugins.training.endings import one_line_endings

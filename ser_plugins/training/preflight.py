@@ -87,7 +87,7 @@ def rehearse(yaml_file: Path, overrides: dict, tasks: dict) -> None:
     overrides : dict
         Values for its keys.
     tasks : dict
-        What :func:`ser_plugins.evaluation.tasks.tasks_of` gives.
+        What :func:`ser_plugins.evaluation.metrics.tasks.tasks_of` gives.
 
     Raises
     ------

@@ -12,18 +12,18 @@ from speechbrain.utils.run_opts import RunOptions
 
 from ser_plugins.corpora.protocols import ALL, INNER, choose_folds
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.report import terminal_table, write_report
-from ser_plugins.evaluation.sealing import is_sealed
-from ser_plugins.evaluation.tasks import tasks_of
+from ser_plugins.evaluation.metrics.tasks import tasks_of
+from ser_plugins.evaluation.report.summary import terminal_table, write_report
+from ser_plugins.evaluation.runs.lockbox import is_sealed
 from ser_plugins.machine import cores
 from ser_plugins.plain import console
-from ser_plugins.training.ahead import compute_ahead
 from ser_plugins.training.brain import EmotionBrain
-from ser_plugins.training.choice import add_launcher_options, choose_launcher
-from ser_plugins.training.crossval import run_jobs
 from ser_plugins.training.endings import one_line_endings
 from ser_plugins.training.fold import check_run, run_fold
-from ser_plugins.training.launchers import Job
+from ser_plugins.training.launch.local import Job
+from ser_plugins.training.launch.options import add_launcher_options, choose_launcher
+from ser_plugins.training.launch.run_jobs import run_jobs
+from ser_plugins.training.precompute import compute_ahead
 from ser_plugins.training.preflight import SEED_LIMIT, check_keys, rehearse
 from ser_plugins.training.settings import check_names, fingerprint, read_value, resolve, texts_as_written
 from ser_plugins.training.systems import BASE, read_systems, with_system

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from ser_plugins.audio import read_wave
 from ser_plugins.errors import AudioError, MissingPathError
 from ser_plugins.files import sha256_of
+from ser_plugins.sound.read import read_wave
 from ser_plugins.sound.usable import check_usable
 
 _checked = {}  # path -> (SHA-256, size, time of change) as they were when it was last hashed

@@ -9,8 +9,8 @@ from pathlib import Path
 import speechbrain as sb
 
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.report import write_report
-from ser_plugins.evaluation.suite import write_suite
+from ser_plugins.evaluation.paper.suite import write_suite
+from ser_plugins.evaluation.report.summary import write_report
 from ser_plugins.plain import console
 from ser_plugins.training.endings import one_line_endings
 from ser_plugins.training.recipe import add_run_options, parse_options, plan_system, run_plans

@@ -1,0 +1,119 @@
+"""Near-duplicates in a corpus: which recordings hold one another, found once and remembered.
+
+What is remembered belongs to the SHA-256 of a file, not to its name or time: another file is another recording.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from rich.progress import track
+
+from ser_plugins.errors import AudioError
+from ser_plugins.files import atomic_path
+from ser_plugins.machine import cores
+from ser_plugins.plain import console
+from ser_plugins.sound.likeness import FEWEST, Likeness, find_alike, fingerprint
+from ser_plugins.sound.read import read_wave
+
+FINGERPRINTS = "fingerprints.npz"  # the memory's name, in the manifest folder
+RULES = 2  # that fingerprints and pairs are made by; those of other rules are made anew
+QUIET = 500  # recordings up to which no progress is shown
+
+
+@dataclass(frozen=True)
+class NearDuplicates:
+    """What was found among recordings.
+
+    Arguments
+    ---------
+    pairs : list of tuple
+        (id, id, share of what they have in common).
+    compared : int
+        Recordings that were compared; the others are unreadable, or too short to be told from one another.
+    """
+
+    pairs: list
+    compared: int
+
+
+def near_duplicates(recordings: Mapping, memory: Path | None = None) -> NearDuplicates:
+    """Compare all recordings with all.
+
+    Arguments
+    ---------
+    recordings : mapping
+        ``{id: (path, SHA-256 of the file)}``.
+    memory : Path, optional
+        File with what earlier calls found. It is believed for any part of the recordings it is about, and written anew
+        for others. A damaged one counts as empty.
+    """
+    hashes = list(dict.fromkeys(sha256 for _, sha256 in recordings.values()))
+    known, alike = _recall(memory)
+    if not known.keys() >= set(hashes):
+        paths = {sha256: path for path, sha256 in recordings.values()}
+        missing = [sha256 for sha256 in hashes if sha256 not in known]
+        fresh = dict(zip(missing, _fingerprints([paths[sha256] for sha256 in missing]), strict=True))
+        known = {sha256: known[sha256] if sha256 in known else fresh[sha256] for sha256 in hashes}
+        alike = find_alike(list(known.values()))
+        if memory is not None:
+            _remember(memory, known, alike)
+    order, owners = list(known), {}
+    for id_, (_, sha256) in recordings.items():
+        owners.setdefault(sha256, []).append(id_)
+    pairs = [
+        (one, other, pair.agreement)
+        for pair in alike
+        for one in owners.get(order[pair.first], ())
+        for other in owners.get(order[pair.second], ())
+    ]
+    compared = sum(len(known[sha256]) >= FEWEST for _, sha256 in recordings.values())
+    return NearDuplicates(pairs, compared)
+
+
+def _fingerprints(paths):
+    """Yield the fingerprint of every file, in order; that of what cannot be read is empty."""
+    with ThreadPoolExecutor(cores()) as pool:
+        done = pool.map(_fingerprint, paths)
+        yield from track(done, "fingerprints", len(paths), console=console(stderr=True), disable=len(paths) < QUIET)
+
+
+def _fingerprint(path) -> np.ndarray:
+    try:
+        return fingerprint(*read_wave(path))
+    except AudioError:
+        return np.zeros(0, np.uint32)
+
+
+def _remember(memory: Path, known: dict, alike: list) -> None:
+    with atomic_path(memory) as temporary, open(temporary, "wb") as file:
+        np.savez(
+            file,
+            rules=RULES,
+            sha256=np.array(list(known)),
+            lengths=np.array([len(peaks) for peaks in known.values()]),
+            peaks=np.concatenate([np.zeros(0, np.uint32), *known.values()]),
+            pairs=np.array([(pair.first, pair.second) for pair in alike], int).reshape(-1, 2),
+            agreement=np.array([pair.agreement for pair in alike], float),
+            whole=np.array([pair.whole for pair in alike], bool),
+        )
+
+
+def _recall(memory: Path | None) -> tuple[dict, list]:
+    """Fingerprints by SHA-256, and the pairs of them that are alike."""
+    if memory is None:
+        return {}, []
+    try:
+        with open(memory, "rb") as file, np.load(file) as kept:
+            if int(kept["rules"]) != RULES:
+                return {}, []
+            peaks = np.split(kept["peaks"], np.cumsum(kept["lengths"])[:-1])
+            known = dict(zip(kept["sha256"].tolist(), peaks, strict=True))
+            columns = (kept["pairs"].tolist(), kept["agreement"].tolist(), kept["whole"].tolist())
+            alike = [Likeness(*pair, agreement, whole) for pair, agreement, whole in zip(*columns, strict=True)]
+            return known, [pair for pair in alike if 0 <= pair.first < pair.second < len(known)]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return {}, []

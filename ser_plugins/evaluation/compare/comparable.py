@@ -1,0 +1,232 @@
+"""Runs that may be compared: the same test, utterance by utterance. Everything else is refused, by name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ser_plugins.errors import SerError
+from ser_plugins.evaluation.metrics.classification import confusion
+from ser_plugins.evaluation.metrics.intervals import cluster_bootstrap, paired_bootstrap
+from ser_plugins.evaluation.metrics.regression import evaluate
+from ser_plugins.evaluation.report.summary import aggregate
+from ser_plugins.evaluation.report.tables import cautions
+from ser_plugins.evaluation.runs.evidence import system_named_by
+from ser_plugins.evaluation.runs.folds import read_run, tasks_in
+
+# What makes a test another test, and what a system may choose for itself, when told so.
+_TEST = (
+    "corpus", "corpus_sha256", "task", "target", "classes", "scale", "protocol", "unit", "unit_field", "folds",
+    "subset", "split_seed", "utterances", "partial", "leaks", "transductive",
+)  # fmt: skip
+CHOICES = ("seeds", "normalisation", "selection")
+
+
+class Run(NamedTuple):
+    """One run, ready to be paired with another by utterance.
+
+    ``summary`` is its aggregate, ``task`` that of the corpus. ``trials`` has a row per seed and utterance: ``seed``,
+    ``id``, ``unit``, ``fold``, ``true``, ``predicted`` and ``gain``, the part of the utterance in the scores (1 for a
+    hit, 0 for a miss; the absolute error of a number). ``answers``, by id in a fixed order, has ``unit``, ``fold``,
+    ``true``, the mean ``gain`` over the seeds, and (of classes) ``right``: whether the mean of the seeds' probabilities
+    is highest at the true class.
+    """
+
+    summary: dict
+    task: object
+    trials: pd.DataFrame
+    answers: pd.DataFrame
+
+
+def run_names(run_folders: Sequence) -> dict[str, Path]:
+    """Run folders by what tells them apart: the name of the system, or the whole path where that is not enough.
+
+    Example
+    -------
+    >>> list(run_names(["results/EmoDB/bigru/loso", "results/EmoDB/cnn/loso"]))
+    ['bigru', 'cnn']
+    >>> list(run_names(["one/bigru/loso", "two/bigru/loso"]))
+    ['one/bigru/loso', 'two/bigru/loso']
+    """
+    folders = [Path(folder) for folder in run_folders]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise SerError(
+            got=f"{', '.join(map(str, folders))}",
+            expected="different run folders",
+            remedy="name each run once; one that is compared with itself differs in nothing",
+        )
+    systems = [system_named_by(folder) for folder in folders]
+    names = systems if len(set(systems)) == len(systems) else [folder.as_posix() for folder in folders]
+    return dict(zip(names, folders, strict=True))
+
+
+def read_comparable(run_folders: Mapping[str, Path], despite: Sequence[str] = ()) -> dict[str, Run]:
+    """Read runs, and refuse those that were not put to the same test.
+
+    Arguments
+    ---------
+    run_folders : dict
+        Run folders by name; the first is what the others are held against.
+    despite : sequence of str
+        Of ``CHOICES``: what may differ, being a choice of the system; never where a run is transductive or leaks.
+
+    Raises
+    ------
+    SerError
+        Naming what differs; and all that :func:`ser_plugins.evaluation.runs.folds.read_run` raises.
+    """
+    if unknown := sorted(set(despite) - set(CHOICES)):
+        raise SerError(
+            got=f"despite {', '.join(unknown)}",
+            expected=f"some of {', '.join(CHOICES)}; everything else defines the test",
+            remedy="train both systems under one protocol",
+        )
+    runs = {name: read_one(folder) for name, folder in run_folders.items()}
+    (first_name, first), *others = runs.items()
+    for name, other in others:
+        _refuse_other_test(first_name, first, name, other, despite)
+        _refuse_other_answers(first_name, first.answers, name, other.answers)
+    return runs
+
+
+def differing(first: Run, second: Run) -> dict[str, list]:
+    """What two runs differ in, of all that their protocols say: ``{key: [of the first, of the second]}``."""
+    sides = [{"seeds": run.summary["seeds"], **run.summary["protocol"]} for run in (first, second)]
+    return {
+        key: [side.get(key) for side in sides] for key in (*_TEST, *CHOICES) if sides[0].get(key) != sides[1].get(key)
+    }
+
+
+def shares(answers: pd.DataFrame, score: str, by: str | None = None) -> pd.Series:
+    """What each utterance weighs in a score, which is then the sum of weight times gain, of each part or of all.
+
+    WA and MAE weigh all alike; UAR all of a class alike, and the classes that are present.
+
+    Example
+    -------
+    >>> answers = pd.DataFrame({"true": ["joy", "fear", "fear"], "gain": [1.0, 0.0, 1.0], "unit": ["a", "a", "b"]})
+    >>> float((shares(answers, "UAR") * answers["gain"]).sum())
+    0.75
+    >>> shares(answers, "WA", by="unit").tolist()
+    [0.5, 0.5, 1.0]
+    """
+    part = answers[by] if by else pd.Series("all", index=answers.index)
+    if score != "UAR":
+        return 1 / part.groupby(part).transform("size")
+    support = answers.groupby([part, answers["true"]])["true"].transform("size")
+    return 1 / (support * answers["true"].groupby(part).transform("nunique"))
+
+
+def parts(run: Run, score: str, of: str, *, pooled: bool = False) -> pd.Series:
+    """The score of every unit or fold alone; or what each contributes to the pooled score, which is their sum.
+
+    Arguments
+    ---------
+    run : Run
+        As :func:`read_comparable` gives it.
+    score : str
+        ``WA``, ``UAR`` or ``MAE``.
+    of : str
+        ``unit`` or ``fold``.
+    pooled : bool
+        Contributions instead of scores.
+    """
+    weights = shares(run.answers, score, None if pooled else of)
+    return (weights * run.answers["gain"]).groupby(run.answers[of]).sum()
+
+
+def difference_intervals(first: Run, second: Run) -> dict[str, list[float] | None]:
+    """95 % intervals of the differences in the scores, bootstrap over units, the same draws for both runs."""
+    task, answers = first.task, first.answers
+    if answers["unit"].nunique() < 2:
+        return {}
+    if task.kind == "classification":
+        return paired_bootstrap(*(_confusions(run) for run in (first, second)))
+    true = answers["true"].to_numpy(float)
+    tried = [
+        run.trials.pivot(index="seed", columns="id", values="predicted")[answers.index].to_numpy()
+        for run in (first, second)
+    ]
+
+    def score(rows):
+        means = [_means([evaluate(true[rows], seed[rows], task.scale) for seed in seeds]) for seeds in tried]
+        return {name: means[0][name] - means[1][name] for name in ("MAE", "r")}
+
+    return cluster_bootstrap(score, answers["unit"])
+
+
+def read_one(folder) -> Run:
+    """Read one run folder; raises what :func:`ser_plugins.evaluation.runs.folds.read_run` raises."""
+    runs = read_run(folder)
+    summary = aggregate(runs)
+    target, task = next(iter(tasks_in(summary).items()))
+    trials = pd.concat([run.predictions[target] for run in runs], ignore_index=True)
+    classes = task.kind == "classification"
+    if classes:
+        trials["gain"] = (trials["true"] == trials["predicted"]).astype(float)
+    else:  # by the task's own MAE, which may clip
+        pairs = trials[["true", "predicted"]].to_numpy(float)
+        trials["gain"] = [evaluate(pair[:1], pair[1:], task.scale)["MAE"] for pair in pairs]
+    trials = trials.sort_values(["id", "seed"])
+    answers = trials.groupby("id").agg({"unit": "first", "fold": "first", "true": "first", "gain": "mean"})
+    if classes:
+        answers["right"] = answers["gain"] == 1 if len(summary["seeds"]) == 1 else _right_together(trials, task)
+    return Run(summary, task, trials, answers)
+
+
+def _right_together(trials, task):
+    together = trials.groupby("id")[[f"p_{name}" for name in task.classes]].mean()
+    chosen = np.array(task.classes)[together.to_numpy().argmax(axis=1)]
+    return chosen == trials.groupby("id")["true"].first()
+
+
+def _confusions(run):
+    """(seeds, units, classes, classes), units in their sorted order."""
+    return [
+        [confusion(group["true"], group["predicted"], run.task.classes) for _, group in seed.groupby("unit")]
+        for _, seed in run.trials.groupby("seed")
+    ]
+
+
+def _means(scores):
+    return {name: np.mean([one[name] for one in scores]) for name in scores[0]}
+
+
+def _refuse_other_test(first_name, first, name, other, despite):
+    found = differing(first, other)
+    unsound = [name for run in (first, other) for name in cautions(run.summary["protocol"]) if name != "PARTIAL"]
+    forbidden = {key: sides for key, sides in found.items() if key not in despite or unsound}
+    if not forbidden:
+        return
+    told = "; ".join(
+        f"{key} {_brief(one)} in {first_name} but {_brief(two)} in {name}" for key, (one, two) in forbidden.items()
+    )
+    choices = [key for key in forbidden if key in CHOICES]
+    free = set(choices) == set(forbidden) and not unsound
+    why = f" ({' and '.join(sorted(set(unsound)))} runs may differ in nothing)" * bool(unsound)
+    hashes = [run.summary["protocol_hash"] for run in (first, other)]
+    raise SerError(
+        got=f"{told} (protocols {hashes[0]} and {hashes[1]})",
+        expected=f"the same test for both{why}",
+        remedy=f"train one of them anew, or, where that is a choice of the system: --despite {','.join(choices)}"
+        if free
+        else "train one of them anew under the protocol of the other",
+    )
+
+
+def _refuse_other_answers(first_name, first, name, other):
+    for column, what in (("true", "label"), ("unit", "unit"), ("fold", "fold")):
+        if odd := sorted({*first[column].items()} ^ {*other[column].items()}):
+            id, told = odd[0]
+            raise SerError(
+                got=f"id {id} with the {what} {told} in only one of {first_name} and {name}",
+                expected="the same utterances with the same labels, units and folds",
+                remedy="train both on the same copy of the corpus",
+            )
+
+
+def _brief(value):
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

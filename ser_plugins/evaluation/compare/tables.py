@@ -1,0 +1,236 @@
+"""A comparison as people read it: markdown, and rich tables for the terminal. Nothing is computed here."""
+
+from rich.console import Group
+
+from ser_plugins.corpora.pretraining import pretrained_key
+from ser_plugins.evaluation.metrics.scores import NOTES, SCORES, percent
+from ser_plugins.evaluation.report.tables import cautions, explained, interval_text, markdown_table, marks
+from ser_plugins.plain import Markup, bold, code, markdown, terminal, terminal_table, unmarked
+
+
+def comparison_markdown(comparison: dict) -> str:
+    """What ``compare_runs`` or ``compare_many`` has found, as markdown."""
+    parts = [f"## {markdown(_title(comparison))}", bold(comparison["conclusion"])]
+    parts += [f"> {text}" for text in _notes(comparison)]
+    for part in _body(comparison):
+        if isinstance(part, str):
+            parts.append(part)
+        else:
+            caption, header, rows = part
+            parts += [bold(caption), markdown_table(header, rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def comparison_terminal(comparison: dict) -> Group:
+    """The same as one renderable, for :func:`ser_plugins.plain.console`."""
+    alarm = "bold red" if cautions(comparison["protocol"]) else "bold"
+    parts = [terminal(_title(comparison), alarm)]
+    parts += [terminal(unmarked(text), "bold red") for text in _notes(comparison)]
+    for part in _body(comparison):
+        if isinstance(part, str):
+            parts.append(terminal(unmarked(part), "dim"))
+        else:
+            parts.append(terminal_table(*part))
+    return Group(*parts, terminal(comparison["conclusion"], "bold"))
+
+
+def _title(comparison):
+    protocol, names = comparison["protocol"], [run["name"] for run in comparison["runs"]]
+    against = " against ".join(names) if "tests" in comparison else f"{len(names)} systems"
+    return " · ".join([protocol["corpus"], protocol["protocol"], against, *cautions(protocol)])
+
+
+def _notes(comparison) -> list[str]:
+    """What the protocol must not be shown without, and what every run's pretrained models have heard."""
+    models = [model for run in comparison["runs"] for model in run.get("pretrained", ())]
+    return explained({**comparison["protocol"], **pretrained_key(models)})
+
+
+def _marked(comparison) -> dict[str, str]:
+    """The names of the runs as they stand in tables: cautions, the same for all, are in the title."""
+    return {run["name"]: " ".join([run["name"], *marks(run)]) for run in comparison["runs"]}
+
+
+def _body(comparison) -> list:
+    """Texts, and tables as (caption, header, rows)."""
+    if "tests" in comparison:
+        return [*_two(comparison), *_provenance(comparison)]
+    return [*_many(comparison), *_provenance(comparison)]
+
+
+def _two(comparison) -> list:
+    names, known = _marked(comparison).values(), _known(comparison)
+    unit, units = comparison["unit"], comparison["units"]
+    rough = f", which {units} {unit}s make rough" if units < 30 else ""
+    scores = [
+        [
+            _label(known[key]),
+            *(_with_sd(known[key], row[side], sd) for side, sd in zip("ab", row["seed_sd"], strict=True)),
+            _signed(known[key], row["difference"]),
+            _span(known[key], row["interval"]),
+        ]
+        for key, row in comparison["scores"].items()
+    ]
+    tests = [_test_cells(row, known[row["score"]]) for row in comparison["tests"]]
+    return [
+        ("Scores, of all folds pooled", ["", *names, "difference", "95 % interval"], scores),
+        f"{NOTES[_scale(comparison)]} Interval of the difference: bootstrap over {unit}s, the same for both{rough}.",
+        ("Paired tests, two-sided", ["", "difference", "counted", "p", "p (Holm)"], tests),
+        f"{_seeds(comparison)}Pooled: the {unit}s' parts of the pooled score; mean: the mean of the {unit}s' own "
+        "scores. McNemar speaks of these utterances only; folds share training data. Holm is over all tests of this "
+        "table.",
+        *_detectable(comparison, known),
+        *_anova(comparison),
+        *comparison["not_applicable"],
+    ]
+
+
+def _many(comparison) -> list:
+    known, key, reference = _known(comparison), comparison["score"], comparison["reference"]
+    score, ranks, unit = known[key], comparison["mean_ranks"], comparison["unit"]
+    marked = _marked(comparison)
+    names = sorted(comparison["systems"], key=(ranks or dict.fromkeys(comparison["systems"], 0)).get)
+    systems = [
+        [
+            marked[name],
+            *(_with_sd(known[each], own[each], own["seed_sd"][each]) for each in known),
+            interval_text(own["intervals"][key], score),
+            "–" if ranks is None else f"{ranks[name]:.2f}",
+        ]
+        for name, own in ((name, comparison["systems"][name]) for name in names)
+    ]
+    pairs = [
+        [marked[pair["system"]], _signed(score, pair["difference"]), _span(score, pair["interval"]),
+         *(_p(pair[test] and pair[test][p]) for test in ("sign_flip", "mcnemar") for p in ("p", "p_holm"))]
+        for pair in comparison["pairs"]
+    ]  # fmt: skip
+    header = ["", *map(_label, known.values()), f"95 % of {score.label}", "mean rank"]
+    columns = ["", "difference", "95 % interval", "sign flip p", "Holm", "McNemar p", "Holm"]
+    return [
+        (f"Systems, by mean rank in {score.label} over {comparison['folds']} folds", header, systems),
+        friedman_text(comparison),
+        (f"Against {reference}, {_label(score)}", columns, pairs),
+        f"{_seeds(comparison)}Sign flips of the pooled {score.label} over {comparison['units']} {unit}s; McNemar on "
+        f"these {comparison['utterances']} utterances, of which alone it speaks; Holm over the {len(pairs)} pairs.",
+    ]
+
+
+def _seeds(comparison) -> str:
+    several = any(len(run["seeds"]) > 1 for run in comparison["runs"])
+    return "Several seeds are averaged first; McNemar takes their mean probabilities. " * several
+
+
+def friedman_text(comparison: dict) -> str:
+    """Whether the mean ranks that ``compare_many`` found differ, in a sentence or two."""
+    found = comparison["friedman"]
+    if found is None:
+        return "One fold only: no ranks, no Friedman test."
+    cd = comparison["critical_difference"]
+    ratio = "" if found["F"] is None else f" (Iman-Davenport F = {found['F']:.2f}, p {_p(found['p_F'])})"
+    return (
+        f"Friedman: chi² = {found['chi2']:.2f}, df {found['df']}, p {_p(found['p'])}{ratio}. Nemenyi: mean ranks "
+        f"more than {cd:.2f} apart differ (5 %). Folds share training data, so both are rough."
+    )
+
+
+def _detectable(comparison, known) -> list[str]:
+    found, texts = comparison["detectable"], []
+    score, unit = known[found["score"]], comparison["unit"]
+    if by := found["by_mcnemar"]:
+        share = f"{percent(by['discordance'])} % discordant, as observed"
+        texts.append(f"{_size(score, by['difference'])} by an exact McNemar test on {by['n']} utterances ({share})")
+    if by := found["by_units"]:
+        spread = f"sd of the differences {_size(score, by['sd'])}, as observed"
+        texts.append(f"{_size(score, by['difference'])} by a paired t-test over {by['n']} {unit}s ({spread})")
+    told = f"Smallest difference in {score.label} that one test at 5 % finds with 80 % power: {'; '.join(texts)}."
+    return [told] * bool(texts)
+
+
+def _anova(comparison) -> list[str]:
+    found = comparison["anova"]
+    if found is None:
+        return []
+    cells = {
+        "cell": f"recalls of run x {comparison['unit']} x class",
+        "utterance": "hits (0 or 1)",
+        "fold": "WA of folds",
+    }
+    value = "undefined" if found["F"] is None else f"{found['F']:.2f}, p {_p(found['p'])}"
+    between, within = found["df"]
+    return [
+        f"One-way ANOVA as in the paper, over {cells[found['unit']]}: F({between}, {within}) = {value}, eta squared "
+        f"{found['eta_squared']:.3f}. Warning: it ignores that both systems were tried on the same speakers and "
+        "utterances, and decides nothing here."
+    ]
+
+
+def _provenance(comparison) -> list[str]:
+    first, *others = comparison["runs"]
+    lines = [f"Protocol {code(first['protocol_hash'])}: {markdown(first['protocol_line'])}"]
+    for other in others:
+        if other["protocol_hash"] != first["protocol_hash"]:
+            differing = " and ".join(key for key, of in comparison["differing"].items() if other["name"] in of)
+            line = f"{code(other['protocol_hash'])}: {markdown(other['protocol_line'])}"
+            lines.append(f"**Despite other {differing}** of {markdown(other['name'])}, {line}")
+    return lines
+
+
+def _known(comparison):
+    return SCORES[_scale(comparison)]
+
+
+def _scale(comparison):
+    return "classes" if comparison["kind"] == "classification" else comparison["protocol"]["scale"]
+
+
+def _label(score):
+    return f"{score.label} (%)" if score.percent else score.label
+
+
+def _with_sd(score, mean, sd):
+    return score.text(mean, 2) if sd is None else f"{score.text(mean, 2)} ± {score.text(sd, 2)}"
+
+
+def difference_text(difference: float, bounds, score) -> Markup:
+    """A difference and its interval, all of them signed.
+
+    Example
+    -------
+    >>> from ser_plugins.evaluation.metrics.scores import Score
+    >>> difference_text(-0.02, [-0.05, 0.01], Score("WA")), difference_text(0.02, None, Score("WA"))
+    ('**−2.0** (−5.0 – +1.0)', '**+2.0** (–)')
+    """
+    signed = ["+" * (value > 0) + score.text(value) for value in (difference, *(bounds or ()))]
+    span = f"{signed[1]} – {signed[2]}" if bounds else "–"
+    return Markup(f"**{signed[0]}** ({span})".replace("-", "−"))
+
+
+def _signed(score, difference, digits=2):
+    if difference is None:
+        return "–"
+    sign = "+" if difference > 0 else "−" if difference < 0 else ""
+    return f"{sign}{score.text(abs(difference), digits)}"
+
+
+def _span(score, bounds):
+    return "–" if bounds is None else " to ".join(_signed(score, bound, 1) for bound in bounds)
+
+
+def _size(score, difference):
+    return "no difference" if difference is None else score.text(difference) + " points" * score.percent
+
+
+def _test_cells(row, score):
+    name = f"{row['test']}, {score.label} over {row['over']}"
+    return [name, _signed(score, row["difference"]), _counted(row), _p(row["p"]), _p(row["p_holm"])]
+
+
+def _counted(row):
+    if row["test"] == "McNemar":
+        return f"{row['only_first']} : {row['only_second']}"
+    zeros = f", {row['zeros']} equal left out" if row.get("zeros") else ""
+    return f"{'all' if row['exact'] else 'drawn'} {row['flips']} flips{zeros}"
+
+
+def _p(value):
+    return "–" if value is None else "< 0.0001" if value < 0.0001 else f"{value:.4f}"

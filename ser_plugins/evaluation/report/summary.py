@@ -1,0 +1,241 @@
+"""From the files of a run to its tables and figures; every number comes from the predictions and from nothing else.
+
+How scores are put together:
+
+- **Pooled** (primary): the predictions of all folds of one seed taken together, then the mean over the seeds.
+- **Seed sd**: of those pooled scores over the seeds (n-1); ``None`` with one seed.
+- **Fold mean and sd**: each fold's score (over the classes present in that fold) averaged over the seeds, then mean
+  and sd (n-1) over the folds.
+- **Per unit** (speaker, session or video): the same for each; ``n`` counts utterances, not utterances times seeds.
+- Counts of the confusion matrix are summed over the seeds.
+- **Calibration** is of the predictions of all folds and seeds together.
+- **Auxiliary targets** of a multi-task training get all of this too, over the utterances that are rated.
+"""
+
+import hashlib
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ser_plugins.corpora.pretraining import contamination_lines
+from ser_plugins.evaluation.metrics.calibration import calibration
+from ser_plugins.evaluation.metrics.intervals import DRAWS, LEVEL
+from ser_plugins.evaluation.metrics.regression import ConstantWarning
+from ser_plugins.evaluation.metrics.tasks import mean, predictions_files, tasks_of
+from ser_plugins.evaluation.report import figures
+from ser_plugins.evaluation.report.tables import cautions, results_markdown, terminal_table, title
+from ser_plugins.evaluation.runs.folds import FoldResults, MissingFoldError, fold_results, read_run, tasks_in
+from ser_plugins.files import atomic_path, write_json, write_text
+
+__all__ = [
+    "FoldResults",
+    "MissingFoldError",
+    "aggregate",
+    "fold_results",
+    "protocol_line",
+    "read_run",
+    "terminal_table",
+    "write_report",
+]
+
+
+def write_report(run_folder) -> dict:
+    """Aggregate a run and write ``results.json``, ``results.md``, predictions and ``figures/`` into its folder.
+
+    Arguments
+    ---------
+    run_folder : str or Path
+        ``results/<corpus>/<system>/<protocol>``; below it ``seed_<n>/<fold>/results.json`` and ``predictions.csv``.
+
+    Returns
+    -------
+    dict
+        The aggregate, equal to the ``results.json`` written.
+
+    Raises
+    ------
+    MissingFoldError, MissingPathError, SerError
+        See :func:`read_run`. Nothing is written then.
+    """
+    run_folder = Path(run_folder)
+    runs = read_run(run_folder)
+    summary = aggregate(runs)
+    tables, tasks = _together(runs), tasks_in(summary)
+    for name, figure in _drawings(summary, runs, tables).items():
+        figures.save(figure, run_folder / "figures" / name)
+    for target, name in predictions_files(tasks).items():
+        with atomic_path(run_folder / name) as temporary:
+            tables[target].drop(columns="unit").to_csv(temporary, index=False)
+    write_text(run_folder / "results.md", results_markdown(summary))
+    write_json(run_folder / "results.json", summary)
+    return summary
+
+
+def aggregate(runs: list[FoldResults]) -> dict:
+    """Put the folds of one run (see :func:`read_run`) together into one JSON-ready dict."""
+    results, tables = [run.results for run in runs], _together(runs)
+    first, protocol = results[0], results[0]["protocol"]
+    (target, task), *others = tasks_in(first).items()
+    own = _summary_of(task, tables[target], protocol, _training(results, target))
+    seeds = sorted({fold["seed"] for fold in results})
+    line = protocol_line(protocol, seeds, own["utterances"])
+    return {
+        "schema": 1,
+        "system": first["system"],
+        "protocol": protocol,
+        "protocol_line": "; ".join([line, *contamination_lines(protocol)]),
+        "protocol_hash": hashlib.sha256(line.encode()).hexdigest()[:8],
+        "seeds": seeds,
+        **own,
+        "auxiliary": {
+            name: {"scale": other.scale, **_summary_of(other, tables[name], protocol, _training(results, name))}
+            for name, other in others
+            if tables[name]["true"].notna().any()
+        },
+        "calibration": calibration(tables[target], task.classes) if task.kind == "classification" else None,
+        "audit": _common_audit(results),
+        "parameters": first["parameters"],
+        "settings": first["settings"],
+        "settings_sha256": first["settings_sha256"],
+        "wall_time_s": float(sum(fold["wall_time_s"] for fold in results)),
+        "longest_fold_s": float(max(fold["wall_time_s"] for fold in results)),
+        "device": _distinct(fold["device"] for fold in results),
+        "machine": _distinct(fold["machine"] for fold in results),
+        "versions": {
+            name: _distinct(fold["versions"].get(name, "?") for fold in results) for name in first["versions"]
+        },
+        "command": first.get("command"),
+    }
+
+
+def _together(runs) -> dict:
+    """The predictions of all folds and seeds by target."""
+    return {target: pd.concat([run.predictions[target] for run in runs]) for target in runs[0].predictions}
+
+
+def _training(results, target) -> dict:
+    return {fold["fold"]: fold["training"].get(target) for fold in results}
+
+
+def _summary_of(task, table, protocol, training) -> dict:
+    """All scores of one task: pooled, per seed, fold and unit, with intervals and baselines."""
+    table, unit = table.dropna(subset="true"), protocol["unit_field"]
+    seeds = table["seed"].unique().tolist()
+    utterances, units = len(table) // len(seeds), table["unit"].nunique()
+    per_seed = {seed: task.metrics(group["true"], group["predicted"]) for seed, group in table.groupby("seed")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantWarning)  # of a part; the whole has been told of
+        per_fold, per_unit = _parts(task, table, "fold"), _parts(task, table, "unit")
+    folds = _over_seeds(per_fold, "fold", task.scores)
+    over_units = f"percentile bootstrap over {units} {unit}s, {DRAWS} draws; rough with few {unit}s"
+    made_by = over_units if units > 1 else f"none: one {unit} says nothing about the next"
+    return {
+        "utterances": utterances,
+        "metrics": task.over_seeds(list(per_seed.values())),
+        "seed_sd": {name: _sd([scores[name] for scores in per_seed.values()]) for name in task.scores},
+        "fold_mean": {name: mean([fold[name] for fold in folds]) for name in task.scores},
+        "fold_sd": {name: _sd([fold[name] for fold in folds]) for name in task.scores},
+        "intervals": task.intervals(table),
+        "intervals_made_by": {
+            "level": LEVEL,
+            **{
+                name: f"Wilson, n = {utterances} utterances" if name in task.wilson else made_by for name in task.scores
+            },
+        },
+        "baselines": task.baselines(table[table["seed"] == seeds[0]], training),
+        "per_seed": [{"seed": int(seed), **{name: of[name] for name in task.scores}} for seed, of in per_seed.items()],
+        "per_fold": per_fold,
+        "per_unit": sorted(_over_seeds(per_unit, "unit", task.per_unit), key=lambda row: row["unit"]),
+    }
+
+
+def _parts(task, table, column) -> list[dict]:
+    """The scores of every part of every seed."""
+    rows = []
+    for (seed, name), group in table.groupby(["seed", column], sort=False):
+        scores = task.metrics(group["true"], group["predicted"])
+        rows.append({"seed": int(seed), column: name, "n": len(group), **{key: scores[key] for key in task.scores}})
+    return rows
+
+
+def _over_seeds(rows, column, names) -> list[dict]:
+    """The mean scores of every part."""
+    parts = {}
+    for row in rows:
+        parts.setdefault(row[column], []).append(row)
+    return [
+        {column: part, "n": same[0]["n"], **{name: mean([row[name] for row in same]) for name in names}}
+        for part, same in parts.items()
+    ]
+
+
+def _drawings(summary, runs, tables) -> dict:
+    (own, task), *_ = tasks_in(summary).items()
+    note, unit = title(summary), summary["protocol"]["unit_field"]
+    histories = [run.results["history"] for run in runs]
+    drawings = {"training_curves": figures.curves_figure(histories, note, task.select, task.scores[task.select])}
+    if task.kind == "classification":
+        drawings["confusion_matrix"] = figures.confusion_figure(summary["metrics"]["confusion"], task.classes, note)
+        drawings["calibration"] = figures.calibration_figure(summary["calibration"], note)
+        drawings[f"{unit}s"] = figures.unit_figure(summary["per_unit"], summary["metrics"]["WA"], note, unit)
+    for target, other in tasks_in(summary).items():
+        if other.kind == "regression":
+            suffix, table = "" if target == own else f"_{target}", tables[target].dropna(subset="true")
+            drawings[f"scatter{suffix}"] = figures.scatter_figure(table["true"], table["predicted"], note, target)
+            drawings[f"residuals{suffix}"] = figures.residual_figure(table["true"], table["predicted"], note, target)
+    return drawings
+
+
+def protocol_line(protocol: dict, seeds: list[int], utterances: int) -> str:
+    """Everything that must be equal before two scores may be compared, in one line; its hash stands beside scores.
+
+    What a front end was pretrained on is a choice of the system: a report has it after this line, and not in its hash.
+
+    Arguments
+    ---------
+    protocol : dict
+        As in a fold's ``results.json``.
+    seeds : list of int
+        Training seeds.
+    utterances : int
+        Tested, all folds together.
+
+    Example
+    -------
+    >>> protocol = {"corpus": "EmoDB", "corpus_sha256": "0123456789", "classes": ["fear", "joy"], "target": "emotion",
+    ...     "protocol": "random", "unit": "speaker", "subset": "full", "selection": "last", "split_seed": 0,
+    ...     "normalisation": "bin", "leaks": True, "transductive": False, "folds": ["a", "b"], "utterances": 9}
+    >>> print(protocol_line(protocol, [1, 2], 9))
+    LEAKING: EmoDB, emotion in 2 classes (fear, joy); protocol random, 2 folds, unit speaker; subset full; selection \
+last; normalisation bin; 9 utterances; corpus 01234567; split seed 0; seeds 1, 2
+    """
+    target, folds, total = protocol["target"], len(protocol["folds"]), protocol["utterances"]
+    tested = f"{utterances}" if utterances == total else f"{utterances} of {total}"
+    parts = [
+        f"{protocol['corpus']}, {tasks_of(protocol)[target].describe(target)}",
+        f"protocol {protocol['protocol']}, {folds} fold{'s' * (folds > 1)}, unit {protocol['unit']}",
+        f"subset {protocol['subset']}",
+        f"selection {protocol['selection']}",
+        f"normalisation {protocol['normalisation']}",
+        f"{tested} utterances",
+        f"corpus {protocol['corpus_sha256'][:8]}",
+        f"split seed {protocol['split_seed']}",
+        f"seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else f"seed {seeds[0]}",
+    ]
+    return "".join(f"{word}: " for word in cautions(protocol)) + "; ".join(parts)
+
+
+def _sd(values):
+    return float(np.std(values, ddof=1)) if len(values) > 1 and None not in values else None
+
+
+def _common_audit(results):
+    lines = {fold["audit"] for fold in results}
+    name = "" if len(lines) == 1 else f" (fold {results[0]['fold']})"
+    return f"{results[0]['audit']}{name}; all {len(results)} folds audited"
+
+
+def _distinct(values):
+    return ", ".join(sorted(set(values)))

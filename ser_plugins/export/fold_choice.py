@@ -1,0 +1,114 @@
+"""Which trained fold is exported, and which measurement speaks for it."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.evaluation.report.summary import aggregate
+from ser_plugins.evaluation.runs.evidence import is_packed
+from ser_plugins.evaluation.runs.folds import fold_results, read_run, refuse_other_scores
+from ser_plugins.files import read_json
+
+# Settings in which a training on everything differs from the run that measured it.
+_DIVISION = ("protocol", "split", "unit")
+
+
+class Chosen(NamedTuple):
+    """A trained fold.
+
+    Arguments
+    ---------
+    folder : Path
+        Holds ``hyperparams.yaml`` and the checkpoint.
+    results : dict
+        Its ``results.json``.
+    summary : dict
+        The aggregate of the whole protocol; of this fold alone where others are missing.
+    whole : bool
+        Which of the two.
+    reason : str
+        Why this fold, for the card.
+    """
+
+    folder: Path
+    results: dict
+    summary: dict
+    whole: bool
+    reason: str
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by: fitted on the out-of-fold predictions of a whole protocol, else 1."""
+        calibration = self.summary["calibration"] if self.whole else None
+        return calibration["temperature"] if calibration else 1.0
+
+
+def choose(source, measured_by=None) -> Chosen:
+    """Choose a fold of a run, never by its score; see :func:`ser_plugins.export.folder.export_model`."""
+    source = Path(source)
+    if not source.is_dir():
+        raise MissingPathError(got=f"no folder {source}", expected="a fold or run folder", remedy="check the path")
+    if measured_by is not None:
+        return _untested(source, measured_by)
+    if any(source.glob("seed_*")):
+        runs = refuse_other_scores(read_run(source), source)
+        seed = runs[0].results["seed"]
+        most = min(
+            (run.results for run in runs if run.results["seed"] == seed),
+            key=lambda results: (-results["counts"]["train"], results["fold"]),
+        )
+        reason = (
+            "of the first seed, the fold with the most training utterances, ties by name; scores were not looked at"
+        )
+        return Chosen(source / f"seed_{seed}" / most["fold"], most, aggregate(runs), True, reason)
+    if is_packed(source):
+        raise SerError(
+            got=f"{source}: a packed run, which has predictions and no weights",
+            expected="a finished fold or a run folder, with its checkpoints",
+            remedy="export what it was packed from, or train it again",
+        )
+    if not (source / "results.json").is_file():
+        raise SerError(
+            got=f"{source} has no results.json",
+            expected="a finished fold (results.json inside) or a run folder (seed_<n>/ inside)",
+            remedy="train it to the end first",
+        )
+    [fold] = refuse_other_scores([fold_results(source)], source)
+    results, real, reason = fold.results, source.resolve(), "named by whoever exported it"
+    if real.name == results["fold"] and real.parent.name == f"seed_{results['seed']}":
+        # With folds missing or mixed the card has this fold's numbers only, and says so.
+        runs = None
+        with suppress(SerError):
+            runs = read_run(real.parent.parent)
+        if runs:
+            return Chosen(source, results, aggregate(refuse_other_scores(runs, source)), True, reason)
+    return Chosen(source, results, aggregate([fold]), False, reason)
+
+
+def _untested(source: Path, measured_by) -> Chosen:
+    """A training on everything, with the numbers of a run that had the same settings but for the division."""
+    path = next(iter(sorted(source.glob("seed_*/*/results.json"))), source / "results.json")
+    results, summary = read_json(path), aggregate(refuse_other_scores(read_run(measured_by), measured_by))
+    if "sealed" in results or results.get("metrics", {}) is not None:
+        raise SerError(
+            got=f"{path}: a fold with a test set of its own",
+            expected="with --measured-by a training on everything (--protocol all)",
+            remedy="leave --measured-by out",
+        )
+    mine, theirs = results["settings"], summary["settings"]
+    keys = sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
+    if others := [key for key in keys if key not in _DIVISION]:
+        raise SerError(
+            got=f"{path}: {', '.join(f'{key}: {mine.get(key)} instead of {theirs.get(key)}' for key in others)}",
+            expected=f"the settings of {measured_by}, whose numbers would speak for it",
+            remedy="train both with the same settings",
+        )
+    used, measured = (what["protocol"]["utterances"] for what in (results, summary))
+    if used != measured:
+        raise SerError(
+            got=f"{path}: {used} utterances, and {measured} in {measured_by}",
+            expected="the same utterances, trained on and measured on",
+            remedy="measure with the protocol that uses all of them",
+        )
+    return Chosen(path.parent, results, summary, True, "trained on everything, in the way that was measured")

@@ -1,0 +1,225 @@
+"""A trained fold becomes a folder that loads anywhere: in plain SpeechBrain and in :mod:`ser_plugins.inference`.
+
+The weights are those that were tested, but for the temperature of a whole protocol of classes, which divides the last
+layer's and changes no decision; the YAML keeps the constructors and drops the rest (seed, paths, training), and
+the card says what was measured. The folder is built beside its target, loaded once, and only then renamed.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ser_plugins.corpora.pretraining import pretrained_key
+from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.evaluation.metrics.tasks import tasks_of
+from ser_plugins.export.destination import refuse_occupied
+from ser_plugins.export.fold_choice import Chosen, choose
+from ser_plugins.export.training_yaml import described
+from ser_plugins.export.writing import checkpoint_weights, encoder_weights, precision_named, seal, write_model
+from ser_plugins.files import built_aside, read_json, sha256_of
+from ser_plugins.inference.facts import FORMAT
+from ser_plugins.inference.loading import CARD_FILE, YAML_FILE
+from ser_plugins.whisper_weights import encoder_sha256
+
+
+def export_model(
+    source: str | Path,
+    folder: str | Path,
+    overwrite: bool = False,
+    *,
+    half: bool = False,
+    int8: bool = False,
+    measured_by: str | Path | None = None,
+) -> dict[str, Any]:
+    """Write a relocatable model folder.
+
+    Arguments
+    ---------
+    source : str or Path
+        A finished fold, ``results/<corpus>/<system>/<protocol>/seed_<n>/<fold>``, or the run folder above it. Of a run,
+        the fold with most training utterances is taken (ties: first by name; first seed), never the best score.
+    folder : str or Path
+        Where to; does not exist or is empty.
+    overwrite : bool
+        Whether an earlier export in ``folder`` may be replaced; anything else never is.
+    half : bool
+        Whether to keep the weights in half precision: half the size, computed in single precision all the same.
+    int8 : bool
+        Whether to keep the matrices of a pretrained encoder in 8 bits, and the rest in half precision; see
+        :mod:`ser_plugins.quantization`.
+    measured_by : str or Path, optional
+        For a training on everything (``--protocol all``), which tests nothing: the run folder of another protocol with
+        the same settings, whose numbers and temperature are then those of the card, and what it has in
+        ``robustness.json``.
+
+    Returns
+    -------
+    dict
+        The content of ``model.json``.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        Nothing finished in ``source``; modules that are not ours; a ``folder`` that is not free; or a ``measured_by``
+        with other settings.
+
+    Example
+    -------
+    >>> export_model("results/nothing", "models/new")
+    Traceback (most recent call last):
+    ser_plugins.errors.MissingPathError: got: no folder results/nothing; expected: a fold or run folder; remedy: check \
+the path
+    """
+    folder = Path(folder).absolute()
+    refuse_occupied(folder, overwrite)
+    chosen = choose(source, measured_by)
+    facts = {**_facts(chosen, precision_named(half, int8)), **_robustness(measured_by or source)}
+    with built_aside(folder) as built:
+        _write(built, chosen, facts)
+    return facts
+
+
+def export_ensemble(
+    source: str | Path,
+    folder: str | Path,
+    overwrite: bool = False,
+    *,
+    half: bool = False,
+    int8: bool = False,
+    measured_by: str | Path | None = None,
+) -> dict[str, Any]:
+    """Write every fold and seed of a run as one model, whose output is the mean of theirs; see :func:`export_model`.
+
+    ``folder`` holds a member per fold and seed, each a model of its own, and ``model.json`` with their hashes. What the
+    mean is worth on unknown speakers is not measured: of every utterance most folds have seen the speaker.
+
+    Example
+    -------
+    >>> export_ensemble("results/nothing", "models/new")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ser_plugins.errors.MissingPathError: got: no folder results/nothing; expected: a run folder ...
+    """
+    source, folder = Path(source), Path(folder).absolute()
+    refuse_occupied(folder, overwrite)
+    folds = sorted(path.parent for path in source.glob("seed_*/*/results.json"))
+    if len(folds) < 2:
+        found = f"{source} with {len(folds)} finished folds" if source.is_dir() else f"no folder {source}"
+        kind = SerError if source.is_dir() else MissingPathError
+        raise kind(got=found, expected="a run folder with two or more folds or seeds", remedy="check the path")
+    with built_aside(folder) as built:
+        names = [f"{path.parent.name}_{path.name}" for path in folds]
+        members = [
+            export_model(path, built / name, half=half, int8=int8, measured_by=measured_by)
+            for path, name in zip(folds, names, strict=True)
+        ]
+        facts = {**members[0], "whole_protocol": all(member["whole_protocol"] for member in members)}
+        facts["parameters"] = sum(member["parameters"] for member in members)
+        facts["this_model"] = {**facts["this_model"], "fold": None, "seed": None, "epoch": None, "metrics": None}
+        facts["members"] = {name: sha256_of(built / name / CARD_FILE) for name in names}
+        seal(built, facts)
+    return facts
+
+
+def _robustness(run: Path) -> dict:
+    """What ``scripts/robustness.py`` has left in a run folder, as a key of ``model.json``; nothing where it has not."""
+    path = Path(run) / "robustness.json"
+    return {"robustness": read_json(path)} if path.is_file() else {}
+
+
+def _facts(chosen: Chosen, precision: str) -> dict:
+    """Everything the card says, but for what only the built model knows."""
+    results, summary = chosen.results, chosen.summary
+    protocol, metrics = summary["protocol"], results["metrics"]  # metrics: None of a training on everything
+    headline = tasks_of(protocol)[protocol["target"]].scores
+    return {
+        "format": FORMAT,
+        "schema": 1,
+        "system": results["system"],
+        **{key: protocol[key] for key in ("task", "target", "classes", "scale")},
+        "corpus": protocol["corpus"],
+        "corpus_sha256": protocol["corpus_sha256"],
+        "about_corpus": results.get("about_corpus", {}),
+        "synthetic": "synthetic" in protocol["corpus"],
+        "leaking": protocol["leaks"],
+        "transductive": protocol["transductive"],
+        **{key: protocol[key] for key in ("partial", "statements", "unit_field")},
+        **pretrained_key(protocol.get("pretrained", ())),
+        "protocol_line": summary["protocol_line"],
+        "protocol_hash": summary["protocol_hash"] if chosen.whole else None,  # it stands for a whole protocol
+        "whole_protocol": chosen.whole,
+        "tested_utterances": summary["utterances"],
+        "metrics": {name: summary["metrics"][name] for name in headline},
+        "per_class": summary["metrics"].get("per_class"),
+        **{key: summary[key] for key in ("intervals", "intervals_made_by", "baselines")},
+        "calibration": summary["calibration"] if chosen.whole else None,
+        "temperature": chosen.temperature,
+        "precision": precision,
+        "this_model": {
+            "fold": results["fold"],
+            "seed": results["seed"],
+            "unit": results["protocol"]["unit"],
+            "chosen": chosen.reason,
+            "train_utterances": results["counts"]["train"],
+            "test_utterances": len(results["units"]),
+            "epoch": results["selected_epoch"],
+            "metrics": metrics and {name: metrics[name] for name in headline},
+        },
+        "audit": results["audit"] if metrics else summary["audit"],
+        "settings_sha256": results["settings_sha256"],
+        "versions": results["versions"],
+        "exported_with": {name: version(name) for name in ("ser_plugins", "torch", "speechbrain")},
+    }
+
+
+def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
+    """Fill ``folder`` with the tested weights."""
+    if chosen.results["checkpoint"] is None:
+        raise SerError(
+            got=f"{chosen.folder} has no checkpoint: a classical system, seeds put together, or epochs chosen on tests",
+            expected="a network",
+            remedy="export a network of the recipe; of several seeds, the run that they are of, with --ensemble",
+        )
+    if chosen.results["protocol"]["normalisation"] == "speaker":
+        raise SerError(
+            got=f"{chosen.folder}: normalised by the statistics of each speaker",
+            expected="a model that needs one recording only",
+            remedy="train with another --normalisation",
+        )
+    checkpoint = chosen.folder / chosen.results["checkpoint"]
+    description, front_end = described(chosen.folder / YAML_FILE, facts["target"], facts["scale"])
+    states = {
+        name: checkpoint_weights(checkpoint / f"{name}.ckpt")
+        for name in description.with_weights
+        if name != "compute_features"
+    }
+    states["classifier"] = _cooled(_own_head(states["classifier"], facts["target"]), chosen.temperature)
+    if front_end is not None:
+        _refuse_other_encoder(front_end, chosen)
+        states["compute_features"] = encoder_weights(front_end, checkpoint / "compute_features.ckpt")
+        facts |= pretrained_key([front_end.pretrained])
+    write_model(folder, description, states, facts)
+
+
+def _refuse_other_encoder(front_end, chosen: Chosen) -> None:
+    """The folder or name of an encoder may hold other weights now than when the head was trained on what they gave."""
+    described = chosen.results.get("settings", {}).get("compute_features")
+    (arguments, *_) = described.values() if isinstance(described, dict) else [{}]
+    trained = str(arguments.get("source"))
+    found = f"sha256:{encoder_sha256(front_end.source, front_end.encoder_arguments['states'])}"
+    if trained.startswith("sha256:") and trained != found:
+        raise SerError(
+            got=f"{front_end.source}: an encoder with {found[:19]}...",
+            expected=f"{trained[:19]}..., with which {chosen.folder} was trained",
+            remedy="put the encoder's own weights there again",
+        )
+
+
+def _cooled(state: dict, temperature: float) -> dict:
+    """The head with its logits divided by ``temperature``: whoever loads the folder gets calibrated probabilities."""
+    return {key: value / temperature if key.startswith("output.") else value for key, value in state.items()}
+
+
+def _own_head(state: dict, target: str) -> dict:
+    """Of the weights of a multi-task head, those of the corpus' own target: the model that is exported has that one."""
+    prefix = f"heads.{target}."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)} or state

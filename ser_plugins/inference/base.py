@@ -1,0 +1,331 @@
+"""What the faces of a trained model share: recordings in, checked, through the modules, each as if it were alone."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar, overload
+
+import numpy as np
+import torch
+
+from ser_plugins.errors import AudioError, SerError
+from ser_plugins.inference.arrays import as_batch, check_finite, one_channel
+from ser_plugins.inference.loading import Model, load_model
+from ser_plugins.inference.stream import Stream
+from ser_plugins.inference.windows import batched, check_rate, cut_windows, open_recording, resampled
+from ser_plugins.sound.usable import SILENCE, check_length, check_usable, peak
+from ser_plugins.sound.voice import holds_speech
+
+Sound = str | Path | np.ndarray | torch.Tensor  # a file, or samples in memory
+Result = TypeVar("Result")  # of `classify_batch` and `classify_file`
+Outcome = TypeVar("Outcome")  # of `predict`, for one recording
+Piece = TypeVar("Piece")  # of `classify_windows` and streams, for one window
+Own = TypeVar("Own", bound="RecordingModel[Any, Any, Any]")  # the class that a method is called on
+
+LONGEST = 600  # s of one recording: a whole one is held in memory, and none that a model was trained on is near that
+
+
+class RecordingModel(Generic[Result, Outcome, Piece]):
+    """A trained model that judges whole recordings; its subclasses say what the outputs mean.
+
+    It keeps nothing between calls, so threads may share one. A subclass has ``head``, the class of the module
+    ``classifier``, and ``window``, what :meth:`classify_windows` yields. Its ``_meaning`` picks out of a loaded model
+    what else it has to know, ``_result`` makes a result of the outputs, and ``_predictions`` plain values of that.
+
+    Arguments
+    ---------
+    modules : torch.nn.ModuleDict
+        ``compute_features``, ``mean_var_norm``, ``embedding_model``, ``classifier``.
+    device : str or torch.device
+        Where to compute.
+    others : sequence of torch.nn.ModuleDict
+        Further members of an ensemble; ``modules`` is the first.
+    any_sound : bool
+        Judge also what does not sound like speech: see :func:`ser_plugins.sound.voice.holds_speech`.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Of the waveforms that the model takes, in Hz.
+    min_samples : int
+        Fewest samples that can be judged: one analysis window, or the frames that the front end needs.
+    card : str
+        The model card in markdown, of a loaded model; its hash was checked as that of every other file.
+    """
+
+    card = ""
+    heads: ClassVar[tuple[type[torch.nn.Module], ...]]
+    window: ClassVar[type[Any]]
+
+    def __init__(self, modules, device="cpu", others=(), any_sound=False):
+        self.members = [member.eval().requires_grad_(False).to(device) for member in (modules, *others)]
+        self.modules = self.members[0]
+        self.device, self.any_sound = torch.device(device), any_sound
+        self.sample_rate = modules["compute_features"].sample_rate
+        self.min_samples = max(_min_samples(member) for member in self.members)
+
+    @classmethod
+    def from_hparams(
+        cls: type[Own], source: str | Path | None = None, device: str | torch.device | None = None, **options: Any
+    ) -> Own:
+        """Load a folder that ``ser export`` wrote, or a model in the package; the caller's random state stays as it is.
+
+        Arguments
+        ---------
+        source : str or Path, optional
+            A local folder (never fetched), ``hf:OWNER/NAME@COMMIT`` on the Hugging Face hub, or the name of a model in
+            the package, as ``ser models`` lists them; nothing in it is executed. By default the first of those: seven
+            emotions of acted German speech.
+        device : str or torch.device, optional
+            By default the GPU when there is one, else the CPU.
+        options : dict
+            Further keywords of the class, such as ``abstain_below`` and ``any_sound``.
+
+        Raises
+        ------
+        MissingPathError, SerError
+            See :func:`ser_plugins.inference.loading.load_model`; and for a model whose outputs mean something else.
+        """
+        model = load_model(source)
+        if not cls.fits(model):
+            raise SerError(
+                got=f"{source or 'the bundled model'}: a model with a {type(model.modules['classifier']).__name__}",
+                expected=f"one with a {' or '.join(head.__name__ for head in cls.heads)}, for {cls.__name__}",
+                remedy="open it with ser_plugins.inference.open_model, which takes either",
+            )
+        return cls.of(model, device, **options)
+
+    @classmethod
+    def fits(cls, model: Model) -> bool:
+        """Whether a loaded model is one of this kind."""
+        return isinstance(model.modules["classifier"], cls.heads)
+
+    @classmethod
+    def of(cls: type[Own], model: Model, device: str | torch.device | None = None, **options: Any) -> Own:
+        """Take a loaded model."""
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        face = cls(model.modules, cls._meaning(model), device, others=model.others, **options)
+        face.card = model.text
+        return face
+
+    @overload
+    def predict(self, sounds: Sound, sample_rate: int | None = None, *, batch_size: int = 8) -> Outcome: ...
+
+    @overload
+    def predict(
+        self, sounds: Sequence[Sound], sample_rate: int | None = None, *, batch_size: int = 8
+    ) -> list[Outcome]: ...
+
+    def predict(self, sounds, sample_rate=None, *, batch_size=8):
+        """Judge files, or sound in memory, which is resampled and mixed down as files are.
+
+        Arguments
+        ---------
+        sounds : str, Path, numpy.ndarray, torch.Tensor, or a list of those
+            Files; arrays and tensors (samples,) or (channels, samples), floating point, full scale is +-1.
+        sample_rate : int, optional
+            Of the arrays and tensors, in Hz; files say theirs.
+        batch_size : int
+            Recordings of a list that are judged at once; the outcome is that of each alone.
+
+        Returns
+        -------
+        NamedTuple, or a list of those for a list
+            What :meth:`predict_file` gives.
+
+        Raises
+        ------
+        MissingPathError, AudioError
+            As :meth:`classify_file`; for an array without a rate; nothing is returned then.
+        """
+        several = isinstance(sounds, (list, tuple))
+        found = []
+        for batch in batched(sounds if several else [sounds], batch_size):
+            found += self._judge([self._wave(sound, sample_rate) for sound in batch])
+        return found if several else found[0]
+
+    def stream(self, sample_rate: int, *, window: float = 3.0, hop: float = 1.0) -> Stream[Piece]:
+        """Judge sound as it comes, window after window; see :class:`~ser_plugins.inference.stream.Stream`.
+
+        Arguments
+        ---------
+        sample_rate : int
+            Of what will be fed, in Hz.
+        window, hop : float
+            As in :meth:`classify_windows`.
+        """
+        return Stream(self, sample_rate, window, hop)
+
+    def classify_batch(
+        self, wavs: torch.Tensor | np.ndarray, wav_lens: torch.Tensor | Sequence[float] | None = None
+    ) -> Result:
+        """Judge waveforms at ``sample_rate``; each as if it were alone.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor or numpy.ndarray
+            (batch, samples) or (samples,), floating point, full scale is +-1.
+        wav_lens : torch.Tensor or sequence of float, optional
+            (batch,), relative to the longest; what lies beyond is ignored.
+
+        Raises
+        ------
+        AudioError
+            For a wrong shape or type, lengths outside (0, 1], NaN, samples beyond the ceiling, and recordings too short
+            or silent.
+        SerError
+            For a model whose output is not finite.
+        """
+        return self._classified(wavs, wav_lens)[0]
+
+    def _classified(self, wavs, wav_lens=None):
+        """What :meth:`classify_batch` returns, and whether anybody speaks in each, a list of bool."""
+        wavs, counts = as_batch(wavs, wav_lens)
+        for place, (wave, count) in enumerate(zip(wavs, counts.tolist(), strict=True)):
+            self._check_recording(wave[:count], "waveform" if len(wavs) == 1 else f"waveform {place}")
+        speech = [self.hears_speech(wave[:count]) for wave, count in zip(wavs, counts.tolist(), strict=True)]
+        beyond = torch.arange(wavs.shape[1])[None, :] >= counts[:, None]
+        lengths = counts.double() / wavs.shape[1]
+        with torch.no_grad():
+            wavs = wavs.masked_fill(beyond, 0.0).to(self.device)
+            lengths = lengths.to(self.device)
+            outputs = self.outputs(wavs, lengths)
+        check_finite(outputs, "the output of the model")
+        return self._result(outputs, speech), speech
+
+    def outputs(self, wavs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """(batch, samples), zeros beyond relative lengths (batch,) -> (members, batch, classes or 1)."""
+        found, frames = [], {}  # by front end: the members of an ensemble may share one
+        for member in self.members:
+            features = member["compute_features"]
+            if features not in frames:
+                frames[features] = features(wavs, lengths)  # (batch, time, bins)
+            embedding = member["embedding_model"](member["mean_var_norm"](frames[features], lengths), lengths)
+            found.append(member["classifier"](embedding).squeeze(1))
+        return torch.stack(found)
+
+    def hears_speech(self, wave: torch.Tensor) -> bool:
+        """Whether anybody may speak in a waveform (samples,) at ``sample_rate``; always, where ``any_sound`` is set."""
+        return self.any_sound or holds_speech(wave.numpy(), self.sample_rate)
+
+    def classify_file(self, path: str | Path) -> Result:
+        """Judge one audio file of any rate and number of channels; a batch of one.
+
+        The file is one utterance to the model, so memory grows with its length, by a few MB per second of audio. Beyond
+        half a minute, far from the utterances that models are trained on, use :meth:`classify_windows`; beyond ten
+        minutes a recording is refused, read no further than that.
+
+        Raises
+        ------
+        MissingPathError, AudioError
+            No such file; or unreadable, empty, cut short, too short, too long, silent, or holding NaN.
+        """
+        return self.classify_batch(self._load(path)[None])
+
+    def predict_file(self, path: str | Path) -> Outcome:
+        """Judge one audio file; the outcome as plain Python values, all None where nobody speaks."""
+        return self._judge([self._load(path)])[0]
+
+    def classify_windows(
+        self, path: str | Path, *, window: float = 3.0, hop: float = 1.0, batch_size: int = 8
+    ) -> Iterator[Piece]:
+        """Judge a recording of any length, window after window; each as if it were a file of its own.
+
+        The file is read as the windows are asked for: time is linear in its length, and memory is that of
+        ``batch_size`` windows for any length.
+
+        Arguments
+        ---------
+        path : str or Path
+            An audio file of any rate and number of channels.
+        window, hop : float
+            Length of a window and the step from one to the next, in s. A shorter window ends the recording when the
+            last whole one leaves a rest that is in no window and long enough to be judged.
+        batch_size : int
+            Windows judged at once: more is faster on a GPU, fewer gives the first result sooner.
+
+        Yields
+        ------
+        NamedTuple
+            ``start`` and ``end`` in s, then what :meth:`predict_file` gives; that is None where the window is silent or
+            nobody speaks, as it may well be in a long recording.
+
+        Raises
+        ------
+        MissingPathError, AudioError, SerError
+            At the call: no such file, unreadable, or a window that is too short for the model. Later, once the windows
+            before are yielded: cut short, damaged or NaN, with the second; or a recording too short altogether.
+        """
+        self.check_windows(window, hop, batch_size)
+        cuts = cut_windows(open_recording(path, self.sample_rate), self.sample_rate, window, hop, self.min_samples)
+        return self._judge_batches(batched(cuts, batch_size), str(path))
+
+    def check_windows(self, window: float, hop: float, batch_size: int = 1) -> None:
+        """Raise :class:`SerError` for a window (s) too short for the model, or a hop (s) or batch that is none."""
+        least, hop_samples = self.min_samples / self.sample_rate, hop * self.sample_rate
+        if not (least <= window < math.inf and 1 <= hop_samples < math.inf and batch_size >= 1):
+            raise SerError(
+                got=f"window={window}, hop={hop}, batch_size={batch_size}",
+                expected=f"a window of at least {least:.3f} s, a hop above 0 s, a batch of at least 1",
+                remedy="give window and hop in seconds, for example window=3.0, hop=1.0",
+            )
+
+    def _judge_batches(self, batches, name) -> Iterator:
+        for batch in batches:
+            yield from self.judge_cuts(batch, name)
+
+    def judge_cuts(self, cuts: list[tuple[int, torch.Tensor]], name: str) -> Iterator[Piece]:
+        """Windows with their outcome, for a list of (first sample, wave) pairs of the recording ``name``."""
+        for _, wave in cuts:
+            check_length(len(wave), self.min_samples, self.sample_rate, name)
+        audible = [peak(wave.numpy()) >= SILENCE for _, wave in cuts]
+        found = iter(self._judge([wave for (_, wave), loud in zip(cuts, audible, strict=True) if loud]))
+        for (start, wave), loud in zip(cuts, audible, strict=True):
+            outcome = next(found) if loud else [None] * (len(self.window._fields) - 2)
+            yield self.window(start / self.sample_rate, (start + len(wave)) / self.sample_rate, *outcome)
+
+    def _judge(self, waves: list) -> list:
+        """Plain outcomes of good waveforms of any lengths, each (samples,), together."""
+        if not waves:
+            return []
+        counts = torch.tensor([len(wave) for wave in waves], dtype=torch.float64)
+        padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)  # (batch, samples)
+        result, speech = self._classified(padded, counts / padded.shape[1])
+        nothing = [None] * (len(self.window._fields) - 2)
+        outcomes = zip(self._predictions(result), speech, strict=True)
+        return [outcome if spoken else type(outcome)(*nothing) for outcome, spoken in outcomes]
+
+    def _load(self, path) -> torch.Tensor:
+        """Read, downmix, resample, check: (samples,)."""
+        return self._checked(open_recording(path, self.sample_rate, seconds=60.0), str(path))
+
+    def _wave(self, sound, sample_rate) -> torch.Tensor:
+        """A file, or sound in memory, as :meth:`_load` has it."""
+        if isinstance(sound, (str, Path)):
+            return self._load(sound)
+        check_rate(sample_rate, self.sample_rate, "sample_rate of the waveform")
+        return self._checked(resampled([one_channel(sound)], sample_rate, self.sample_rate), "waveform")
+
+    def _checked(self, blocks, name) -> torch.Tensor:
+        parts, samples = [torch.zeros(0)], 0
+        for block in blocks:
+            parts.append(block)
+            samples += len(block)
+            if samples > LONGEST * self.sample_rate:
+                raise AudioError(
+                    got=f"{name}: more than {LONGEST} s",
+                    expected="one utterance",
+                    remedy="judge long recordings window by window: ser timeline, or classify_windows",
+                )
+        wave = torch.cat(parts)
+        self._check_recording(wave, name)
+        return wave
+
+    def _check_recording(self, wave: torch.Tensor, name: str) -> None:
+        check_usable(wave.numpy(), self.sample_rate, name, self.min_samples)
+
+
+def _min_samples(modules) -> int:
+    """Fewest samples that can be judged."""
+    front_end = modules["embedding_model"].front_end
+    return modules["compute_features"].least_samples(1 if front_end is None else front_end.min_frames)

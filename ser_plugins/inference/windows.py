@@ -1,0 +1,250 @@
+"""A recording of any length, block by block: read -> resampled -> cut into windows; nothing else is kept in memory."""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ser_plugins.errors import AudioError
+from ser_plugins.sound.read import read_blocks
+
+MAX_RESAMPLING_TAPS = 50_000_000  # of torchaudio's filter: every usual rate needs less than a hundredth of it
+FILTER_REACH = 7  # periods of the slower rate; torchaudio's filter sees 6 / 0.99 of them on either side
+
+
+class Window(NamedTuple):
+    """What :meth:`ser_plugins.inference.EmotionClassifier.classify_windows` yields: plain Python values for one window.
+
+    Arguments
+    ---------
+    start, end : float
+        In s from the beginning of the recording.
+    label : str or None
+        The most probable class; None where the window is silent or nobody speaks, and then the next two are None as
+        well.
+    probability : float or None
+        Of that class.
+    probabilities : dict or None
+        By class name, in the order of the model's labels.
+    """
+
+    start: float
+    end: float
+    label: str | None
+    probability: float | None
+    probabilities: dict[str, float] | None
+
+
+class SentimentWindow(NamedTuple):
+    """What :meth:`ser_plugins.inference.SentimentRegressor.classify_windows` yields, likewise.
+
+    Arguments
+    ---------
+    start, end : float
+        In s from the beginning of the recording.
+    score : float or None
+        On the model's scale; None where the window is silent or nobody speaks.
+    polarity : str or None
+        ``negative``, ``neutral`` or ``positive``; None where silent, and on a scale without polarity.
+    """
+
+    start: float
+    end: float
+    score: float | None
+    polarity: str | None
+
+
+def open_recording(path, sample_rate: int, seconds: float = 1.0) -> Iterator[torch.Tensor]:
+    """Blocks (samples,) of a file of any rate and number of channels, one channel at ``sample_rate``.
+
+    Raises
+    ------
+    MissingPathError, AudioError
+        As :func:`ser_plugins.sound.read.read_blocks`; and for a rate that shares hardly a factor with ``sample_rate``.
+    """
+    rate, blocks = read_blocks(path, seconds)
+    check_rate(rate, sample_rate, str(path))
+    return resampled(blocks, rate, sample_rate)
+
+
+def check_rate(rate: int, new_rate: int, name: str) -> None:
+    """Raise :class:`AudioError` for a rate that cannot be, or shares hardly a factor with ``new_rate`` (both in Hz)."""
+    whole = isinstance(rate, int) and not isinstance(rate, bool) and rate > 0
+    if not whole or rate * new_rate // math.gcd(rate, new_rate) ** 2 > MAX_RESAMPLING_TAPS:
+        raise AudioError(
+            got=f"{name}: {rate} Hz",
+            expected=f"a usual sample rate ({new_rate}, 8000, 22050, 44100, 48000 Hz ...)",
+            remedy=f"convert it first: ffmpeg -i OLD -ar {new_rate} converted.wav",
+        )
+
+
+def resampled(blocks: Iterable[np.ndarray], rate: int, new_rate: int) -> Iterator[torch.Tensor]:
+    """Resample block by block; together the outcome is that of resampling the whole.
+
+    Arguments
+    ---------
+    blocks : iterable of numpy.ndarray
+        Each (samples,), of any length.
+    rate, new_rate : int
+        In Hz.
+
+    Example
+    -------
+    >>> wave = np.random.default_rng(0).normal(size=44100).astype("float32")
+    >>> sum(len(block) for block in resampled(np.array_split(wave, 7), 44100, 16000))
+    16000
+    """
+    resampler = Resampler(rate, new_rate)
+    yield from filter(len, map(resampler.feed, blocks))
+    yield from filter(len, [resampler.close()])
+
+
+class Resampler:
+    """Resamples what it is fed.
+
+    The filter repeats itself every ``rate / gcd`` samples, so blocks are cut there, and each is given the neighbouring
+    samples that the filter reaches.
+
+    Arguments
+    ---------
+    rate, new_rate : int
+        In Hz.
+
+    Attributes
+    ----------
+    delay : float
+        Longest time in s from a sample that is fed to its return.
+
+    Example
+    -------
+    >>> resampler = Resampler(48000, 16000)
+    >>> len(resampler.feed(np.zeros(480, "float32"))), len(resampler.close()), resampler.delay < 0.001
+    (153, 7, True)
+    """
+
+    def __init__(self, rate, new_rate):
+        self.rate, self.new_rate = rate, new_rate
+        common = math.gcd(rate, new_rate)
+        self.old, self.new = rate // common, new_rate // common
+        self.reach = math.ceil(FILTER_REACH / min(self.old, self.new))  # periods, each `old` samples in and `new` out
+        self.delay = 0.0 if rate == new_rate else (self.reach + 1) * self.old / rate
+        self.held = torch.zeros(self.reach * self.old)  # the left context, then what has not been resampled
+        self.filter = None if rate == new_rate else _filter(rate, new_rate)
+
+    def feed(self, block: np.ndarray) -> torch.Tensor:
+        """(samples,) -> what is settled of the outcome, (fewer or more,)."""
+        if self.rate == self.new_rate:
+            return torch.from_numpy(block)
+        self.held = torch.cat([self.held, torch.from_numpy(block)])
+        periods = len(self.held) // self.old - 2 * self.reach
+        if periods <= 0:
+            return torch.zeros(0)
+        outcome = self._resample(self.held[: (periods + 2 * self.reach) * self.old])[: periods * self.new]
+        self.held = self.held[periods * self.old :]
+        return outcome
+
+    def close(self) -> torch.Tensor:
+        """What is left once nothing follows, (samples,)."""
+        if self.rate == self.new_rate or len(self.held) <= self.reach * self.old:
+            return torch.zeros(0)
+        return self._resample(self.held)
+
+    def _resample(self, wave):
+        return self.filter(wave)[self.reach * self.new :]
+
+
+def _filter(rate, new_rate):
+    """What resamples; to make it takes longer than to use it for a second of audio."""
+    from torchaudio.transforms import Resample
+
+    return Resample(rate, new_rate, dtype=torch.float32)
+
+
+def cut_windows(blocks: Iterable[torch.Tensor], rate: int, window: float, hop: float, least: int = 1):
+    """Cut blocks into windows, as :class:`WindowCutter` does, and yield them.
+
+    Example
+    -------
+    >>> [(start, len(wave)) for start, wave in cut_windows([torch.zeros(75)], rate=10, window=3, hop=2)]
+    [(0, 30), (20, 30), (40, 30), (60, 15)]
+    """
+    cutter = WindowCutter(rate, window, hop, least)
+    for block in blocks:
+        yield from cutter.feed(block)
+    yield from cutter.close()
+
+
+class WindowCutter:
+    """Cuts what it is fed into windows; no more than a window and a block is held.
+
+    Window k begins at ``k * hop``, rounded to a sample. When the last one leaves a rest that is in no window, a shorter
+    window follows, provided that it has ``least`` samples or is all there is.
+
+    Arguments
+    ---------
+    rate : int
+        Of the blocks, in Hz.
+    window, hop : float
+        In s; with a ``hop`` beyond ``window`` there are gaps.
+    least : int
+        Samples.
+
+    Example
+    -------
+    >>> cutter = WindowCutter(rate=10, window=3, hop=2)
+    >>> [(start, len(wave)) for start, wave in cutter.feed(torch.zeros(55))]
+    [(0, 30), (20, 30)]
+    >>> [(start, len(wave)) for start, wave in cutter.close()]
+    [(40, 15)]
+    """
+
+    def __init__(self, rate, window, hop, least=1):
+        self.size, self.step, self.least = round(window * rate), hop * rate, least
+        self.number, self.covered = 0, 0
+        self.held, self.position = torch.zeros(0), 0  # held[0] is sample number `position`
+
+    def feed(self, block: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+        """The windows that ``block`` (samples,) completes: index of the first sample, and (samples,)."""
+        self.held = torch.cat([self.held, block])
+        while self._at_start() and len(self.held) >= self.size:
+            start = self.position
+            yield start, self.held[: self.size]
+            self.number, self.covered = self.number + 1, start + self.size
+
+    def close(self) -> Iterator[tuple[int, torch.Tensor]]:
+        """The shorter window at the end, if there is one."""
+        rest = self._at_start() and self.position + len(self.held) > self.covered
+        if rest and (len(self.held) >= self.least or self.position == 0):
+            yield self.position, self.held
+
+    def _at_start(self) -> bool:
+        """Drop what lies before the next window; whether all of that has been fed."""
+        start = round(self.number * self.step)
+        passed = min(start - self.position, len(self.held))
+        self.held, self.position = self.held[passed:], self.position + passed
+        return self.position == start
+
+
+def batched(items: Iterable, size: int) -> Iterator[list]:
+    """Lists of ``size`` items, the last one shorter; items that came before an :class:`AudioError` are not lost.
+
+    Example
+    -------
+    >>> list(batched("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    batch, damage = [], None
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except AudioError as error:
+        damage = error
+    if batch:
+        yield batch
+    if damage is not None:
+        raise damage

@@ -1,0 +1,1 @@
+"""A model behind HTTP: requests within bounds, batches of concurrent ones, and a page for the browser."""

@@ -1,0 +1,203 @@
+"""From the body of a request to its reply: what all requests share, and what one of them does."""
+
+import asyncio
+import json
+import math
+from collections.abc import Callable
+from contextlib import contextmanager
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from ser_plugins.errors import SerError
+from ser_plugins.inference.attention_map import attention_map
+from ser_plugins.inference.quality import check_recording
+from ser_plugins.inference.windows import batched, cut_windows
+from ser_plugins.machine import return_memory
+from ser_plugins.service.bodies import Bodies
+from ser_plugins.service.lanes import Lane, Turns
+from ser_plugins.service.microbatch import Batcher
+from ser_plugins.service.uploads import Decoding, Refusal
+from ser_plugins.sound.ffmpeg import needs_ffmpeg
+
+BATCH_SECONDS = 60.0  # of audio, padding included: a model needs a few MB and some milliseconds for each
+STEP_SECONDS = 24.0  # of audio, at most, that are judged between two batches
+STEP = 2**20  # values (channels x samples) of a recording that are decoded before others have their turn
+LARGE_BYTES = 2**20  # of a body: a file is opened in one step, however long that takes
+LARGE_SECONDS = 30.0  # of audio to judge: beyond, requests are worked on two at a time
+TIDY_SECONDS = 2.0  # from the end of a request until memory is handed back
+
+
+class Service:
+    """What the routes share: the bounds on requests, the threads, the batches.
+
+    A request is large when its body is, when it has more than ``STEP`` values, or when much has to be judged.
+    Large ones are worked on a few at a time and step by step, so that small ones are answered meanwhile.
+    """
+
+    def __init__(self, model, limits):
+        self.model, self.limits, self.in_flight = model, limits, 0
+        self.bodies = Bodies(limits)
+        self.quick, self.slow = Lane("decode", 2), Lane("decode-large", 1)
+        self.turns = Turns(2, max(1, limits.queue // 2))
+        self.tidying = None
+        self.batcher = Batcher(model._judge, limits.batch, len, BATCH_SECONDS * model.sample_rate)
+
+    def close(self):
+        """Begin nothing more."""
+        if self.tidying is not None:
+            self.tidying.cancel()
+        self.quick.close()
+        self.slow.close()
+        self.batcher.thread.shutdown(wait=False)
+
+    async def answer(self, request: Request, work: Callable, *arguments) -> Response:
+        """Admit, read and judge within the limits, as long as somebody waits for the reply."""
+        loop = asyncio.get_running_loop()
+        with self._place():
+            end = loop.time() + self.limits.timeout
+            arrival = await self.bodies.receive(request, self.limits.timeout)
+            task = Task(self, arrival.upload)
+            try:
+                return _reply(await self._while_awaited(request, end, work(task, *arguments)))
+            finally:
+                task.close()
+                self.bodies.release(arrival)
+                self._tidy_later()
+
+    async def classify(self, task) -> dict:
+        """What :meth:`RecordingModel.predict_file` gives, the duration in s, and warnings."""
+        wave = await task.decoded()
+        seconds = len(wave) / self.model.sample_rate
+        await task.refuse_or_wait(seconds)
+        outcome = await self.batcher.submit(wave)
+        check = await task.lane.run(check_recording, task.upload, self.model)
+        warnings = [str(finding) for finding in check.findings]
+        return {**outcome._asdict(), "duration": seconds, "warnings": warnings}
+
+    async def timeline(self, task, window, hop) -> dict:
+        """What :meth:`RecordingModel.classify_windows` gives; ``window`` and ``hop`` in s."""
+        self.model.check_windows(window, hop)
+        wave = await task.decoded()
+        rate = self.model.sample_rate
+        count = 1 + max(0, math.ceil((len(wave) / rate - window) / hop))
+        await task.refuse_or_wait(count * window, f" in {count} windows")
+        cuts = cut_windows([wave], rate, window, hop, self.model.min_samples)
+        rows = []
+        for batch in batched(cuts, max(1, min(self.limits.batch, int(STEP_SECONDS / window)))):
+            rows += await self.batcher.run(lambda batch=batch: list(self.model.judge_cuts(batch, str(task.upload))))
+        return {"windows": [row._asdict() for row in rows]}
+
+    async def attention(self, task) -> dict:
+        """What :func:`attention_map` gives."""
+        wave = await task.decoded()
+        await task.refuse_or_wait(len(wave) / self.model.sample_rate)
+        return await self.batcher.run(attention_map, self.model, wave)
+
+    def _tidy_later(self):
+        def tidy():
+            self.tidying = None
+            self.slow.threads.submit(return_memory)
+
+        if self.tidying is None:
+            self.tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, tidy)
+
+    @contextmanager
+    def _place(self):
+        if self.in_flight >= self.limits.queue and not self.bodies.displace():
+            raise Refusal(
+                429,
+                got=f"{self.in_flight} requests in flight",
+                expected=f"at most {self.limits.queue}",
+                remedy="try again in a second, or start the service with a longer --queue",
+            )
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    async def _while_awaited(self, request, end, work):
+        working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_departure(request))
+        try:
+            left = max(0.0, end - asyncio.get_running_loop().time())
+            await asyncio.wait({working, leaving}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            if leaving.done():  # nobody will read this
+                raise Refusal(400, got="a client that has gone", expected="one that waits", remedy="send it again")
+            raise Refusal(
+                504,
+                got="no reply in time",
+                expected=f"a reply within {self.limits.timeout:g} s",
+                remedy="send it faster, shorter or later",
+            )
+        finally:
+            working.cancel()
+            leaving.cancel()
+            del working, leaving  # else an error holds on to its own traceback, and that to the recording
+
+
+class Task:
+    """One request at work: the thread for its decoding, and its turn where it is large."""
+
+    def __init__(self, service, upload):
+        self.service, self.upload, self.has_turn = service, upload, False
+
+    async def decoded(self):
+        """The wave; after the first step, the rest in turn with other large requests."""
+        decoding = Decoding(self.upload, self.service.model, self.service.limits.audio)
+        if self.upload.getbuffer().nbytes > LARGE_BYTES or needs_ffmpeg(self.upload):  # a process of its own
+            await self.lane.run(decoding.refuse_by_header)
+            await self.take_turn()
+        wave = await self.lane.run(decoding.advance, STEP)
+        while wave is None:
+            await self.take_turn()
+            wave = await self.lane.run(decoding.advance, STEP)
+        return wave
+
+    async def refuse_or_wait(self, seconds, how=""):
+        """Refuse what takes too long to judge, and wait for a turn with what takes long."""
+        most = self.service.limits.work
+        if seconds > most:
+            raise SerError(
+                got=f"{seconds:,.0f} s to judge{how}",
+                expected=f"at most {most:,.0f} s",
+                remedy="a longer hop or a shorter recording, or ser timeline on the machine itself",
+            )
+        if seconds > LARGE_SECONDS:
+            await self.take_turn()
+
+    async def take_turn(self):
+        """Count as a large request from now on."""
+        if not self.has_turn:
+            await self.service.turns.take()
+            self.has_turn = True
+
+    def close(self):
+        """Let the next large request have its turn."""
+        if self.has_turn:
+            self.service.turns.give_back()
+
+    @property
+    def lane(self):
+        """Where it is decoded."""
+        return self.service.slow if self.has_turn else self.service.quick
+
+
+def _reply(content: dict) -> Response:
+    try:
+        text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        raise SerError(
+            got="NaN or infinity in what the model gives",
+            expected="finite numbers",
+            remedy="check the samples of the recording, and the model with ser classify",
+        ) from None
+    return Response(text, media_type="application/json")
+
+
+async def _departure(request):
+    """Until the client has gone; after the whole body nothing else is to come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,169 @@
+"""The body of a request -> a checked waveform, in memory, and bombs are refused unexploded.
+
+Nothing is written, except that what ffmpeg decodes lies in a temporary file meanwhile.
+"""
+
+import io
+import math
+from typing import NamedTuple
+
+import soundfile
+import torch
+
+from ser_plugins.errors import AudioError, SerError
+from ser_plugins.inference.windows import open_recording
+from ser_plugins.sound.quiet import quiet_mp3
+
+MAX_VALUES_PER_SECOND = 8 * 192_000  # channels times Hz: what is decoded at once is a second of that
+MEAN_VALUES_PER_SECOND = 2 * 192_000  # of the longest recording that is allowed: what is decoded of one in all
+MAX_TAPS = 4_000_000  # of the filter that resamples: ten times what any rate in common use needs
+UNKNOWN_FRAMES = 2**62  # libsndfile says so where a header does not tell the length
+LENIENCE = 1.5  # of the length that a header tells: in some formats it is an estimate
+
+
+class Limits(NamedTuple):
+    """What a service accepts.
+
+    Arguments
+    ---------
+    body : int
+        Bytes of a request.
+    audio : float
+        Length of a recording, in s.
+    timeout : float
+        For a request, from its headers to its reply, in s.
+    queue : int
+        Requests that are being read, waiting or judged; further ones are refused.
+    batch : int
+        Recordings that are judged at once.
+    held : int
+        Bytes of all requests together; one body may always be held.
+    connections : int
+        Open at once; fewer where the system allows a process fewer open files.
+    work : float
+        Audio that a request may have judged, its windows added up, in s.
+    """
+
+    body: int = 16 * 2**20
+    audio: float = 60.0
+    timeout: float = 30.0
+    queue: int = 128
+    batch: int = 16
+    held: int = 128 * 2**20
+    connections: int = 512
+    work: float = 600.0
+
+
+class Refusal(SerError):
+    """A request that is not served; ``status`` is the HTTP code."""
+
+    def __init__(self, status: int, *, got: str, expected: str, remedy: str):
+        self.status = status
+        super().__init__(got=got, expected=expected, remedy=remedy)
+
+    def __reduce__(self):
+        return _refusal, (self.status, self.got, self.expected, self.remedy)
+
+
+def _refusal(status, got, expected, remedy):
+    return Refusal(status, got=got, expected=expected, remedy=remedy)
+
+
+class Upload(io.BytesIO):
+    """A body that audio is read from as from a file."""
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        """As of any file, but a place before the beginning is the beginning: damaged headers lead there.
+
+        libsndfile would print a traceback for every other answer, and so fill the service's log.
+        """
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return super().seek(0)
+
+    def __str__(self):
+        return "the upload"
+
+
+class Decoding:
+    """An upload that is decoded, mixed down and resampled step by step, so that nobody has to wait for all of it.
+
+    Arguments
+    ---------
+    upload : Upload
+        Anything that :func:`ser_plugins.sound.read.read_blocks` reads.
+    model : ser_plugins.inference.base.RecordingModel
+        What will judge it.
+    seconds : float
+        Longest recording; decoding stops there, whatever the header says.
+    """
+
+    def __init__(self, upload: Upload, model, seconds: float):
+        self.upload, self.model, self.seconds = upload, model, seconds
+        self.blocks, self.parts = None, []
+        self.samples, self.values_per_second = 0, 0
+
+    def advance(self, values: int) -> torch.Tensor | None:
+        """Decode about so many values (channels x samples); at the end, the checked wave (samples,).
+
+        Raises
+        ------
+        AudioError
+            As :meth:`~ser_plugins.inference.base.RecordingModel.classify_file`; or too long, or too many channels
+            or samples.
+        """
+        if self.blocks is None:
+            self.refuse_by_header()
+            self.blocks = open_recording(self.upload, self.model.sample_rate)
+        before = self.samples
+        for block in self.blocks:
+            self.parts.append(block)
+            self.samples += len(block)
+            self._refuse_beyond(self.samples / self.model.sample_rate)
+            if (self.samples - before) / self.model.sample_rate * self.values_per_second > values:
+                return None
+        wave = torch.cat([torch.zeros(0), *self.parts])
+        self.model._check_recording(wave, str(self.upload))
+        return wave
+
+    def refuse_by_header(self) -> None:
+        """Raise :class:`AudioError` for what need not be decoded to be known as too much."""
+        self.upload.seek(0)
+        try:
+            with quiet_mp3(self.upload):
+                header = soundfile.info(self.upload)
+        except (soundfile.LibsndfileError, RuntimeError):
+            self.values_per_second = self.model.sample_rate
+            return  # what libsndfile does not know is refused or converted when it is opened
+        channels, rate = header.channels, header.samplerate
+        self.values_per_second = channels * rate
+        if self.values_per_second > MAX_VALUES_PER_SECOND:
+            raise AudioError(
+                got=f"{self.upload}: {channels} channels at {rate} Hz",
+                expected=f"at most {MAX_VALUES_PER_SECOND:,} values per second",
+                remedy="mix it down, or convert it to a usual sample rate",
+            )
+        if rate * self.model.sample_rate // math.gcd(rate, self.model.sample_rate) ** 2 > MAX_TAPS:
+            raise AudioError(
+                got=f"{self.upload}: {rate} Hz",
+                expected=f"a usual sample rate ({self.model.sample_rate}, 8000, 22050, 44100, 48000 Hz ...)",
+                remedy=f"convert it first: ffmpeg -i OLD -ar {self.model.sample_rate} converted.wav",
+            )
+        if header.frames < UNKNOWN_FRAMES:
+            self._refuse_beyond(header.frames / rate / LENIENCE)
+
+    def _refuse_beyond(self, seconds):
+        if seconds > self.seconds:
+            raise AudioError(
+                got=f"{self.upload}: longer than {self.seconds:g} s",
+                expected=f"at most {self.seconds:g} s",
+                remedy="cut it, or use ser classify on the machine itself",
+            )
+        most = round(self.seconds * MEAN_VALUES_PER_SECOND)
+        if seconds * self.values_per_second > most:
+            raise AudioError(
+                got=f"{self.upload}: more than {most:,} values (channels x samples)",
+                expected=f"at most {most:,}",
+                remedy="mix it down, or convert it to a usual sample rate",
+            )

@@ -1,0 +1,311 @@
+import io
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_run import CLASSES, FOLDS, tone, write_run, write_wav
+from typer.main import get_command
+
+from ser_plugins import __version__, cli
+from ser_plugins.cli.formats import as_textgrid
+from ser_plugins.export.folder import export_model
+from ser_plugins.inference import EmotionClassifier
+from ser_plugins.inference.timeline import timeline
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("run") / "loso")
+
+
+@pytest.fixture(scope="module")
+def model(run_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "emodb"
+    export_model(run_folder, folder)
+    return folder
+
+
+@pytest.fixture
+def ser(monkeypatch, capsys):
+    """Run the command as the console script does; returns exit code, output, error output."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ser", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "300")
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        written = capsys.readouterr()
+        return ended.value.code or 0, written.out, written.err
+
+    return run
+
+
+def test_every_command_has_help_with_an_example(ser):
+    code, out, _ = ser("--help")
+    assert code == 0
+    using = ("classify", "check", "timeline", "explain", "export", "models", "onnx", "serve", "demo")
+    for command in (*using, "report", "compare", "leaks", "suite", "audit", "toy"):
+        assert command in out
+        assert f"Example: ser {command} " in ser(command, "--help")[1]
+
+
+def test_no_word_of_the_help_is_taken_for_markup():
+    from rich.text import Text
+
+    texts = []
+    for name, command in get_command(cli.app).commands.items():
+        texts += [(name, text) for text in (command.help, *(getattr(each, "help", "") for each in command.params))]
+    assert len(texts) > 50
+    for name, text in texts:
+        shown = (text or "").replace("[cyan]", "").replace("[/cyan]", "").replace("\\[", "[")
+        assert Text.from_markup(text or "").plain == shown, name
+
+
+def test_version(ser):
+    assert ser("--version") == (0, f"ser {__version__}\n", "")
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, ser_plugins.cli; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "speechbrain", "numpy", "pandas"} & set(run.stdout.split())
+
+
+def test_classify_prints_a_table(ser, model, tmp_path):
+    paths = [write_wav(tmp_path / name) for name in ("a.wav", "[b].wav")]
+    code, out, err = ser("classify", *paths, "--model", model)
+    assert code == 0
+    assert "error" not in err
+    label, probability, _ = EmotionClassifier.from_hparams(model).predict_file(paths[0])
+    for path in paths:
+        line = next(line for line in out.splitlines() if str(path) in line)
+        assert f" {label} " in line
+        assert f"{probability:.0%}" in line
+
+
+def test_classify_prints_json_and_goes_on_after_bad_files(ser, model, tmp_path):
+    good = [write_wav(tmp_path / "a.wav"), write_wav(tmp_path / "b.wav", tone(pitch=300))]
+    missing, short = tmp_path / "no.wav", write_wav(tmp_path / "short.wav", tone(0.01))
+    code, out, err = ser("classify", good[0], missing, short, good[1], "--model", model, "--json")
+    rows = json.loads(out)
+    assert code == 1
+    assert [row["file"] for row in rows] == [str(path) for path in (good[0], missing, short, good[1])]
+    for row in (rows[0], rows[3]):
+        assert list(row["probabilities"]) == CLASSES
+        assert row["probabilities"][row["label"]] == row["probability"] == max(row["probabilities"].values())
+    assert "no.wav" in rows[1]["error"]
+    assert "at least" in rows[2]["error"]
+    kinds = [line.split(": ")[0] for line in err.splitlines()]
+    assert kinds.count("error") == 2
+    assert set(kinds) <= {"error", "warning"}
+    code, out, err = ser("classify", missing, "--model", model)
+    assert (code, out) == (1, "")
+
+
+def test_classify_takes_folders_and_standard_input(ser, model, tmp_path, monkeypatch):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    paths = [write_wav(tmp_path / "in" / name) for name in ("b.WAV", "deep/a.flac", "z.wav")]
+    (tmp_path / "in" / "._z.wav").write_bytes(b"macOS")
+    (tmp_path / "in" / "notes.txt").write_text("no audio")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(paths[0].read_bytes())))
+    code, out, _ = ser("classify", tmp_path / "in", "-", paths[2], "--model", model, "--format", "jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [row["file"] for row in rows] == [*map(str, paths), "-"]  # each once
+    assert rows[0]["probabilities"] == rows[3]["probabilities"]
+    (tmp_path / "empty").mkdir()
+    assert "no audio file in" in ser("classify", tmp_path / "empty", "--model", model)[2]
+
+
+def test_all_formats_say_the_same(ser, model, tmp_path):
+    paths = [write_wav(tmp_path / "a, b.wav"), tmp_path / "no.wav"]
+
+    def printed(form):
+        code, out, _ = ser("classify", *paths, "--model", model, "--format", form)
+        assert code == 1
+        return out
+
+    rows = json.loads(printed("json"))
+    assert [json.loads(line) for line in printed("jsonl").splitlines()] == rows
+    table = pd.read_csv(io.StringIO(printed("csv")))
+    assert table["error"].isna().tolist() == [True, False]
+    for found in (table.iloc[0], pd.read_csv(io.StringIO(printed("audformat")), index_col="file").iloc[0]):
+        assert found["label"] == rows[0]["label"]
+        assert [found[f"p_{name}"] for name in CLASSES] == pytest.approx(list(rows[0]["probabilities"].values()))
+    assert ser("classify", paths[1], "--model", model, "--format", "audformat")[1].count("\n") == 1
+
+
+def test_a_label_below_the_threshold_is_not_given(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav")
+    (row,) = json.loads(ser("classify", path, "--model", model, "--json")[1])
+    for below, label in ((row["probability"], row["label"]), (row["probability"] + 1e-6, None)):
+        (found,) = json.loads(ser("classify", path, "--model", model, "--json", "--abstain-below", below)[1])
+        assert found == row | {"label": label}
+    assert "a probability, 0 to 1" in ser("classify", path, "--model", model, "--abstain-below", 2)[2]
+
+
+def test_check_and_classify_warn_by_the_same_rules(ser, model, tmp_path):
+    clipped = write_wav(tmp_path / "clipped.wav", tone() * 20)
+    code, out, warned = ser("check", clipped, "--model", model)
+    assert code == 1
+    assert "of the samples clipped; record again" in warned
+    assert str(clipped) in out
+    code, _, err = ser("classify", clipped, "--model", model)
+    assert (code, err) == (0, warned)
+    good = write_wav(tmp_path / "good.wav", tone(1.0) + np.random.default_rng(0).normal(0, 0.02, 16000))
+    (row,) = json.loads(ser("check", good, "--format", "json")[1])
+    assert row["warnings"] == []
+    assert ser("check", good)[::2] == (0, "")
+    assert ser("check", good, tmp_path / "no.wav")[0] == 1
+
+
+def test_timeline_prints_segments_in_every_format(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav", np.concatenate([tone(2, pitch=pitch) for pitch in (90, 200, 400)]))
+    expected = timeline(EmotionClassifier.from_hparams(model), path).segments
+
+    def printed(form, *options):
+        code, out, err = ser("timeline", path, "--model", model, "--format", form, *options)
+        assert (code, err) == (0, "")
+        return out
+
+    assert json.loads(printed("json")) == [{"file": str(path), **segment._asdict()} for segment in expected]
+    assert len(pd.read_csv(io.StringIO(printed("csv")))) == len(expected)
+    table = pd.read_csv(io.StringIO(printed("audformat")), index_col=["file", "start", "end"])
+    starts = pd.to_timedelta(table.index.get_level_values("start")).total_seconds()
+    assert starts.tolist() == [segment.start for segment in expected]
+    assert printed("textgrid") == as_textgrid(expected)
+    assert expected[0].label in printed("table", "--picture", tmp_path / "a.svg")
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    assert ser("timeline", path, "--model", model, "--smooth", 2)[0] == 2
+
+
+def test_explain_writes_a_picture_and_arrays(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav")
+    code, out, err = ser("explain", path, "--model", model, "--out", tmp_path / "why")
+    assert (code, err) == (0, "")
+    label = EmotionClassifier.from_hparams(model).predict_file(path).label
+    assert out.startswith(f"{label} (")
+    assert (tmp_path / "why.png").read_bytes()[1:4] == b"PNG"
+    assert np.load(tmp_path / "why.npz")["attention"].shape[0] == 2
+
+
+@pytest.mark.parametrize("out", ["file/why", "folder.d", "no/" * 3000 + "why"])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(ser, tmp_path, out):
+    (tmp_path / "file").write_text("")
+    for suffix in (".png", ".md"):
+        (tmp_path / f"folder.d{suffix}").mkdir()
+    for *command, suffix in (
+        ("explain", "no.wav", "--out", ""),
+        ("timeline", "no.wav", "--picture", ".png"),
+        ("leaks", tmp_path, "--out", ".md"),
+        ("ablation", tmp_path / "no.json", "--out", ".md"),
+        ("compare", tmp_path, tmp_path, "--out", ".md"),
+    ):
+        code, _, err = ser(*command, f"{tmp_path}/{out}{suffix}")
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert "expected: a file that can be written" in err
+
+
+def test_input_errors_are_one_line_and_exit_code_2(ser, tmp_path, run_folder):
+    for arguments in (
+        ("classify", "a.wav", "--model", tmp_path / "nothing"),
+        ("timeline", "a.wav", "--model", tmp_path / "nothing"),
+        ("explain", "a.wav", "--model", tmp_path / "nothing"),
+        ("check", tmp_path),
+        ("classify", "a.wav", "--model", run_folder / "seed_1234" / FOLDS[0]),
+        ("export", tmp_path / "nothing", tmp_path / "out"),
+        ("report", tmp_path),
+        ("compare", run_folder),
+        ("compare", run_folder, run_folder),
+        ("compare", run_folder, tmp_path),
+        ("compare", run_folder, tmp_path, "--out", "table.txt"),
+        ("leaks", tmp_path),
+        ("audit", tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"),
+        ("toy", tmp_path / "toy", "--speakers", 99),
+    ):
+        code, out, err = ser(*arguments)
+        assert (code, out) == (2, ""), arguments
+        assert err.startswith("error: got: ")
+        assert len(err.splitlines()) == 1
+    assert ser("classify")[0] == 2  # typer's own complaint
+
+
+def test_export_says_what_it_chose_and_overwrites_when_told(ser, run_folder, tmp_path):
+    code, out, err = ser("export", run_folder, tmp_path / "model")
+    assert (code, err) == (0, "")
+    assert "fold spk03, seed 1234" in out
+    assert "--overwrite" in ser("export", run_folder, tmp_path / "model")[2]
+    assert ser("export", run_folder, tmp_path / "model", "--overwrite")[0] == 0
+
+
+def test_report_prints_and_writes(ser, run_folder):
+    code, out, _ = ser("report", run_folder)
+    assert code == 0
+    assert "pooled over 3 folds" in out
+    assert (run_folder / "results.md").is_file()
+
+
+def test_compare_prints_the_conclusion_and_writes_it(ser, run_folder, tmp_path):
+    other, third = (write_run(tmp_path / name / "loso", seed=seed) for name, seed in (("cnn", 7), ("rnn", 8)))
+    code, out, err = ser("compare", run_folder, other)
+    assert (code, out) == (2, "")
+    assert "seeds 1234 in" in err
+    assert "--despite seeds" in err
+    code, out, _ = ser("compare", run_folder, other, "--despite", "seeds", "--out", tmp_path / "two.md")
+    assert code == 0
+    assert "oncluded: with 3 speakers no sign-flip test" in out
+    assert "oncluded: with 3 speakers no sign-flip test" in (tmp_path / "two.md").read_text()
+    options = ("--despite", "seeds", "--reference", "cnn", "--out", tmp_path / "many.json")
+    code, out, _ = ser("compare", run_folder, other, third, *options)
+    assert code == 0
+    assert "Nemenyi" in out
+    assert json.loads((tmp_path / "many.json").read_text())["reference"] == "cnn"
+
+
+def test_leaks_prints_the_table_and_writes_it(ser, run_folder, tmp_path):
+    leaking = write_run(tmp_path / "bigru_mha" / "random", protocol="random", leaks=True)
+    code, out, _ = ser("leaks", run_folder, leaking, "--out", tmp_path / "leaks.md")
+    assert code == 0
+    assert "| random **LEAKING** |" in out
+    assert (tmp_path / "leaks.md").read_text() == out
+
+
+def test_audit_prints_the_line_and_fails_on_a_leak(ser, tmp_path):
+    def manifest(name, **speakers):
+        entries = {id_: {"wav": f"{id_}.wav", "speaker": who, "sha256": id_} for id_, who in speakers.items()}
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(entries))
+        return path
+
+    train, valid, test = manifest("train", a="spk03"), manifest("valid"), manifest("test", b="spk08")
+    code, out, err = ser("audit", train, valid, test, "--disjoint", "speaker")
+    assert (code, err) == (0, "")
+    assert out.startswith("audit ok: 1/0/1 utterances; disjoint: speaker")
+    code, out, err = ser("audit", train, valid, manifest("leak", c="spk03"))
+    assert (code, out) == (1, "")
+    assert err.startswith("error: got: speaker spk03 in train")
+
+
+def test_toy_writes_a_corpus(ser, tmp_path):
+    code, out, _ = ser("toy", tmp_path / "toy", "--speakers", 1, "--sentences", 1)
+    assert (code, out.strip()) == (0, str(tmp_path / "toy"))
+    assert len(list((tmp_path / "toy" / "wav").glob("03*.wav"))) == 7
+
+
+@pytest.mark.parametrize(
+    ("layout", "sizes", "wavs"), [("mosi", (3, 1), 4), ("chsims", (3, 4), 12), ("iemocap", (1, 1), None)]
+)
+def test_toy_knows_every_layout(layout, sizes, wavs, ser, tmp_path):
+    options = ("--layout", layout, "--speakers", sizes[0], "--sentences", sizes[1])
+    assert ser("toy", tmp_path / "toy", *options)[0] == 0
+    found = len([path for path in (tmp_path / "toy").rglob("*.wav") if not path.name.startswith("._")])
+    assert found == wavs if wavs else found
+
+
+def test_toy_says_which_layouts_there_are(ser, tmp_path):
+    code, _, complaint = ser("toy", tmp_path / "toy", "--layout", "meld")
+    assert (code, "got: --layout meld; expected: one of emodb, iemocap, mosi, chsims" in complaint) == (2, True)

@@ -1,0 +1,151 @@
+"""What the documents say is true: code blocks run, commands and files exist, tables are those that the report wrote."""
+
+import re
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from conftest import ROOT, TINY, train
+
+from ser_plugins.export.folder import export_model
+
+FOLDERS = ("", "benchmarks", "docs", "docs/**", "recipes", "recipes/*")
+DOCUMENTS = sorted({path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md".lstrip("/"))})
+TABLES, RESULTS_PAGE = ROOT / "docs" / "results" / "EmoDB", ROOT / "docs" / "results" / "emodb.md"
+RESULTS = ROOT / "recipes" / "EmoDB" / "results"
+PUBLISHED = sorted(path.parent for path in RESULTS.parent.glob("results*/*/*/results.md"))
+
+
+def blocks(path, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def after_the_demo(toy_emodb, tmp_path_factory):
+    """A folder as `make demo` leaves it, made from one tiny fold."""
+    folder = tmp_path_factory.mktemp("docs")
+    shutil.copytree(toy_emodb, folder / "demo" / "emodb")
+    train(folder / "demo" / "emodb", folder / "results", "--fold", "spk03")
+    export_model(folder / "results" / "bigru_mha" / "loso" / "seed_1234" / "spk03", folder / "demo" / "model")
+    return folder
+
+
+def test_python_blocks_of_the_readme_run(after_the_demo):
+    code = blocks(ROOT / "README.md", "python")
+    assert len(code) >= 3
+    for block in code:
+        subprocess.run([sys.executable, "-c", block], cwd=after_the_demo, check=True, capture_output=True)
+
+
+def test_yaml_blocks_of_the_readme_build():
+    from hyperpyyaml import load_hyperpyyaml
+
+    for block in blocks(ROOT / "README.md", "yaml"):
+        assert load_hyperpyyaml(block)
+
+
+def test_the_worked_example_of_a_new_corpus_works(tmp_path):
+    """The code blocks of recipes/README.md, in their order, put where the text says."""
+    document = ROOT / "recipes" / "README.md"
+    corpus, *scripts = blocks(document, "python")
+    (keys,), (command,) = blocks(document, "yaml"), blocks(document, "bash")
+    recipe = tmp_path / "recipes" / "Tiny"
+    (recipe / "hparams").mkdir(parents=True)
+    for name, script in zip(("tiny_prepare.py", "train.py"), scripts, strict=True):
+        assert f"`recipes/Tiny/{name}`" in document.read_text(encoding="utf-8")
+        (recipe / name).write_text(script, encoding="utf-8")
+    text = (ROOT / "recipes/EmoDB/hparams/bigru_mha.yaml").read_text(encoding="utf-8")
+    for line in keys.splitlines():
+        text, changed = re.subn(rf"^{line.split(':')[0]}:.*$", line, text, flags=re.M)
+        assert changed == 1
+    (recipe / "hparams" / "bigru_mha.yaml").write_text(text, encoding="utf-8")
+    subprocess.run([sys.executable, "-c", corpus], cwd=tmp_path, check=True)
+    words = [sys.executable, *command.split()[1:], *TINY, "--jobs", "1"]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
+    assert "pooled over 3 folds" in ran.stdout
+    assert "Tiny, emotion in 2 classes" in (tmp_path / "results/Tiny/bigru_mha/loso/results.md").read_text()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+def test_named_commands_exist():
+    from ser_plugins.cli import app
+
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        assert set(re.findall(r"(?:^|`)ser (\w+)", text, re.M)) <= known
+        assert set(re.findall(r"(?:^|`)make (\w+)", text, re.M)) <= set(targets)
+
+
+def test_options_of_commands_exist():
+    from typer.main import get_command
+
+    from ser_plugins.cli import app
+
+    commands = get_command(app).commands
+    options = {name: {option for one in command.params for option in one.opts} for name, command in commands.items()}
+    lines = [line for path in DOCUMENTS for block in blocks(path, "bash") for line in block.splitlines()]
+    typed = [line.partition("   #")[0].split() for line in lines if line.startswith("ser ")]
+    assert len(typed) >= 15
+    for _, name, *words in typed:
+        assert {word for word in words if word.startswith("--")} <= options[name], (name, words)
+
+
+@pytest.mark.parametrize("run", PUBLISHED, ids=lambda run: str(run.relative_to(RESULTS.parent)))
+def test_published_tables_are_what_the_report_writes_from_the_committed_files(run, tmp_path):
+    from ser_plugins.evaluation.report.summary import write_report
+
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    (copy / "results.md").unlink()
+    write_report(copy)
+    published = (run / "results.md").read_text(encoding="utf-8")
+    assert (copy / "results.md").read_text(encoding="utf-8") == published
+    if run.parent == RESULTS / "bigru_mha":  # the others are rows of the tables
+        assert (TABLES / "report.md").read_text(encoding="utf-8") == published
+
+
+def test_published_tables_of_all_systems_are_what_the_suite_writes_from_the_committed_files(tmp_path):
+    from ser_plugins.evaluation.paper.suite import find_runs, write_suite
+
+    published = (TABLES / "tables.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^Written by `(.*?)`", published)
+    *folders, target = [ROOT / folder for folder in command.split()[2:]]
+    assert folders == [RESULTS, *(folder for folder in [ROOT / "evidence" / "EmoDB"] if folder.is_dir())]
+    assert target == TABLES
+    for path in write_suite(find_runs(folders), tmp_path, command=command):
+        there = TABLES / path.relative_to(tmp_path)
+        # Of figures, whose bytes are those of one version of matplotlib, that they are there.
+        assert there.is_file() if path.parent.name == "figures" else there.read_bytes() == path.read_bytes(), there
+
+
+def between_marks(document, name):
+    marks = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    return document.read_text(encoding="utf-8").partition(marks[0])[2].partition(marks[1])[0].strip()
+
+
+@pytest.mark.parametrize(("document", "rows"), [(ROOT / "README.md", "FRONT_PAGE"), (RESULTS_PAGE, "ALL")], ids=str)
+def test_short_tables_of_results_hold_the_scores_of_table_6(document, rows, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    results_tables = import_module("results_tables")
+    table = results_tables.results_table(getattr(results_tables, rows), TABLES / "tables" / "table_6.csv")
+    assert between_marks(document, "results") == table
+
+
+ABLATIONS = sorted((ROOT / "recipes" / "EmoDB" / "ablations").glob("*/inner.json"))
+
+
+@pytest.mark.parametrize("file", ABLATIONS, ids=lambda file: file.parent.name)
+def test_published_ablations_are_what_the_committed_predictions_give(file):
+    from ser_plugins.evaluation.compare.ablation import ablation_table
+
+    assert between_marks(RESULTS_PAGE, file.parent.name) == ablation_table(file).strip()

@@ -1,0 +1,135 @@
+"""Launchers: every job ends once, whatever happens to a worker; a failure is tried once more, then told."""
+
+import io
+import multiprocessing
+import os
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from ser_plugins.errors import SerError
+from ser_plugins.training.launch import ray as cluster
+from ser_plugins.training.launch import run_jobs as crossval
+from ser_plugins.training.launch.local import LOG, Here, Job, Local
+from ser_plugins.training.launch.run_jobs import run_jobs
+
+
+def training(kind, folder):
+    """Note the attempt, then do what the kind says; workers find this function by its module."""
+    folder.mkdir(exist_ok=True)
+    attempt = len(list(folder.glob("attempt*"))) + 1
+    (folder / f"attempt{attempt}").touch()
+    if kind == "wrong":
+        raise SerError(got="a", expected="b", remedy="c")
+    if kind == "fails" or (kind == "fails once" and attempt == 1):
+        raise OSError("the disk went away")
+    if kind == "killed" or (kind == "killed once" and attempt == 1):
+        os._exit(9)  # as by SIGKILL: nothing is cleaned up
+    return {"metrics": None, "wall_time_s": 0.0, "process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
+
+
+def jobs_in(folder, *kinds):
+    folders = [folder / str(place) for place in range(len(kinds))]
+    return [Job(f"job{f.name}", f, 1, training, (kind, f)) for kind, f in zip(kinds, folders, strict=True)]
+
+
+def attempts(jobs):
+    return [len(list(job.folder.glob("attempt*"))) for job in jobs]
+
+
+def run(jobs, launcher):
+    """What is printed, and the error at the end."""
+    console = Console(file=io.StringIO(), width=1000)
+    try:
+        run_jobs(jobs, launcher, console)
+    except SerError as error:
+        return console.file.getvalue(), error
+    return console.file.getvalue(), None
+
+
+def no_tick(running):
+    pass
+
+
+@pytest.mark.parametrize("launcher", [Here(), Local(2)], ids=["here", "local"])
+def test_a_failure_is_tried_once_more_and_loses_no_other(launcher, tmp_path):
+    jobs = jobs_in(tmp_path, "fails", "fine", "fails once", "wrong", "fine")
+    printed, error = run(jobs, launcher)
+    assert attempts(jobs) == [2, 1, 2, 1, 1]  # a wrong setting stays wrong
+    assert "2 of 5 trainings failed" in error.got
+    assert all(f"(log: {jobs[place].folder / LOG})" in error.got for place in (0, 3))
+    assert "the disk went away" in (jobs[0].folder / LOG).read_text()
+    assert "3/5" in printed
+    assert [line.split()[1] for line in printed.splitlines() if "nothing tested" in line].count("job2:") == 1
+
+
+def test_the_live_line_counts_what_is_done_running_and_failed_and_the_epochs_in_the_logs(tmp_path):
+    jobs = jobs_in(tmp_path, *["fine"] * 4)
+    jobs = [replace(job, epochs=10) for job in jobs]
+    for job, epochs in zip(jobs[1:], (4, 0, 3), strict=True):  # the last was interrupted
+        job.folder.mkdir()
+        lines = [f"epoch: {epoch}, lr: 0.001\n" for epoch in range(1, epochs + 1)]
+        (job.folder / "train_log.txt").write_text("".join(lines))
+    console = Console(file=io.StringIO(), width=1000, force_terminal=True)
+    board = crossval._Board(jobs, console)
+    board.ended(jobs[0], {"metrics": None, "wall_time_s": 0.0}, None)
+    board.ended(jobs[2], None, OSError("the disk went away"))
+    board.tick(1)
+    (task,) = board.progress.tasks
+    assert (task.description, task.completed, task.total) == ("1 done, 1 running, 1 failed", 10 + 4 + 3, 40)
+    board.ended(jobs[2], {"metrics": None, "wall_time_s": 0.0}, None)  # tried once more
+    board.tick(2)
+    assert task.description == "2 done, 2 running, 0 failed"
+
+
+def test_a_killed_worker_takes_its_own_job_along_and_no_other(tmp_path):
+    jobs = jobs_in(tmp_path, "killed", *["fine"] * 4, "killed once")
+    _, error = run(jobs, Local(2))
+    assert attempts(jobs) == [2, 1, 1, 1, 1, 2]
+    assert "1 of 6 trainings failed: job0: the worker process was killed" in error.got
+    assert "the worker process was killed" in (jobs[0].folder / LOG).read_text()
+
+
+def test_workers_live_across_jobs_with_one_thread_each(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    jobs = jobs_in(tmp_path, *["fine"] * 6)
+    ended = list(Local(2).run(jobs, no_tick))
+    assert {job for job, _, _ in ended} == set(jobs)
+    assert len({results["process"] for _, results, _ in ended} | {os.getpid()}) == 3
+    assert {results["threads"] for _, results, _ in ended} == {"1"}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_an_interrupt_ends_the_workers(tmp_path):
+    started = Local(1).run(jobs_in(tmp_path, "fine", "fine"), no_tick)
+    _, results, _ = next(started)
+    started.close()
+    assert results["process"] not in [process.pid for process in multiprocessing.active_children()]
+
+
+def test_a_folder_sent_back_is_whole_and_says_finished_last(tmp_path, monkeypatch):
+    here, there, written = tmp_path / "here", tmp_path / "there", []
+    for name in ("results.json", "predictions.csv", "save/CKPT/model.ckpt", ".lock"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_bytes(name.encode())
+    with monkeypatch.context() as patch:
+        real = cluster.atomic_path
+        patch.setattr(cluster, "atomic_path", lambda path: written.append(path.name) or real(path))
+        cluster.unpack(cluster.pack(here), there)
+    assert written == ["predictions.csv", "results.json"]
+    assert (there / "predictions.csv").read_bytes() == b"predictions.csv"
+    assert set(cluster.pack(here, checkpoints=True)) - set(cluster.pack(here)) == {"save/CKPT/model.ckpt"}
+
+
+def test_options_of_ray_without_ray_are_refused(tmp_path):
+    from argparse import ArgumentParser
+
+    from ser_plugins.training.launch.options import add_launcher_options, choose_launcher
+
+    parser = ArgumentParser()
+    add_launcher_options(parser)
+    with pytest.raises(SerError, match="--launcher ray"):
+        choose_launcher(parser.parse_args(["--gpus-per-job", "0.1"]), 2)
+    assert isinstance(choose_launcher(parser.parse_args([]), 0), Here)
+    assert choose_launcher(parser.parse_args(["--launcher", "local"]), 0).workers == 1
