@@ -50,12 +50,12 @@ def toy(
 
     Example: [cyan]ser toy data/toy --layout mosi --speakers 4[/cyan]
     """
-    from importlib import import_module
     from inspect import signature
 
-    rooms = {"emodb": "toy", "iemocap": "toy_iemocap", "mosi": "toy_sentiment", "chsims": "toy_sentiment"}
-    if layout not in rooms:
-        raise SerError(got=f"--layout {layout}", expected="one of " + ", ".join(rooms), remedy="correct the option")
-    write = getattr(import_module(f"ser_plugins.corpora.{rooms[layout]}"), f"write_toy_{layout}")
+    from ser_plugins.corpora.toy.emodb import WRITERS
+
+    if layout not in WRITERS:
+        raise SerError(got=f"--layout {layout}", expected="one of " + ", ".join(WRITERS), remedy="correct the option")
+    write = WRITERS[layout]
     sizes = zip(list(signature(write).parameters)[1:3], (speakers, sentences), strict=True)  # after the folder
     print(write(folder, **{name: size for name, size in sizes if size is not None}, seed=seed))

@@ -9,9 +9,9 @@ from ser_plugins.evaluation.report.tables import (
     markdown_table,
     pretrained_notes,
 )
-from ser_plugins.export.licences import licence_of
+from ser_plugins.inference.front_matter import front_matter
+from ser_plugins.inference.licences import licence_of
 from ser_plugins.plain import code, markdown
-from ser_plugins.serving.front_matter import front_matter
 
 _SYNTHETIC = (
     "**SYNTHETIC**: trained and tested on sounds made by code, not on speech. It shows that the software works and "

@@ -20,9 +20,9 @@ from ser_plugins.hub import fetch, on_hub
 from ser_plugins.inference.constructors import construct
 from ser_plugins.inference.description import MODULES, read_description
 from ser_plugins.inference.facts import read_facts
+from ser_plugins.inference.front_matter import without_front_matter
 from ser_plugins.inference.labels import read_labels
 from ser_plugins.inference.weights import MAX_WEIGHTS, fill, largest_file, read_weights
-from ser_plugins.serving.front_matter import without_front_matter
 
 YAML_FILE, LABEL_FILE, CARD_FILE, README_FILE = "hyperparams.yaml", "label_encoder.ckpt", "model.json", "README.md"
 LICENCE_FILE = "LICENSE.whisper"  # of a pretrained encoder inside
@@ -69,7 +69,7 @@ def load_model(folder: str | Path | None = None) -> Model:
     """Load a folder that ``ser export`` wrote, or a model in the package by its name; by default the first of those.
 
     No random number is drawn and no file outside the folder is opened. Nothing is fetched, unless ``folder`` is
-    ``hf:OWNER/NAME@COMMIT``, see :mod:`ser_plugins.serving.hub`.
+    ``hf:OWNER/NAME@COMMIT``, see :mod:`ser_plugins.hub`.
 
     Raises
     ------

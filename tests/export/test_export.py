@@ -14,7 +14,6 @@ import torch
 from conftest import link
 from fake_run import CLASSES, FOLDS, change, random_modules, resealed, tone, write_fold, write_run, write_wav
 from safetensors.torch import load_file, save_file
-from ser_plugins.serving.front_matter import without_front_matter
 from speechbrain.inference.classifiers import EncoderClassifier
 from torch import nn
 
@@ -22,6 +21,7 @@ from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.metrics.calibration import tempered
 from ser_plugins.export.folder import export_model
 from ser_plugins.inference import EmotionClassifier
+from ser_plugins.inference.front_matter import without_front_matter
 from ser_plugins.inference.loading import MAX_TEXT, MAX_YAML, load_model, read_inside
 from ser_plugins.inference.weights import MAX_WEIGHTS, as_safetensors, read_weights
 

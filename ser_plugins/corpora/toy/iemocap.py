@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_plugins.corpora.toy.emodb import Take, within, write_corpus
+from ser_plugins.corpora.toy.emodb.writing import ToyRecording, within, write_corpus
 
 # (side that wore the markers, script); ids of two lengths, as in the real corpus
 DIALOGUES = (("F", "impro01"), ("M", "script01_1b"), ("M", "impro05a"), ("F", "script02_2"))
@@ -50,34 +50,36 @@ def write_toy_iemocap(folder, sessions=5, dialogues=2, syllables=3, seed=0) -> P
         "syllables": within("syllables", syllables, 100),
         "seed": seed,
     }
-    takes, beside = [], {}
+    recordings, beside = [], {}
     for session in range(1, sessions + 1):
         for place, (side, script) in enumerate(DIALOGUES[:dialogues]):
             rare = [label for label, most in RARE.items() if place == 0 and session <= most]
             said, files = _dialogue(session, f"Ses{session:02d}{side}_{script}", rare, seed)
-            takes += said
+            recordings += said
             beside.update(files)
-    return write_corpus(folder, takes, beside, parameters, syllables=syllables, seed=seed)
+    return write_corpus(folder, recordings, beside, parameters, syllables=syllables, seed=seed)
 
 
-def _dialogue(session, name, rare, seed) -> tuple[list[Take], dict]:
-    """List the takes of one dialogue, and its label and transcript files as ``{path: bytes}``."""
+def _dialogue(session, name, rare, seed) -> tuple[list[ToyRecording], dict]:
+    """List the recordings of one dialogue, and its label and transcript files as ``{path: bytes}``."""
     rng = np.random.default_rng([seed, *name.encode()])
-    takes, lines, spoken, time = [], [HEADER, ""], [], 6.2901
+    recordings, lines, spoken, time = [], [HEADER, ""], [], 6.2901
     labels = [(actor, label) for label in VOICES if label not in RARE for actor in "FM"]
     labels += [("FM"[place % 2], label) for place, label in enumerate(rare)]
     for number, (actor, label) in enumerate(labels):
         id_, start, time = f"{name}_{actor}{number // 2:03d}", time, time + 2
         wav = f"Session{session}/sentences/wav/{name}/{id_}.wav"
         gender = "female" if actor == "F" else "male"
-        takes.append(Take(wav, wav, f"Ses{session:02d}{actor}", gender, name.split("_", 1)[1], VOICES[label]))
+        recordings.append(
+            ToyRecording(wav, wav, f"Ses{session:02d}{actor}", gender, name.split("_", 1)[1], VOICES[label])
+        )
         votes = rng.integers(1, 6, (2, 3))
         lines += _rated(id_, start, time, label, votes, blank=number == 0)
         spoken.append(f"{id_} [{start:08.4f}-{time:08.4f}]: {label} {number}, isn't it?")
     spoken.insert(1, f"{name}_{labels[0][0]}XX0 [{7:08.4f}-{8:08.4f}]: [LAUGHTER]")  # not in the evaluations
     spoken.insert(2, "M: Hmm.")  # a line without an id
     dialog = f"Session{session}/dialog"
-    return takes, {
+    return recordings, {
         f"{dialog}/EmoEvaluation/{name}.txt": ("\n".join(lines) + "\n").encode(),
         f"{dialog}/EmoEvaluation/._{name}.txt": b"\0\5\26\7Mac OS X",  # what macOS leaves on foreign disks
         f"{dialog}/EmoEvaluation/Categorical/{name}_e2_cat.txt": b"Ses01F_x_F000 :Neutral; ()\n",

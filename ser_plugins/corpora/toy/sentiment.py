@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ser_plugins.corpora.toy.emodb import Take, within, write_corpus, write_wav
+from ser_plugins.corpora.toy.emodb.writing import ToyRecording, within, write_corpus, write_wav
 from ser_plugins.corpora.toy.synth import SAMPLE_RATE
 from ser_plugins.errors import SerError
 from ser_plugins.sound.convert import resample
@@ -59,14 +59,14 @@ def write_toy_mosi(folder, videos=10, segments=4, layout="published", media="wav
         raise SerError(got=f"videos={videos}", expected="3 or more: train, valid and test", remedy="correct the option")
     names = list(MOSI_VIDEOS)[: within("videos", videos, len(MOSI_VIDEOS))]
     numbers = range(1, within("segments", segments, 40) + 1)
-    rng, takes, published = np.random.default_rng(seed), [], []
+    rng, recordings, published = np.random.default_rng(seed), [], []
     mmsa = ["video_id,clip_id,mode,label,annotation,text"]
     transcript = []  # of the first video only: the real ones are not complete either
     for video in names:
         for number in [*numbers, *([EMPTY[1]] if video == EMPTY[0] else [])]:
             empty, label, text = (video, number) == EMPTY, _draw(rng, 15), f"VIDEO {video}, WORD {number}"
             stem = f"Audio/WAV_16000/Segmented/{video}_{number}" if layout == "published" else f"Raw/{video}/{number}"
-            takes.append(_take(stem, video, label, media, empty=empty))
+            recordings.append(_recording(stem, video, label, media, empty=empty))
             published.append(f"{number * 3.5:.9g},{number * 3.5 + 3.5 * (not empty):.9g},{video},{number},{label}")
             mode = {"valid": "dev"}.get(MOSI_VIDEOS[video], MOSI_VIDEOS[video])
             annotation = "Negative" if label < 0 else "Positive" if label > 0 else "Neutral"
@@ -80,7 +80,7 @@ def write_toy_mosi(folder, videos=10, segments=4, layout="published", media="wav
             f"Transcript/Segmented/{names[0]}.annotprocessed": transcript,
         }
     parameters = {"layout": "MOSI", "labels": layout, "videos": videos, "segments": segments}
-    return _write(folder, takes, beside, parameters, media, syllables, seed)
+    return _write(folder, recordings, beside, parameters, media, syllables, seed)
 
 
 def write_toy_chsims(folder, videos=10, clips=6, header=True, media="wav", syllables=4, seed=0) -> Path:
@@ -116,18 +116,18 @@ def write_toy_chsims(folder, videos=10, clips=6, header=True, media="wav", sylla
     if videos < 3 or clips < 4:
         raise SerError(got=f"videos={videos}, clips={clips}", expected="3 and 4, or more", remedy="correct the option")
     within("videos", videos, 60), within("clips", clips, 99)
-    rng, takes = np.random.default_rng(seed), []
+    rng, recordings = np.random.default_rng(seed), []
     rows = ["video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"][: int(header)]
     for place in range(1, videos + 1):
         for number in range(1, clips + 1):
             video, clip, labels = f"video_{place:04d}", f"{number:04d}", [_draw(rng, 5) for _ in range(4)]
             annotation = "Negative" if labels[0] < 0 else "Positive" if labels[0] > 0 else "Neutral"
             mode = CHSIMS_MODES[(number - 1) % len(CHSIMS_MODES)] if place < videos else "train"
-            takes.append(_take(f"Raw/{video}/{clip}", video, labels[0], media))
+            recordings.append(_recording(f"Raw/{video}/{clip}", video, labels[0], media))
             scores = ",".join(map(str, labels))
             rows.append(f"{video},{clip},第{place}句，第{number}个,{scores},{annotation},{mode}")
     parameters = {"layout": "CH-SIMS", "videos": videos, "clips": clips, "header": header}
-    return _write(folder, takes, {"label.csv": rows}, parameters, media, syllables, seed)
+    return _write(folder, recordings, {"label.csv": rows}, parameters, media, syllables, seed)
 
 
 def _draw(rng, steps: int) -> float:
@@ -135,19 +135,19 @@ def _draw(rng, steps: int) -> float:
     return int(rng.integers(-steps, steps + 1)) / 5
 
 
-def _take(stem, video, label, media, *, empty=False) -> Take:
+def _recording(stem, video, label, media, *, empty=False) -> ToyRecording:
     path = f"{stem}.{'mp4' if media == 'mp4' else 'wav'}"
     emotion = "" if empty else "sadness" if label < 0 else "happiness" if label > 0 else "neutral"
     gender = "female" if sum(video.encode()) % 2 else "male"
-    return Take(path, path if media == "wav" else "", video, gender, stem, emotion)
+    return ToyRecording(path, path if media == "wav" else "", video, gender, stem, emotion)
 
 
-def _write(folder, takes, beside, parameters, media, syllables, seed) -> Path:
+def _write(folder, recordings, beside, parameters, media, syllables, seed) -> Path:
     if media not in WRITERS:
         raise SerError(got=f"media={media!r}", expected="one of " + ", ".join(WRITERS), remedy="correct the option")
     parameters |= {"media": media, "syllables": within("syllables", syllables, 100), "seed": seed}
     beside = {name: "".join(f"{line}\r\n" for line in lines).encode() for name, lines in beside.items()}
-    return write_corpus(folder, takes, beside, parameters, syllables=syllables, seed=seed, write=WRITERS[media])
+    return write_corpus(folder, recordings, beside, parameters, syllables=syllables, seed=seed, write=WRITERS[media])
 
 
 def _write_stereo(path, samples) -> None:
