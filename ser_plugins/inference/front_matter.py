@@ -8,7 +8,7 @@ import re
 import yaml
 
 from ser_plugins.evaluation.metrics.scores import SCORES
-from ser_plugins.export.licences import licences_in
+from ser_plugins.inference.licences import licences_in
 
 _FENCE = "---\n"
 # What the hub calls our scores. WA is the recall over all utterances, UAR the mean of the classes' recalls.
