@@ -171,7 +171,7 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
     protocol = {**protocol, "sealed": own.sealed or is_sealed(hparams["run_folder"])}  # once sealed, all of it is
     if hparams.get("n_classes") == "auto":  # as many as the labels have, which only prepare knows
         overrides = {**overrides, "n_classes": len(protocol["classes"])}
-        hparams["n_classes"] = len(protocol["classes"])
+        hparams = resolve(yaml_file, overrides)
     _check_classes(hparams.get("n_classes"), protocol, yaml_file)
     if brain_class.compute_forward is EmotionBrain.compute_forward:  # else only its author knows what goes where
         rehearse(yaml_file, overrides, tasks_of(protocol, hparams.get("auxiliary")))

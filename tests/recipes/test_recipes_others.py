@@ -91,6 +91,9 @@ def test_the_whole_protocol_ends_in_a_report_and_a_model(name, data, options, fo
     data = request.getfixturevalue(data)
     train(data, tmp_path / "results", "--number_of_epochs", "1", *options, name=name, here=True)
     folder = next((tmp_path / "results" / "bigru_mha").iterdir())
+    stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("seed_*/*/results.json")}
+    train(data, tmp_path / "results", "--number_of_epochs", "1", *options, name=name, here=True)
+    assert stamps == {path: path.stat().st_mtime_ns for path in folder.rglob("seed_*/*/results.json")}
     summary = json.loads((folder / "results.json").read_text())
     assert summary["protocol"]["folds"] == folds
     assert said in (folder / "results.md").read_text()
