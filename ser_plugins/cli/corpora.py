@@ -52,7 +52,7 @@ def toy(
     """
     from inspect import signature
 
-    from ser_plugins.corpora.toy.emodb import WRITERS
+    from ser_plugins.corpora.toy import WRITERS
 
     if layout not in WRITERS:
         raise SerError(got=f"--layout {layout}", expected="one of " + ", ".join(WRITERS), remedy="correct the option")

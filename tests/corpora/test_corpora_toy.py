@@ -84,7 +84,7 @@ def test_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ser_plugins.corpora.toy.emodb.writing.sha256_of", stop)
+    monkeypatch.setattr("ser_plugins.corpora.toy.writing.sha256_of", stop)
     with pytest.raises(KeyboardInterrupt):
         write_toy_emodb(tmp_path / "emodb", **TINY)
     assert list(tmp_path.iterdir()) == []

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_plugins.corpora.toy.emodb.writing import ToyRecording, within, write_corpus
 from ser_plugins.corpora.toy.synth import STYLES
+from ser_plugins.corpora.toy.writing import ToyRecording, within, write_corpus
 from ser_plugins.errors import SerError
 
 EMODB_FEMALE = {"03": False, "08": True, "09": True, "10": False, "11": False,

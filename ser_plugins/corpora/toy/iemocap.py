@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_plugins.corpora.toy.emodb.writing import ToyRecording, within, write_corpus
+from ser_plugins.corpora.toy.writing import ToyRecording, within, write_corpus
 
 # (side that wore the markers, script); ids of two lengths, as in the real corpus
 DIALOGUES = (("F", "impro01"), ("M", "script01_1b"), ("M", "impro05a"), ("F", "script02_2"))
