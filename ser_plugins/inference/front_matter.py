@@ -5,8 +5,6 @@ The keys are those of https://huggingface.co/docs/hub/model-cards. What is not k
 
 import re
 
-import yaml
-
 from ser_plugins.evaluation.metrics.scores import SCORES
 from ser_plugins.inference.licences import licences_in
 
@@ -35,6 +33,8 @@ def front_matter(facts: dict) -> str:
     str
         From ``---`` to ``---``. Scores are fractions, or points of the scale, with four decimals.
     """
+    import yaml  # those who only read cards go without
+
     about = facts.get("about_corpus", {})
     encoders = [name for name in facts.get("pretrained", ()) if re.fullmatch(r"[\w.-]+/[\w.-]+", name)]
     header = {
