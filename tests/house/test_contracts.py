@@ -141,7 +141,7 @@ def test_using_a_model_imports_no_speechbrain(tmp_path):
         "from ser_plugins.inference import EmotionClassifier\n"
         "model = EmotionClassifier.from_hparams(sys.argv[1])\n"
         "model.predict_file(sys.argv[2]), list(model.classify_windows(sys.argv[2]))\n"
-        "heavy = ('speechbrain', 'scipy', 'sympy', 'pandas', 'sklearn', 'matplotlib')\n"
+        "heavy = ('speechbrain', 'scipy', 'sympy', 'pandas', 'sklearn', 'matplotlib', 'yaml', 'typer')\n"
         "print([name for name in sys.modules if name.split('.')[0] in heavy])"
     )
     command = [sys.executable, "-c", code, tmp_path / "model", wave]
