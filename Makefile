@@ -10,7 +10,7 @@ EMODB ?= data/EmoDB
 DEMO := demo
 DEMO_RUN := $(DEMO)/results/bigru_mha/loso
 
-.PHONY: demo test lint emodb bench constraints clean
+.PHONY: demo test lint docs emodb bench constraints clean
 
 # On the synthetic corpus: prepare, ten folds, table, figures, and the model of one fold exported, which then names the
 # emotion (W: anger) of a recording of the speaker that it was not trained on. Minutes on two cores.
@@ -39,6 +39,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
+# The documentation, in build/docs/docs/index.html; half a minute of one core.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/docs
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "got: no Python 3.10, 3.11 or 3.12; expected: one of them; remedy: install it, or make PYTHON=/path/to/python"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +51,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench,serve]"
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

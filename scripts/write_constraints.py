@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.10", "3.11", "3.12")
 HEAD = """\
-# Exact versions of all that `make demo`, `make test` and `make lint` install, so that an install can be repeated.
+# Exact versions of all that the Makefile but for `make bench` installs, so that an install can be repeated.
 # Written by `make constraints`: a line with a marker holds for that Python, one without for all.
 # Without hashes, on purpose: pip takes none for an editable install, and one version of torch has other files on every
 # platform and in every mirror with builds of its own. For one machine, `pip download -d wheels -c constraints.txt .`
@@ -27,7 +27,7 @@ def resolve(python: str) -> dict[str, str]:
         pip = [f"{folder}/bin/python", "-m", "pip", "--quiet"]
         subprocess.run([*pip, "install", "--upgrade", "pip"], check=True)
         report = f"{folder}/report.json"
-        subprocess.run([*pip, "install", "--dry-run", "--report", report, f"{ROOT}[dev,tensorboard]"], check=True)
+        subprocess.run([*pip, "install", "--dry-run", "--report", report, f"{ROOT}[dev,docs,tensorboard]"], check=True)
         installs = json.loads(Path(report).read_text(encoding="utf-8"))["install"]
     found = {item["metadata"]["name"].lower().replace("_", "-"): item["metadata"]["version"] for item in installs}
     del found["ser-plugins"]

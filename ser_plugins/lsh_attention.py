@@ -2,7 +2,7 @@
 
 Query and key are one vector q, as a key scaled to length 1. In each of several rounds a frame falls into the bucket
 h(q) = argmax([q R; -q R]) of a random rotation R. Frames are sorted by bucket, cut into chunks of ``bucket_size``, and
-attend to P: the frames of their bucket in their own chunk and the one before. With z_r = log sum_P exp(s_ij),
+attend to P: the frames of their bucket in their own chunk and the one before. With z_r = log sum_P exp(s_ij)::
 
     o_i = sum_r exp(z_r - log sum_r' exp(z_r')) softmax_P(s_ij) v_j,    s_ij = q_i . q_j / (|q_j| sqrt(d)) - log N_ij
 

@@ -1,7 +1,7 @@
 """The text of an exported model's ``label_encoder.ckpt``, in the format of SpeechBrain's ``CategoricalEncoder``.
 
-It has a line ``'anger' => 0`` for each class. SpeechBrain cuts a line at its first `` => ``, so in a label that holds
-one the equals sign is written as an escape, which both readers undo.
+It has a line ``'anger' => 0`` for each class. SpeechBrain cuts a line at its first ``=>`` with blanks around
+it, so in a label that holds one the equals sign is written as an escape, which both readers undo.
 """
 
 import ast

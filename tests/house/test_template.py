@@ -1,4 +1,4 @@
-"""README's block in a recipe as SpeechBrain has them: a Brain of its templates, and nothing of ours around it."""
+"""The document's block in a recipe as SpeechBrain has them: a Brain of its templates, and nothing of ours around it."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from hyperpyyaml import load_hyperpyyaml
 from ser_plugins.corpora.toy.emodb import write_toy_emodb
 from ser_plugins.errors import SerError
 
-SECTION = (ROOT / "README.md").read_text(encoding="utf-8").split("## The modules in your own recipe")[1]
+SECTION = (ROOT / "docs" / "own_recipe.md").read_text(encoding="utf-8")
 TEMPLATE = """
 modules:
     compute_features: !ref <compute_features>
