@@ -41,6 +41,7 @@ lint: $(VENV)/.installed-dev
 
 # The documentation, in build/docs/docs/index.html; half a minute of one core.
 docs: $(VENV)/.installed-docs
+	rm -rf docs/api
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/docs
 
 $(VENV)/.installed: pyproject.toml constraints.txt
