@@ -12,7 +12,8 @@ from ser_plugins.errors import AudioError, SerError
 from ser_plugins.inference.arrays import as_batch, check_finite, one_channel
 from ser_plugins.inference.loading import Model, load_model
 from ser_plugins.inference.stream import Stream
-from ser_plugins.inference.windows import batched, check_rate, cut_windows, open_recording, resampled
+from ser_plugins.inference.windows import batched, cut_windows, open_recording
+from ser_plugins.sound.resample import check_rate, resample
 from ser_plugins.sound.usable import SILENCE, check_length, check_usable, peak
 from ser_plugins.sound.voice import holds_speech
 
@@ -304,7 +305,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         if isinstance(sound, (str, Path)):
             return self._load(sound)
         check_rate(sample_rate, self.sample_rate, "sample_rate of the waveform")
-        return self._checked(resampled([one_channel(sound)], sample_rate, self.sample_rate), "waveform")
+        wave = resample(one_channel(sound), sample_rate, self.sample_rate)
+        return self._checked([torch.from_numpy(wave)], "waveform")
 
     def _checked(self, blocks, name) -> torch.Tensor:
         parts, samples = [torch.zeros(0)], 0

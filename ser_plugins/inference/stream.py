@@ -7,7 +7,8 @@ import torch
 
 from ser_plugins.errors import SerError
 from ser_plugins.inference.arrays import channels_last
-from ser_plugins.inference.windows import Resampler, WindowCutter, check_rate
+from ser_plugins.inference.windows import WindowCutter
+from ser_plugins.sound.resample import Resampler, check_rate
 from ser_plugins.sound.usable import Downmix
 
 Piece = TypeVar("Piece")  # what the model gives for one window
@@ -71,7 +72,7 @@ class Stream(Generic[Piece]):
         """
         self._refuse_closed()
         wave = self.downmix.average(channels_last(piece, "piece"))
-        return self._judge(self.cutter.feed(self.resampler.feed(wave)))
+        return self._judge(self.cutter.feed(torch.from_numpy(self.resampler.feed(wave))))
 
     def close(self) -> list[Piece]:
         """End the recording: what resampling has held back, and the shorter window at the end, if there is one.
@@ -84,7 +85,7 @@ class Stream(Generic[Piece]):
         self._refuse_closed()
         self.closed = True
         self.downmix.check()
-        cuts = [*self.cutter.feed(self.resampler.close()), *self.cutter.close()]
+        cuts = [*self.cutter.feed(torch.from_numpy(self.resampler.close())), *self.cutter.close()]
         return self._judge(cut for cut in cuts if len(cut[1]) >= self.model.min_samples)
 
     def _judge(self, cuts) -> list:

@@ -1,17 +1,13 @@
 """A recording of any length, block by block: read -> resampled -> cut into windows; nothing else is kept in memory."""
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
 from ser_plugins.errors import AudioError
 from ser_plugins.sound.read import read_blocks
-
-MAX_RESAMPLING_TAPS = 50_000_000  # of torchaudio's filter: every usual rate needs less than a hundredth of it
-FILTER_REACH = 7  # periods of the slower rate; torchaudio's filter sees 6 / 0.99 of them on either side
+from ser_plugins.sound.resample import check_rate, resampled
 
 
 class Window(NamedTuple):
@@ -66,100 +62,7 @@ def open_recording(path, sample_rate: int, seconds: float = 1.0) -> Iterator[tor
     """
     rate, blocks = read_blocks(path, seconds)
     check_rate(rate, sample_rate, str(path))
-    return resampled(blocks, rate, sample_rate)
-
-
-def check_rate(rate: int, new_rate: int, name: str) -> None:
-    """Raise :class:`AudioError` for a rate that cannot be, or shares hardly a factor with ``new_rate`` (both in Hz)."""
-    whole = isinstance(rate, int) and not isinstance(rate, bool) and rate > 0
-    if not whole or rate * new_rate // math.gcd(rate, new_rate) ** 2 > MAX_RESAMPLING_TAPS:
-        raise AudioError(
-            got=f"{name}: {rate} Hz",
-            expected=f"a usual sample rate ({new_rate}, 8000, 22050, 44100, 48000 Hz ...)",
-            remedy=f"convert it first: ffmpeg -i OLD -ar {new_rate} converted.wav",
-        )
-
-
-def resampled(blocks: Iterable[np.ndarray], rate: int, new_rate: int) -> Iterator[torch.Tensor]:
-    """Resample block by block; together the outcome is that of resampling the whole.
-
-    Arguments
-    ---------
-    blocks : iterable of numpy.ndarray
-        Each (samples,), of any length.
-    rate, new_rate : int
-        In Hz.
-
-    Example
-    -------
-    >>> wave = np.random.default_rng(0).normal(size=44100).astype("float32")
-    >>> sum(len(block) for block in resampled(np.array_split(wave, 7), 44100, 16000))
-    16000
-    """
-    resampler = Resampler(rate, new_rate)
-    yield from filter(len, map(resampler.feed, blocks))
-    yield from filter(len, [resampler.close()])
-
-
-class Resampler:
-    """Resamples what it is fed.
-
-    The filter repeats itself every ``rate / gcd`` samples, so blocks are cut there, and each is given the neighbouring
-    samples that the filter reaches.
-
-    Arguments
-    ---------
-    rate, new_rate : int
-        In Hz.
-
-    Attributes
-    ----------
-    delay : float
-        Longest time in s from a sample that is fed to its return.
-
-    Example
-    -------
-    >>> resampler = Resampler(48000, 16000)
-    >>> len(resampler.feed(np.zeros(480, "float32"))), len(resampler.close()), resampler.delay < 0.001
-    (153, 7, True)
-    """
-
-    def __init__(self, rate, new_rate):
-        self.rate, self.new_rate = rate, new_rate
-        common = math.gcd(rate, new_rate)
-        self.old, self.new = rate // common, new_rate // common
-        self.reach = math.ceil(FILTER_REACH / min(self.old, self.new))  # periods, each `old` samples in and `new` out
-        self.delay = 0.0 if rate == new_rate else (self.reach + 1) * self.old / rate
-        self.held = torch.zeros(self.reach * self.old)  # the left context, then what has not been resampled
-        self.filter = None if rate == new_rate else _filter(rate, new_rate)
-
-    def feed(self, block: np.ndarray) -> torch.Tensor:
-        """(samples,) -> what is settled of the outcome, (fewer or more,)."""
-        if self.rate == self.new_rate:
-            return torch.from_numpy(block)
-        self.held = torch.cat([self.held, torch.from_numpy(block)])
-        periods = len(self.held) // self.old - 2 * self.reach
-        if periods <= 0:
-            return torch.zeros(0)
-        outcome = self._resample(self.held[: (periods + 2 * self.reach) * self.old])[: periods * self.new]
-        self.held = self.held[periods * self.old :]
-        return outcome
-
-    def close(self) -> torch.Tensor:
-        """What is left once nothing follows, (samples,)."""
-        if self.rate == self.new_rate or len(self.held) <= self.reach * self.old:
-            return torch.zeros(0)
-        return self._resample(self.held)
-
-    def _resample(self, wave):
-        return self.filter(wave)[self.reach * self.new :]
-
-
-def _filter(rate, new_rate):
-    """What resamples; to make it takes longer than to use it for a second of audio."""
-    from torchaudio.transforms import Resample
-
-    return Resample(rate, new_rate, dtype=torch.float32)
+    return map(torch.from_numpy, resampled(blocks, rate, sample_rate))
 
 
 def cut_windows(blocks: Iterable[torch.Tensor], rate: int, window: float, hop: float, least: int = 1):

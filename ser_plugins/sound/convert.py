@@ -4,19 +4,16 @@ ffmpeg only decodes what libsndfile cannot. Channels are averaged and the rate i
 inference: a corpus and the recordings that a model meets later go through one door.
 """
 
-from functools import lru_cache
-from math import ceil, gcd
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy.signal import resample_poly
 
 from ser_plugins.files import atomic_path
 from ser_plugins.sound.read import read_despite_complaints
+from ser_plugins.sound.resample import resample
 
 SAMPLE_RATE = 16000  # Hz
-ZEROS, ROLLOFF = 6, 0.99  # torchaudio's defaults: zero crossings on each side, cut-off relative to the lower Nyquist
 
 
 def convert(source, target) -> str:
@@ -57,29 +54,3 @@ def convert(source, target) -> str:
     with atomic_path(target) as temporary:
         soundfile.write(temporary, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
     return complaints
-
-
-def resample(wave: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """Change the rate of a waveform: (samples,) -> (ceil(samples * new_rate / rate),).
-
-    A sinc under a squared-cosine window, with the values of ``torchaudio.functional.resample``, whose outcome this
-    equals (tested): inference uses that, and this wing knows no torch.
-
-    Example
-    -------
-    >>> float(resample(np.ones(4410, np.float32), 44100, 16000)[800].round(3))
-    1.0
-    """
-    if rate == new_rate:
-        return wave
-    down, up = rate // gcd(rate, new_rate), new_rate // gcd(rate, new_rate)
-    return resample_poly(wave, up, down, window=_kernel(up, down))
-
-
-@lru_cache
-def _kernel(up: int, down: int) -> np.ndarray:
-    cutoff = ROLLOFF * min(up, down) / (up * down)  # per sample of the common grid, which has ``up * down`` per period
-    reach = ceil(ZEROS / cutoff)
-    place = np.clip(np.arange(-reach, reach + 1) * cutoff, -ZEROS, ZEROS)  # in zero crossings
-    kernel = np.sinc(place) * np.cos(np.pi * place / (2 * ZEROS)) ** 2
-    return (kernel * cutoff).astype(np.float32)  # resample_poly multiplies by ``up``

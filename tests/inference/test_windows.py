@@ -14,7 +14,7 @@ from torchaudio.functional import resample
 
 from ser_plugins.errors import AudioError, MissingPathError, SerError
 from ser_plugins.inference import EmotionClassifier
-from ser_plugins.inference.windows import cut_windows, open_recording, resampled
+from ser_plugins.inference.windows import cut_windows, open_recording
 from ser_plugins.sound.read import read_blocks, read_wave
 
 
@@ -61,15 +61,6 @@ def test_a_window_is_classified_as_its_cut(classifier, tmp_path, rate, channels,
             torch.tensor([list(one.probabilities.values())]), expected.probabilities, rtol=0, atol=1e-4
         )
         assert one.probabilities[one.label] == one.probability == max(one.probabilities.values())
-
-
-@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
-@pytest.mark.parametrize("size", [1, 333, 10**6])
-def test_resampling_block_by_block_is_resampling_the_whole(rate, size):
-    wave = np.random.default_rng(0).uniform(-1, 1, 2 * rate // (100 if size == 1 else 1) + 17).astype(np.float32)
-    blocks = [wave[at : at + size] for at in range(0, len(wave), size)]
-    expected = resample(torch.from_numpy(wave), rate, 16000)
-    torch.testing.assert_close(torch.cat(list(resampled(blocks, rate, 16000))), expected, rtol=0, atol=1e-5)
 
 
 def test_blocks_of_a_file_are_the_file(tmp_path):
@@ -150,7 +141,7 @@ for seconds in (30, 300):
     print(peak_memory() or 0)  # 0 on Windows, which does not tell
 """
     command = [sys.executable, "-c", code, tmp_path / "long.wav"]
-    run = subprocess.run(command, cwd=ROOT / "tests", capture_output=True, text=True, check=True)
+    run = subprocess.run(command, cwd=ROOT / "tests" / "support", capture_output=True, text=True, check=True)
     short, long = map(float, run.stdout.split())
     assert long - short < 100  # MiB; classifying the 300 s at once takes some 600
 
