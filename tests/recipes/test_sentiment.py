@@ -129,7 +129,8 @@ def test_a_killed_run_resumes_to_the_same_result(toy_emodb, tmp_path):
     folder = tmp_path / "killed"
     folder.mkdir()
     script = folder / "killed.py"
-    script.write_text(KILLED.format(tests=str(ROOT / "tests" / "support"), recipe=str(recipe), script=str(recipe / "train.py")))
+    places = {"tests": ROOT / "tests" / "support", "recipe": recipe, "script": recipe / "train.py"}
+    script.write_text(KILLED.format(**{name: str(place) for name, place in places.items()}))
     arguments = [write_yaml(folder / "toy.yaml", REGRESSION), "--data_folder", toy_emodb, "--results_folder", folder]
     process = subprocess.run([sys.executable, script, *arguments, *TINY, *options], capture_output=True, check=False)
     assert process.returncode == 9, process.stderr.decode()[-2000:]
