@@ -7,8 +7,8 @@
 Options in the quotes of a system go to its trainings, those after the systems to all trainings. A classical system is
 trained under three protocols, and once with statistics of the test speaker; a network under two protocols, each tested
 with the last epoch and with the one that the test set chooses (scripts/epoch_on_test.py). Finished folds are kept, so
-the table is rebuilt at no cost. What the numbers come from, results and predictions of every fold, is kept in
-recipes/EmoDB/leaks/, for `ser leaks`, of new runs as `ser pack` writes them. The text around the table stays.
+the table is rebuilt at no cost. What the numbers come from is kept in evidence/EmoDB, as `ser pack` writes it. The text
+around the table stays.
 """
 
 import argparse
@@ -69,8 +69,7 @@ def main(arguments=None):
         for run, (script, *setting) in settings(system).items():
             train = [sys.executable, script, f"hparams/{yaml_file.name}", *where, *name, *setting, *options, *further]
             subprocess.run(list(map(str, train)), check=True)
-            runs.append(Path(own.results_folder) / run)
-            keep(runs[-1], out.with_suffix("") / run)
+            runs.append(keep(Path(own.results_folder) / run))
     command = shlex.join(["python", "scripts/leak_demonstration.py", *own.systems, *further])
     if not out.exists():
         write_text(out, NEW_PAGE)

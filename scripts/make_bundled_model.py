@@ -22,7 +22,7 @@ RESULTS = ROOT / "results" / "bundled"
 # Of each model the run that measured it, and how its weights are kept.
 MODELS = {
     "standard": (ROOT / "evidence" / "EmoDB" / "bundled.loso", {"int8": True}),
-    "small": (RECIPE / "results" / "bigru_mha_mel_mean" / "loso", {"half": True}),
+    "small": (ROOT / "evidence" / "EmoDB" / "bigru_mha_mel_mean.loso", {"half": True}),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.metrics.tasks import tasks_of
+from ser_plugins.evaluation.runs.evidence import is_packed, read_record
 from ser_plugins.export.destination import refuse_occupied
 from ser_plugins.export.fold_choice import Chosen, choose
 from ser_plugins.export.training_yaml import described
@@ -122,8 +123,12 @@ def export_ensemble(
 
 def _robustness(run: Path) -> dict:
     """What ``scripts/robustness.py`` has left in a run folder, as a key of ``model.json``; nothing where it has not."""
-    path = Path(run) / "robustness.json"
-    return {"robustness": read_json(path)} if path.is_file() else {}
+    if is_packed(run):
+        measured = read_record(run).get("robustness")
+    else:
+        path = Path(run) / "robustness.json"
+        measured = read_json(path) if path.is_file() else None
+    return {"robustness": measured} if measured else {}
 
 
 def _facts(chosen: Chosen, precision: str) -> dict:

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from test_report import CLASSES, FOLDS, edit_results, printed, write_fold
+from test_report import CLASSES, FOLDS, edit_results, write_fold
 from test_report_sentiment import write_numbers
 from typer.testing import CliRunner
 
 from ser_plugins.cli import app
 from ser_plugins.errors import SerError
+from ser_plugins.evaluation.compare.ablation import ablation_table
 from ser_plugins.evaluation.compare.comparison import compare_runs
 from ser_plugins.evaluation.compare.leaks import leak_table
 from ser_plugins.evaluation.metrics import intervals as statistics
@@ -27,25 +28,11 @@ from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.report.tables import results_markdown
 from ser_plugins.evaluation.runs import evidence, packing
 from ser_plugins.evaluation.runs.ensemble import ensemble_seeds
-from ser_plugins.evaluation.runs.evidence import RECORD, TABLE, is_packed
+from ser_plugins.evaluation.runs.evidence import INNER_TABLE, RECORD, TABLE, is_packed, read_record, unpacked
 from ser_plugins.evaluation.runs.folds import MissingFoldError, SealedError, read_run
 from ser_plugins.evaluation.runs.lockbox import is_sealed, seal, unseal
-from ser_plugins.evaluation.runs.packing import pack_run
+from ser_plugins.evaluation.runs.packing import pack_run, place_of
 from ser_plugins.export.folder import export_model
-
-RECIPE = ROOT / "recipes" / "EmoDB"
-COMMITTED = sorted({path.parents[2] for path in RECIPE.glob("*/*/*/seed_*/*/results.json")})
-SAMPLE = [  # one net, one sealed, one nested, one leaking, one of version 0.1.0
-    RECIPE / name
-    for name in (
-        "results/bigru_mha_mel_ensemble/loso", "results/bigru_mha_plus/loso", "results/nested/loso",
-        "leaks/mfcc_svm/random", "results_50_epochs/bigru/loso",
-    )
-]  # fmt: skip
-
-
-def name_of(run):
-    return run.relative_to(RECIPE).as_posix() if run.is_relative_to(RECIPE) else run.name
 
 
 def rounded(run):
@@ -88,59 +75,32 @@ def packed(run, tmp_path):
     return pack_run(run, tmp_path / "evidence" / "EmoDB" / "bigru.loso")
 
 
-# The committed runs
+# The committed runs: their numbers are in test_published.py
 
 
-@pytest.mark.parametrize("run", SAMPLE, ids=name_of)
-def test_the_report_of_a_committed_run_is_the_same_from_two_files(run, tmp_path):
-    check_report(run, tmp_path)
+def test_every_run_that_is_committed_is_whole_and_in_its_place():
+    elsewhere = ("50_epochs", "CREMA-D")  # the paper's learning rate; a corpus that a CSV brought in
+    for folder in sorted(path.parent for path in ROOT.glob(f"evidence/**/{RECORD}")):
+        record = read_record(folder)
+        assert hashlib.sha256(unpacked(folder / TABLE)).hexdigest() == record["predictions_sha256"]
+        place = place_of({**record["run"], **record["folds"][0]})
+        assert folder.name == place.name
+        assert folder.parent.name in elsewhere or folder == ROOT / "evidence" / place
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("run", COMMITTED, ids=name_of)
-def test_the_report_of_every_committed_run_is_the_same_from_two_files(run, tmp_path):
-    check_report(run, tmp_path)
-
-
-def check_report(run, tmp_path):
-    packed = pack_run(run, tmp_path / "packed")
-    assert {path.name for path in packed.iterdir()} == {RECORD, TABLE}
-    live, kept = read_run(run), read_run(packed)
-    assert same(live, kept)
-    summary = aggregate(kept)
-    assert summary == aggregate(live)
-    text = results_markdown(summary)
-    published = run / "results.md"
-    assert text == (published.read_text(encoding="utf-8") if published.is_file() else results_markdown(aggregate(live)))
-    assert printed(summary) == printed(aggregate(live))
-
-
-def test_every_run_that_is_committed_as_two_files_is_whole():
-    for record in sorted(ROOT.glob(f"evidence/*/*/{RECORD}")):
-        system, _, protocol = record.parent.name.rpartition(".")
-        results = read_run(record.parent)[0].results
-        assert (system, protocol) == (results["system"], results["protocol"]["protocol"])
-
-
-def test_a_new_run_is_published_as_two_files_and_one_that_is_there_by_folds_stays_so(run, tmp_path, monkeypatch):
+def test_a_run_is_published_in_its_place_and_takes_that_of_the_one_before(run, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    monkeypatch.setattr(statistics, "DRAWS", 200)
     script = import_module("publish_results")
-    monkeypatch.setattr(script, "RECIPE", tmp_path / "recipe")
-    monkeypatch.setattr(script, "EVIDENCE", tmp_path / "evidence" / "EmoDB")
-    for name in ("selection.json", "selection.csv"):
-        (run.parent / name).write_text("{}")
-    for _ in range(2):  # the second time in the place of the first
-        target = script.publish(run)
-        assert target == tmp_path / "evidence" / "EmoDB" / "bigru.loso"
+    monkeypatch.setattr(script, "EVIDENCE", tmp_path / "evidence")
+    for seed in (2, 3):
+        target = script.keep(run)
+        assert target == tmp_path / "evidence" / "EmoDB (synthetic)" / "bigru.loso"
         assert same(read_run(run), read_run(target))
         assert content(target).keys() == {RECORD, TABLE}
-    assert (tmp_path / "recipe" / "ablations" / "bigru" / "selection.csv").is_file()
-    by_folds = tmp_path / "recipe" / "results" / "bigru" / "loso"
-    shutil.copytree(run / "seed_1", by_folds / "seed_1")
-    assert script.publish(run) == by_folds
-    assert same(read_run(run), read_run(by_folds))
-    assert len(list(by_folds.glob("seed_*/*/*"))) == 2 * 2 * len(FOLDS)
+        write_run(run, seeds=(seed + 1,))
+    for path in run.glob("seed_*/*"):
+        edit_results(path, lambda results: results["protocol"].update(transductive=True))
+    assert script.keep(run) == tmp_path / "evidence" / "EmoDB (synthetic)" / "leaks" / "bigru.loso"
 
 
 # Round trips
@@ -216,6 +176,44 @@ def test_the_same_run_gives_the_same_bytes(run, packed, tmp_path):
     assert text.splitlines()[0] == f"id,fold,seed,unit,true,predicted,{','.join(f'p_{name}' for name in CLASSES)}"
     assert "\r" not in text
     assert pack_run(run, packed) == packed  # again into its own folder
+
+
+def test_of_seeds_that_predict_the_same_one_is_kept_and_all_are_named(run, tmp_path):
+    other = write_run(tmp_path / "svm" / "loso", seeds=(7,))
+    for seed in (2, 5):
+        for fold in FOLDS:
+            copy = shutil.copytree(other / "seed_7" / fold, other / f"seed_{seed}" / fold)
+            edit_results(copy, lambda results, seed=seed: results.update(seed=seed))
+            table = pd.read_csv(copy / "predictions.csv", dtype=str)
+            table[::-1].assign(seed=seed).to_csv(copy / "predictions.csv", index=False)  # in whatever order
+    packed = pack_run(other, tmp_path / "packed")
+    assert {fold.results["seed"] for fold in read_run(packed)} == {2}
+    assert json.loads((packed / RECORD).read_text())["equal_seeds"] == [2, 5, 7]
+    live, kept = aggregate(read_run(other)), aggregate(read_run(packed))
+    assert live["seed_sd"]["WA"] == 0
+    assert kept["metrics"]["UAR"] == pytest.approx(live["metrics"]["UAR"])
+    assert kept["intervals"]["UAR"] == pytest.approx(live["intervals"]["UAR"])
+    assert "equal_seeds" not in json.loads((pack_run(run, tmp_path / "drawn") / RECORD).read_text())
+
+
+def test_what_other_conditions_cost_and_the_inner_predictions_of_a_choice_are_kept_with_it(run, tmp_path):
+    robustness = {"recordings": 1, "conditions": {}, "timeline": 0.5}
+    (run / "robustness.json").write_text(json.dumps(robustness))
+    for path in run.glob("seed_*/*"):
+        edit_results(path, lambda results: results.update(chosen={"name": "a", "weights": {"a": 1}}))
+    pair = pd.DataFrame({"fold": ["a-b"] * 4, "seed": 1, "id": list("uvwx"), "unit": list("aabb")})
+    pair["true"] = [CLASSES[place % 2] for place in range(4)]
+    inner = pair.assign(a=CLASSES[0], b=pair["true"])
+    inner.to_csv(run.parent / "selection.csv", index=False)
+    selection = {"task": {"task": "classification", "target": "emotion", "classes": CLASSES, "scale": None}}
+    (run.parent / "selection.json").write_text(json.dumps(selection))
+    packed = pack_run(run, tmp_path / "packed")
+    assert content(packed).keys() == {RECORD, TABLE, INNER_TABLE}
+    assert json.loads((packed / RECORD).read_text())["robustness"] == robustness
+    assert ablation_table(packed) == ablation_table(run.parent / "selection.json")
+    (packed / INNER_TABLE).unlink()
+    with pytest.raises(SerError, match=rf"no file .*{INNER_TABLE}; expected: it beside"):
+        ablation_table(packed)
 
 
 def test_a_sealed_run_is_packed_once_it_was_opened(run, tmp_path):

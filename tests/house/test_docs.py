@@ -14,8 +14,7 @@ from ser_plugins.export.folder import export_model
 FOLDERS = ("", "benchmarks", "docs", "docs/**", "recipes", "recipes/*")
 DOCUMENTS = sorted({path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md".lstrip("/"))})
 TABLES, RESULTS_PAGE = ROOT / "docs" / "results" / "EmoDB", ROOT / "docs" / "results" / "emodb.md"
-RESULTS = ROOT / "recipes" / "EmoDB" / "results"
-PUBLISHED = sorted(path.parent for path in RESULTS.parent.glob("results*/*/*/results.md"))
+EVIDENCE = ROOT / "evidence" / "EmoDB"
 
 
 def blocks(path, language):
@@ -115,29 +114,13 @@ def test_options_of_commands_exist():
         assert {word for word in words if word.startswith("--")} <= options[name], (name, words)
 
 
-@pytest.mark.parametrize("run", PUBLISHED, ids=lambda run: str(run.relative_to(RESULTS.parent)))
-def test_published_tables_are_what_the_report_writes_from_the_committed_files(run, tmp_path):
-    from ser_plugins.evaluation.report.summary import write_report
-
-    copy = tmp_path / "run"
-    shutil.copytree(run, copy)
-    (copy / "results.md").unlink()
-    write_report(copy)
-    published = (run / "results.md").read_text(encoding="utf-8")
-    assert (copy / "results.md").read_text(encoding="utf-8") == published
-    if run.parent == RESULTS / "bigru_mha":  # the others are rows of the tables
-        assert (TABLES / "report.md").read_text(encoding="utf-8") == published
-
-
 def test_published_tables_of_all_systems_are_what_the_suite_writes_from_the_committed_files(tmp_path):
     from ser_plugins.evaluation.paper.suite import find_runs, write_suite
 
     published = (TABLES / "tables.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"^Written by `(.*?)`", published)
-    *folders, target = [ROOT / folder for folder in command.split()[2:]]
-    assert folders == [RESULTS, *(folder for folder in [ROOT / "evidence" / "EmoDB"] if folder.is_dir())]
-    assert target == TABLES
-    for path in write_suite(find_runs(folders), tmp_path, command=command):
+    assert [ROOT / folder for folder in command.split()[2:]] == [EVIDENCE, TABLES]
+    for path in write_suite(find_runs(EVIDENCE), tmp_path, command=command):
         there = TABLES / path.relative_to(tmp_path)
         # Of figures, whose bytes are those of one version of matplotlib, that they are there.
         assert there.is_file() if path.parent.name == "figures" else there.read_bytes() == path.read_bytes(), there
@@ -156,7 +139,7 @@ def test_short_tables_of_results_hold_the_scores_of_table_6(document, rows, monk
     assert between_marks(document, "results") == table
 
 
-ABLATIONS = sorted((ROOT / "recipes" / "EmoDB" / "ablations").glob("*/inner.json"))
+ABLATIONS = sorted((EVIDENCE / "ablations").glob("*/inner.json"))
 
 
 @pytest.mark.parametrize("file", ABLATIONS, ids=lambda file: file.parent.name)

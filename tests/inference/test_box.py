@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ser_plugins.cli import app
 from ser_plugins.evaluation.report.summary import aggregate
+from ser_plugins.evaluation.runs.evidence import read_record
 from ser_plugins.evaluation.runs.folds import read_run
 from ser_plugins.inference import BOX, BUNDLED, EmotionClassifier, SentimentRegressor, SerError, open_model
 from ser_plugins.inference.loading import find_model
@@ -21,7 +22,7 @@ SMALL = BUNDLED["small"]
 # The run that measured each, and how its weights are kept.
 MEASURED = {
     "standard": (ROOT / "evidence" / "EmoDB" / "bundled.loso", "int8"),
-    "small": (ROOT / "recipes" / "EmoDB" / "results" / "bigru_mha_mel_mean" / "loso", "float16"),
+    "small": (ROOT / "evidence" / "EmoDB" / "bigru_mha_mel_mean.loso", "float16"),
 }
 
 
@@ -85,7 +86,7 @@ def test_the_card_says_what_it_was_trained_on_and_what_it_must_not_be_used_for(n
 def test_the_standard_one_says_on_whose_shoulders_it_stands_and_what_noise_costs():
     folder = BUNDLED["standard"]
     card = json.loads((folder / "model.json").read_text())
-    measured = json.loads((MEASURED["standard"][0] / "robustness.json").read_text())
+    measured = read_record(MEASURED["standard"][0])["robustness"]
     assert card["robustness"] == measured
     assert "Copyright (c) 2022 OpenAI" in (folder / "LICENSE.whisper").read_text()
     text = (folder / "README.md").read_text()

@@ -5,6 +5,7 @@ others; no test is opened. The utterances are the same for all configurations, s
 intervals are bootstraps over the same speakers.
 """
 
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from ser_plugins.evaluation.compare.selection import selection_marks, selection_
 from ser_plugins.evaluation.compare.tables import difference_text
 from ser_plugins.evaluation.metrics.tasks import tasks_of
 from ser_plugins.evaluation.report.tables import markdown_table
+from ser_plugins.evaluation.runs.evidence import INNER_TABLE, is_packed, read_record, unpacked
 from ser_plugins.files import read_json
 from ser_plugins.plain import Markup, bold, code
 
@@ -53,7 +55,8 @@ def ablation_table(file) -> str:
     Arguments
     ---------
     file : str or Path
-        ``inner.json`` or ``selection.json`` of a recipe's ``nested.py``; the predictions are in the ``.csv`` beside it.
+        ``inner.json`` or ``selection.json`` of a recipe's ``nested.py``; the predictions are in the ``.csv`` or
+        ``.csv.gz`` beside it. Or a packed run of a nested choice, with its ``selection.csv.gz``.
 
     Raises
     ------
@@ -95,14 +98,19 @@ def _times(pairs, units) -> str:
 
 def _read(file) -> tuple:
     """What the file says, and the predictions side by side."""
-    told = read_json(file)
-    predictions = file.with_suffix(".csv")
+    if is_packed(file):
+        told, predictions = read_record(file).get("selection"), file / INNER_TABLE
+    else:
+        told, predictions = read_json(file), file.with_suffix(".csv")
+        if not predictions.is_file():
+            predictions = file.with_suffix(".csv.gz")
     if not predictions.is_file():
         raise MissingPathError(
             got=f"no file {predictions}", expected=f"it beside {file.name}", remedy="call the recipe's nested.py again"
         )
     try:
-        table = pd.read_csv(predictions, dtype=dict.fromkeys(("fold", "id", "unit"), str))
+        source = io.BytesIO(unpacked(predictions)) if predictions.suffix == ".gz" else predictions
+        table = pd.read_csv(source, dtype=dict.fromkeys(("fold", "id", "unit"), str))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
         table = pd.DataFrame()
     if not isinstance(told, dict) or "task" not in told or list(table.columns[: len(_ROW)]) != _ROW:

@@ -1,10 +1,11 @@
 """A finished run as two files, for keeping: ``run.json`` and ``predictions.csv.gz`` in the place of two files a fold.
 
-``run.json`` holds what all folds say alike once, under ``run``; what is of a fold alone under ``folds``; of a run that
-was sealed also ``lockbox_log``, when it was opened, and of a nested choice ``selection``. The table has a row per seed
-and tested utterance: ``id, fold, seed, unit, true, predicted`` and a probability per class, then ``true_<target>,
-predicted_<target>`` of every auxiliary target; numbers with eight digits. Scores are in neither file: they follow from
-the table.
+``run.json`` holds what all folds say alike once, under ``run``; what is of a fold alone under ``folds``; and, where
+there is such a thing, ``lockbox_log`` (when a sealed run was opened), ``selection`` (of a nested choice),
+``robustness`` (what other conditions cost) and ``equal_seeds`` (the seeds that were trained and predicted the same).
+The table has a row per seed and tested utterance: ``id, fold, seed, unit, true, predicted`` and a probability per
+class, then ``true_<target>, predicted_<target>`` of every auxiliary target; numbers with eight digits. Scores are in
+neither file: they follow from the table.
 
 The same run gives the same bytes. Readers bound both files before they build anything of them.
 """
@@ -22,6 +23,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.files import read_json
 
 RECORD, TABLE = "run.json", "predictions.csv.gz"
+INNER_TABLE = "selection.csv.gz"  # of a nested choice: what every configuration of its list has predicted
 SCHEMA = 1
 MAX_RECORD, MAX_TABLE = 2**25, 2**27  # bytes, of the table unpacked: of 500,000 predictions and more
 _ROW = ["id", "fold", "seed", "unit"]
@@ -46,17 +48,15 @@ def system_named_by(folder) -> str:
     return folder.name.rpartition(".")[0] or folder.name if is_packed(folder) else folder.parent.name
 
 
-def encode(runs: list, lockbox_log: str = "", selection: dict | None = None) -> dict[str, bytes]:
+def encode(runs: list, notes: dict | None = None) -> dict[str, bytes]:
     """The content of the two files.
 
     Arguments
     ---------
     runs : list of FoldResults
         All folds of all seeds, in order.
-    lockbox_log : str
-        When the predictions were opened, of a run that was sealed.
-    selection : dict, optional
-        ``selection.json`` of a nested choice.
+    notes : dict, optional
+        What else is said of the run, by the key of ``run.json``; JSON values.
 
     Returns
     -------
@@ -76,12 +76,8 @@ def encode(runs: list, lockbox_log: str = "", selection: dict | None = None) -> 
         "run": shared,
         "folds": [{key: value for key, value in fold.items() if key not in shared} for fold in folds],
     }
-    if lockbox_log:
-        record["lockbox_log"] = lockbox_log.splitlines()
-    if selection:
-        record["selection"] = selection
-    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-    return {TABLE: _compressed(table), RECORD: text.encode()}
+    text = json.dumps({**record, **(notes or {})}, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    return {TABLE: compressed(table), RECORD: text.encode()}
 
 
 def read_record(folder) -> dict:
@@ -125,7 +121,7 @@ def read_table(folder, record: dict, tasks: dict) -> pd.DataFrame:
         columns than the tasks ask for.
     """
     path = Path(folder) / TABLE
-    content = _unpacked(path)
+    content = unpacked(path)
     if hashlib.sha256(content).hexdigest() != record["predictions_sha256"]:
         raise damaged(path, "other predictions", f"those with the predictions_sha256 of {RECORD}")
     header = pd.DataFrame(columns=_columns(tasks)).to_csv(index=False, lineterminator="\n")
@@ -175,14 +171,22 @@ def _column(tasks, target, name) -> str:
     return name if target == next(iter(tasks)) else f"{name}_{target}"
 
 
-def _compressed(content: bytes) -> bytes:
+def compressed(content: bytes) -> bytes:
+    """By gzip, without a name and a time: the same content gives the same bytes."""
     packed = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as stream:
         stream.write(content)
     return packed.getvalue()
 
 
-def _unpacked(path: Path) -> bytes:
+def unpacked(path: Path) -> bytes:
+    """What a file compressed by gzip holds, at most ``MAX_TABLE`` bytes of it.
+
+    Raises
+    ------
+    SerError
+        When the file is missing, damaged or too large.
+    """
     if not path.is_file():
         raise damaged(path, "no such file", f"it beside {RECORD}")
     try:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.runs.evidence import encode, is_packed
-from ser_plugins.evaluation.runs.folds import read_run, refuse_other_scores
+from ser_plugins.evaluation.runs.evidence import INNER_TABLE, compressed, encode, is_packed
+from ser_plugins.evaluation.runs.folds import FoldResults, read_run, refuse_other_scores
 from ser_plugins.evaluation.runs.lockbox import LOG
 from ser_plugins.files import built_aside, read_json
 
@@ -14,13 +14,17 @@ ROOM = Path("evidence")
 def pack_run(run_folder, folder=None) -> Path:
     """Write a finished, open run as ``run.json`` and ``predictions.csv.gz``.
 
+    Of seeds that all predict the same, as where nothing is drawn at random, the first is kept, and ``equal_seeds``
+    names all of them.
+
     Arguments
     ---------
     run_folder : str or Path
-        ``results/<corpus>/<system>/<protocol>``. Of a nested choice ``selection.json`` beside it is kept as well.
+        ``results/<corpus>/<system>/<protocol>``. Of a nested choice ``selection.json`` beside it is kept as well, and
+        the inner predictions of its list, ``selection.csv``, as a third file, for ``ser ablation``.
     folder : str or Path, optional
         Where to; does not exist, is empty, or holds this very run. Without:
-        ``evidence/<corpus>/<system>.<protocol>``.
+        ``evidence/`` and :func:`place_of`.
 
     Returns
     -------
@@ -45,15 +49,43 @@ folder, results/<corpus>/<system>/<protocol>, with finished folds; remedy: name 
         raise SerError(got=f"{run_folder}: packed", expected="a run as training leaves it", remedy="copy the folder")
     runs = read_run(run_folder)
     refuse_other_scores(runs, run_folder)
-    log, selection = run_folder / LOG, run_folder.resolve().parent / "selection.json"
-    files = encode(
-        runs,
-        log.read_text(encoding="utf-8") if log.is_file() else "",
-        read_json(selection) if "chosen" in runs[0].results and selection.is_file() else None,
-    )
-    folder = _place(runs[0].results) if folder is None else Path(folder)
+    notes, inner_table = _notes(run_folder), run_folder.resolve().parent / "selection.csv"
+    if "chosen" in runs[0].results:
+        selection = inner_table.with_suffix(".json")
+        notes |= {"selection": read_json(selection)} if selection.is_file() else {}
+    kept = _first_of_equal_seeds(runs)
+    if len(kept) < len(runs):
+        notes["equal_seeds"] = sorted({run.results["seed"] for run in runs})
+    files = encode(kept, notes)
+    if "selection" in notes and inner_table.is_file():
+        files[INNER_TABLE] = compressed(inner_table.read_bytes())
+    folder = ROOM / place_of(runs[0].results) if folder is None else Path(folder)
     write_packed(files, folder)
     return folder
+
+
+def _notes(run_folder) -> dict:
+    """What lies in a run folder beside its folds, by the key of ``run.json``."""
+    notes, log, robustness = {}, run_folder / LOG, run_folder / "robustness.json"
+    if log.is_file():
+        notes["lockbox_log"] = log.read_text(encoding="utf-8").splitlines()
+    if robustness.is_file():
+        notes["robustness"] = read_json(robustness)
+    return notes
+
+
+def _first_of_equal_seeds(runs: list[FoldResults]) -> list[FoldResults]:
+    """The folds of the first seed, where those of all others hold the same predictions; else all."""
+    seeds = {}
+    for run in runs:
+        tables = {name: table.drop(columns="seed").set_index("id") for name, table in run.predictions.items()}
+        seeds.setdefault(run.results["seed"], {})[run.results["fold"]] = tables
+    first, *others = seeds.values()
+    for tables in others:
+        for fold, by_target in tables.items():
+            if not all(table.equals(first[fold][name].loc[table.index]) for name, table in by_target.items()):
+                return runs
+    return [run for run in runs if run.results["seed"] == runs[0].results["seed"]]
 
 
 def write_packed(files: dict[str, bytes], folder: Path) -> None:
@@ -77,7 +109,23 @@ def write_packed(files: dict[str, bytes], folder: Path) -> None:
         read_run(built)
 
 
-def _place(results: dict) -> Path:
+def place_of(results: dict) -> Path:
+    """Where a run is kept, below ``evidence/``.
+
+    ``<corpus>/<system>.<protocol>``; of one that leaks or is transductive, which belongs into no table beside others,
+    ``<corpus>/leaks/<system>.<protocol>``.
+
+    Arguments
+    ---------
+    results : dict
+        ``results.json`` of one of its folds.
+
+    Example
+    -------
+    >>> protocol = {"corpus": "EmoDB", "protocol": "random", "leaks": True, "transductive": False}
+    >>> place_of({"system": "bigru", "protocol": protocol}).as_posix()
+    'EmoDB/leaks/bigru.random'
+    """
     protocol = results["protocol"]
     names = protocol["corpus"], f"{results['system']}.{protocol['protocol']}"
     if any(Path(name).name != name or name.startswith(".") for name in names):
@@ -86,4 +134,5 @@ def _place(results: dict) -> Path:
             expected="names of folders",
             remedy="name the folder yourself: ser pack RUN FOLDER",
         )
-    return ROOM.joinpath(*names)
+    corpus, run = names
+    return Path(corpus, "leaks", run) if protocol["leaks"] or protocol["transductive"] else Path(corpus, run)
