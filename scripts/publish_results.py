@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from results_tables import ALL, FRONT_PAGE, results_table
+from results_tables import ALL, FRONT_PAGE, recipe_table, results_table
 
 from ser_plugins.evaluation.compare.ablation import ablation_table
 from ser_plugins.evaluation.paper import numbers as paper
@@ -74,6 +74,7 @@ def write_tables() -> None:
     write_text(TABLES / "report.md", results_markdown(aggregate(read_run(runs[paper.MAIN]))))
     for document, systems in DOCUMENTS["results"]:
         fill(document, "results", results_table(systems, TABLES / "tables" / "table_6.csv"))
+    fill(RECIPE / "README.md", "results", recipe_table(TABLES / "tables"))
     for file in sorted(ABLATIONS.glob("*/inner.json")):
         fill(RESULTS_PAGE, file.parent.name, ablation_table(file))
 

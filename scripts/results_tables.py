@@ -1,4 +1,4 @@
-"""The short tables of results on EmoDB, for the README and docs/results/emodb.md, out of Table 6 as the suite wrote it.
+"""The short tables of results on EmoDB, for READMEs and docs/results/emodb.md, out of Table 6 as the suite wrote it.
 
 Scores are copied from the table's cells, never typed: what stands here is which systems are shown and how each came
 about. Three rows are not ours: the paper's number, from :mod:`ser_plugins.evaluation.paper.numbers`, chance, and the
@@ -49,6 +49,35 @@ ALL = {
     "bigru_mha": "the paper's system",
     "chance": "always anger, the most frequent class",
 }
+# System: what trains it, in recipes/EmoDB, and where a trained model is; as of release 0.1.0.
+RECIPE = {
+    "bigru_mha": ("hparams/bigru_mha.yaml", ""),
+    "bigru": ("hparams/bigru.yaml", ""),
+    "bigru_mha_mel_mean": ("hparams/bigru_mha_mel_mean.yaml", "[small](../../ser_plugins/models/emodb/README.md)"),
+    "compare_svm": ("hparams/compare_svm.yaml", ""),
+    "functionals_svm": ("hparams/functionals_svm.yaml", ""),
+    "best": ("hparams/best.yaml", ""),
+    "nested_sentence": ("experiments_sentence.yaml", ""),
+    "bundled": ("hparams/bundled.yaml", "[standard](../../ser_plugins/models/standard/README.md)"),
+    "whisper_bigru_mha": ("hparams/whisper_bigru_mha.yaml", ""),
+    "whisper_linear": ("hparams/whisper_linear.yaml", ""),
+    "nested_whisper": ("experiments_whisper.yaml", ""),
+}
+RELEASE = "0.1.0"
+
+
+def recipe_table(tables: Path) -> str:
+    """The table of recipes/EmoDB/README.md in SpeechBrain's columns, out of Table 6 and the table of costs."""
+    rows = read_table_6(tables / "table_6.csv")
+    with open(tables / "cost.csv", encoding="utf-8", newline="") as stream:
+        machines = {_name(row["system"].removesuffix(" PRETRAINED")): row["machine"] for row in csv.DictReader(stream)}
+    lines = [["release", "YAML", "WA (95 %)", "UAR (95 %)", "model", "device"], ["---"] * 6]
+    for name, (yaml_file, model) in RECIPE.items():
+        mark = " **PRETRAINED**" * rows[name]["system"].endswith(" PRETRAINED")
+        lines.append(
+            [RELEASE, f"[{Path(yaml_file).stem}]({yaml_file}){mark}", *_scores(rows[name]), model, machines[name]]
+        )
+    return _markdown(lines)
 
 
 def read_table_6(file: Path) -> dict[str, dict]:
@@ -72,6 +101,10 @@ def results_table(remarks: dict[str, str], file: Path) -> str:
             lines.append(["listeners", "93.5", "93.0", remark])
         else:
             lines.append([_title(name, rows[name]), *_scores(rows[name]), f"{remark}{_seeds(rows[name])}"])
+    return _markdown(lines)
+
+
+def _markdown(lines):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -51,7 +51,7 @@ def test_yaml_blocks_build():
             assert load_hyperpyyaml(block)
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md"], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(ROOT.glob("recipes/**/README.md"))], ids=str)
 def test_readmes_are_short(path):
     assert len(path.read_bytes()) <= 6000
 
@@ -137,6 +137,12 @@ def test_short_tables_of_results_hold_the_scores_of_table_6(document, rows, monk
     results_tables = import_module("results_tables")
     table = results_tables.results_table(getattr(results_tables, rows), TABLES / "tables" / "table_6.csv")
     assert between_marks(document, "results") == table
+
+
+def test_the_results_of_the_recipe_are_those_of_the_tables(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    table = import_module("results_tables").recipe_table(TABLES / "tables")
+    assert between_marks(ROOT / "recipes" / "EmoDB" / "README.md", "results") == table
 
 
 ABLATIONS = sorted((EVIDENCE / "ablations").glob("*/inner.json"))
