@@ -265,7 +265,8 @@ def _compare(content: bytes, model, output: str) -> None:
     (found,) = session.run([output], {"waves": waves, "lengths": lengths})
     waves[1, lengths[1] :] = 0
     with torch.no_grad():
-        outputs = model.outputs(torch.from_numpy(waves), torch.from_numpy(lengths / lengths[0]))
+        shares = torch.from_numpy(lengths / lengths[0])
+        outputs = model.outputs(model.frames(torch.from_numpy(waves), shares), shares)
     outputs = outputs.exp() if output == "probabilities" else outputs.squeeze(-1)
     expected = outputs.mean(dim=0).numpy()  # (batch, classes), or (batch,)
     difference = float(np.abs(found - expected).max())

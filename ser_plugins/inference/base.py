@@ -3,14 +3,15 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 import torch
 
-from ser_plugins.errors import AudioError, SerError
+from ser_plugins.errors import SerError
 from ser_plugins.inference.arrays import as_batch, check_finite, one_channel
 from ser_plugins.inference.loading import Model, load_model
+from ser_plugins.inference.recording import Recording, read_recording, refuse_longer
 from ser_plugins.inference.stream import Stream
 from ser_plugins.inference.windows import batched, cut_windows, open_recording
 from ser_plugins.sound.resample import check_rate, resample
@@ -23,7 +24,20 @@ Outcome = TypeVar("Outcome")  # of `predict`, for one recording
 Piece = TypeVar("Piece")  # of `classify_windows` and streams, for one window
 Own = TypeVar("Own", bound="RecordingModel[Any, Any, Any]")  # the class that a method is called on
 
-LONGEST = 600  # s of one recording: a whole one is held in memory, and none that a model was trained on is near that
+
+class Heard(NamedTuple):
+    """What a model has made of one recording on the way to its outcome.
+
+    Arguments
+    ---------
+    frames : torch.Tensor
+        (time, bins), of the first member's front end.
+    speech : bool
+        Whether anybody may speak in it.
+    """
+
+    frames: torch.Tensor
+    speech: bool
 
 
 class RecordingModel(Generic[Result, Outcome, Piece]):
@@ -186,24 +200,34 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
             self._check_recording(wave[:count], "waveform" if len(wavs) == 1 else f"waveform {place}")
         speech = [self.hears_speech(wave[:count]) for wave, count in zip(wavs, counts.tolist(), strict=True)]
         beyond = torch.arange(wavs.shape[1])[None, :] >= counts[:, None]
-        lengths = counts.double() / wavs.shape[1]
-        with torch.no_grad():
-            wavs = wavs.masked_fill(beyond, 0.0).to(self.device)
-            lengths = lengths.to(self.device)
-            outputs = self.outputs(wavs, lengths)
-        check_finite(outputs, "the output of the model")
+        outputs, _ = self._outputs(wavs.masked_fill(beyond, 0.0), counts.double() / wavs.shape[1])
         return self._result(outputs, speech), speech
 
-    def outputs(self, wavs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """(batch, samples), zeros beyond relative lengths (batch,) -> (members, batch, classes or 1)."""
-        found, frames = [], {}  # by front end: the members of an ensemble may share one
+    @torch.no_grad()
+    def _outputs(self, wavs, lengths):
+        """Checked outputs as of :meth:`outputs`, and the frames (batch, time, bins) of the first member."""
+        wavs, lengths = wavs.to(self.device), lengths.to(self.device)
+        frames = self.frames(wavs, lengths)
+        outputs = self.outputs(frames, lengths)
+        check_finite(outputs, "the output of the model")
+        return outputs, frames[self.modules["compute_features"]]
+
+    def frames(self, wavs: torch.Tensor, lengths: torch.Tensor) -> dict[torch.nn.Module, torch.Tensor]:
+        """(batch, samples), zero beyond relative lengths (batch,) -> (batch, time, bins), by front end.
+
+        The members of an ensemble may share one.
+        """
+        front_ends = dict.fromkeys(member["compute_features"] for member in self.members)
+        return {front_end: front_end(wavs, lengths) for front_end in front_ends}
+
+    def outputs(self, frames: dict[torch.nn.Module, torch.Tensor], lengths: torch.Tensor) -> torch.Tensor:
+        """What :meth:`frames` gives, and the same lengths -> (members, batch, classes or 1); nothing is checked."""
+        outputs = []
         for member in self.members:
-            features = member["compute_features"]
-            if features not in frames:
-                frames[features] = features(wavs, lengths)  # (batch, time, bins)
-            embedding = member["embedding_model"](member["mean_var_norm"](frames[features], lengths), lengths)
-            found.append(member["classifier"](embedding).squeeze(1))
-        return torch.stack(found)
+            normalised = member["mean_var_norm"](frames[member["compute_features"]], lengths)
+            embedding = member["embedding_model"](normalised, lengths)
+            outputs.append(member["classifier"](embedding).squeeze(1))
+        return torch.stack(outputs)
 
     def hears_speech(self, wave: torch.Tensor) -> bool:
         """Whether anybody may speak in a waveform (samples,) at ``sample_rate``; always, where ``any_sound`` is set."""
@@ -221,11 +245,23 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         MissingPathError, AudioError
             No such file; or unreadable, empty, cut short, too short, too long, silent, or holding NaN.
         """
-        return self.classify_batch(self._load(path)[None])
+        return self.classify_batch(self.read(path).wave[None])
 
     def predict_file(self, path: str | Path) -> Outcome:
         """Judge one audio file; the outcome as plain Python values, all None where nobody speaks."""
-        return self._judge([self._load(path)])[0]
+        return self.predict_recording(self.read(path))[0]
+
+    def read(self, path: str | Path) -> Recording:
+        """Open, decode, mix down, resample, measure and check a file, once; errors as of :meth:`classify_file`."""
+        return read_recording(path, self.sample_rate, self.min_samples)
+
+    def predict_recording(self, recording: Recording) -> tuple[Outcome, Heard]:
+        """Judge what :meth:`read` gave: the outcome as of :meth:`predict_file`, and what it was made of."""
+        speech = holds_speech(recording.wave.numpy(), self.sample_rate)
+        spoken = self.any_sound or speech
+        outputs, frames = self._outputs(recording.wave[None], torch.ones(1, dtype=torch.float64))
+        (outcome,) = self._plain(self._result(outputs, [spoken]), [spoken])
+        return outcome, Heard(frames[0], speech)
 
     def classify_windows(
         self, path: str | Path, *, window: float = 3.0, hop: float = 1.0, batch_size: int = 8
@@ -292,35 +328,22 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         counts = torch.tensor([len(wave) for wave in waves], dtype=torch.float64)
         padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)  # (batch, samples)
         result, speech = self._classified(padded, counts / padded.shape[1])
+        return self._plain(result, speech)
+
+    def _plain(self, result, speech) -> list:
+        """The outcomes of a result as plain values, all None where nobody speaks."""
         nothing = [None] * (len(self.window._fields) - 2)
         outcomes = zip(self._predictions(result), speech, strict=True)
         return [outcome if spoken else type(outcome)(*nothing) for outcome, spoken in outcomes]
 
-    def _load(self, path) -> torch.Tensor:
-        """Read, downmix, resample, check: (samples,)."""
-        return self._checked(open_recording(path, self.sample_rate, seconds=60.0), str(path))
-
     def _wave(self, sound, sample_rate) -> torch.Tensor:
-        """A file, or sound in memory, as :meth:`_load` has it."""
+        """A file, or sound in memory, as :meth:`read` has it: (samples,)."""
         if isinstance(sound, (str, Path)):
-            return self._load(sound)
+            return self.read(sound).wave
         check_rate(sample_rate, self.sample_rate, "sample_rate of the waveform")
-        wave = resample(one_channel(sound), sample_rate, self.sample_rate)
-        return self._checked([torch.from_numpy(wave)], "waveform")
-
-    def _checked(self, blocks, name) -> torch.Tensor:
-        parts, samples = [torch.zeros(0)], 0
-        for block in blocks:
-            parts.append(block)
-            samples += len(block)
-            if samples > LONGEST * self.sample_rate:
-                raise AudioError(
-                    got=f"{name}: more than {LONGEST} s",
-                    expected="one utterance",
-                    remedy="judge long recordings window by window: ser timeline, or classify_windows",
-                )
-        wave = torch.cat(parts)
-        self._check_recording(wave, name)
+        wave = torch.from_numpy(resample(one_channel(sound), sample_rate, self.sample_rate))
+        refuse_longer(len(wave) / self.sample_rate, "waveform")
+        self._check_recording(wave, "waveform")
         return wave
 
     def _check_recording(self, wave: torch.Tensor, name: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ser_plugins.errors import SerError
-from ser_plugins.inference.quality import Check, check_recording
+from ser_plugins.inference.quality import Check, check_read, check_recording
 
 
 def judge(model, files: dict[str, Path]) -> Iterator[dict]:
@@ -31,8 +31,10 @@ def judge(model, files: dict[str, Path]) -> Iterator[dict]:
     """
 
     def judged(path):
-        outcome = model.predict_file(path)._asdict()
-        return outcome | {"warnings": [str(finding) for finding in check_recording(path, model).findings]}
+        recording = model.read(path)
+        outcome, heard = model.predict_recording(recording)
+        findings = check_read(recording, model, heard).findings
+        return outcome._asdict() | {"warnings": [str(finding) for finding in findings]}
 
     yield from _each(files, judged)
 

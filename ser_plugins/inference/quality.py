@@ -1,27 +1,22 @@
 """Is a recording fit for a model? What can be measured about it, what is out of the ordinary, and what to do then."""
 
-import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
-from ser_plugins.inference.base import RecordingModel
-from ser_plugins.inference.windows import cut_windows, open_recording
-from ser_plugins.sound.read import read_blocks
+from ser_plugins.inference.base import Heard, RecordingModel
+from ser_plugins.inference.recording import Reading, Recording
+from ser_plugins.inference.windows import WindowCutter
 from ser_plugins.sound.voice import PIECE, SHORTEST, holds_speech
 from ser_plugins.whisper import WhisperEncoder
 
-FRAME = 0.02  # s
-FULL_SCALE = 0.999  # a sample that stays here is clipped; 16-bit software clips at 32767 or a few steps below
-DEEP, SILENT = 40.0, -60.0  # a frame is silent this many dB below the loudest one, and anyway below this level in dBFS
-BAND = 40.0  # dB below the strongest frequency; speech falls off slower than that up to 4 kHz and beyond
 SHORT, LONG = 0.5, 30.0  # s: a syllable says little; an utterance lasts seconds
 QUIET = -45.0  # dBFS
 CLIPPED, MOSTLY = 0.001, 0.5  # shares of samples and of frames
 TELEPHONE = 3700.0  # Hz; its band ends at 3400, and clean speech that fades out earlier than this is rare
 FAR = 1.2  # deviations
+PART = 10.0  # s whose frames are computed at once
 DEFAULT_RATE = 16000  # Hz: what the models of all our recipes take
 # What each of these costs in false alarms, and what it finds, is in docs/warnings.md.
 
@@ -52,18 +47,8 @@ class Check(NamedTuple):
 
     Arguments
     ---------
-    seconds : float
-        Length.
-    sample_rate : int
-        Of the file, in Hz.
-    level : float
-        Of the whole recording, in dB of full scale: ``10 log10`` of the variance, so that a sine has -3 at most.
-    clipping : float
-        Share of samples that stay at full scale with the two before them.
-    silence : float
-        Share of frames of 20 ms that are 40 dB below the loudest one, or below -60 dBFS.
-    bandwidth : float
-        Highest frequency, in Hz, at which the mean power spectrum is within 40 dB of its maximum.
+    seconds, sample_rate, level, clipping, silence, bandwidth
+        As :class:`ser_plugins.sound.measure.Statistics` has them.
     distance : float or None
         Between the mean log-power spectrum and the training set's, in the training set's standard deviations: root mean
         square over the bins. None without a model, for one that has no such statistics, and for one with a pretrained
@@ -102,74 +87,98 @@ def check_recording(path: str | Path, model: RecordingModel[Any, Any, Any] | Non
 
     Example
     -------
-    >>> import soundfile, tempfile
+    >>> import numpy as np, soundfile, tempfile
     >>> path = tempfile.mkdtemp() + "/hum.wav"
     >>> soundfile.write(path, 0.01 * np.sin(2 * np.pi * 100 * np.arange(16000) / 16000), 16000)
     >>> check = check_recording(path)
     >>> round(check.level), [finding.what for finding in check.findings]
     (-43, ['speech', 'bandwidth'])
     """
-    rate, blocks = read_blocks(path)
-    statistics = _waveform_statistics(rate, blocks)
-    measured = Check(*statistics, _distance(path, model) if model else None, _speech(path, model), [])
-    return measured._replace(findings=list(_findings(measured, model)))
-
-
-def _waveform_statistics(rate, blocks):
-    """One pass: seconds, rate, level, clipping, silence, bandwidth."""
-    size = max(1, round(FRAME * rate))
-    window = np.blackman(size)  # its side lobes are below BAND
-    samples = total = squares = flat = 0
-    last = np.zeros(2, np.float32)
-    levels = np.zeros(200, int)  # frames per dB: index 0 holds 0 dBFS and above, 199 the rest
-    spectrum = np.zeros(size // 2 + 1)
-    for block in blocks:
-        exact = block.astype(np.float64)
-        samples, total, squares = samples + len(block), total + exact.sum(), squares + np.square(exact).sum()
-        joined = np.concatenate([last, block])
-        stays = (joined[2:] == joined[1:-1]) & (joined[2:] == joined[:-2])
-        flat += np.count_nonzero(stays & (np.abs(block) >= FULL_SCALE))
-        last = joined[-2:]
-        frames = exact[: len(block) // size * size].reshape(-1, size)  # (frames, samples)
-        frames = frames - frames.mean(axis=1, keepdims=True)
-        decibels = 10 * np.log10(np.square(frames).mean(axis=1) + 1e-19)
-        levels += np.bincount(np.clip(-decibels, 0, 199).astype(int), minlength=200)
-        spectrum += np.square(np.abs(np.fft.rfft(frames * window))).sum(axis=0)
-    level = 10 * math.log10(max(squares / samples - (total / samples) ** 2, 0.0) + 1e-12)
-    loudest = np.flatnonzero(levels)[:1].sum()
-    silent = levels[int(min(loudest + DEEP, -SILENT)) :].sum() / max(levels.sum(), 1)
-    present = np.flatnonzero(spectrum >= spectrum.max() * 10 ** (-BAND / 10))
-    bandwidth = min(present[-1] * rate / size, rate / 2)
-    return samples / rate, rate, level, float(flat / samples), float(silent), float(bandwidth)
-
-
-@torch.no_grad()
-def _distance(path, model):
-    features, norm = model.modules["compute_features"], model.modules["mean_var_norm"]
-    if not int(norm.count) or isinstance(features, WhisperEncoder):  # utterances by themselves; frames of no spectrum
-        return None
-    total = frames = 0
-    for block in open_recording(path, model.sample_rate, seconds=10.0):
-        powers = features(block[None].to(model.device))[0]  # (time, bins)
-        total, frames = total + powers.sum(0), frames + len(powers)
-    return float(((total / frames - norm.mean) / norm.std.clamp(min=norm.floor)).square().mean().sqrt())
-
-
-def _speech(path, model) -> bool:
-    """By the same pieces as the model hears them, in bounded memory."""
     rate = model.sample_rate if model else DEFAULT_RATE
-    pieces = cut_windows(open_recording(path, rate), rate, PIECE, PIECE)
-    return any(holds_speech(wave.numpy(), rate) for start, wave in pieces if not start or len(wave) >= SHORTEST * rate)
+    reading = Reading(path, rate)
+    pieces, parts = WindowCutter(rate, PIECE, PIECE), WindowCutter(rate, PART, PART)
+    spectrum = _MeanFrame(model) if _has_distance(model) else None
+    speech = False
+    for wave in reading.blocks:
+        speech = speech or any(_speech(*piece, rate) for piece in pieces.feed(wave))
+        for _, part in parts.feed(wave) if spectrum else ():
+            spectrum.feed(part)
+    speech = speech or any(_speech(*piece, rate) for piece in pieces.close())
+    for _, part in parts.close() if spectrum else ():
+        spectrum.feed(part)
+    return _checked(reading.measurement.statistics(), spectrum.distance() if spectrum else None, speech, rate)
 
 
-def _findings(check, model):
+def check_read(recording: Recording, model: RecordingModel[Any, Any, Any], heard: Heard | None = None) -> Check:
+    """The same of a recording that has been read: no file is opened again.
+
+    Arguments
+    ---------
+    recording : ser_plugins.inference.recording.Recording
+        Whose statistics are taken.
+    model : ser_plugins.inference.base.RecordingModel
+        Whose training data it is compared with.
+    heard : ser_plugins.inference.base.Heard, optional
+        What ``model`` made of it when it judged it; nothing is computed again then.
+    """
+    speech = heard.speech if heard else holds_speech(recording.wave.numpy(), recording.sample_rate)
+    distance = None
+    if _has_distance(model):
+        spectrum = _MeanFrame(model)
+        if heard:
+            spectrum.add(heard.frames)
+        else:
+            spectrum.feed(recording.wave)
+        distance = spectrum.distance()
+    return _checked(recording.statistics, distance, speech, recording.sample_rate)
+
+
+def _checked(statistics, distance, speech, rate):
+    measured = Check(*statistics, distance, speech, [])
+    return measured._replace(findings=list(_findings(measured, rate)))
+
+
+def _has_distance(model) -> bool:
+    """Whether a model has statistics of its training set, and frames that are a spectrum."""
+    if model is None or isinstance(model.modules["compute_features"], WhisperEncoder):
+        return False
+    return bool(int(model.modules["mean_var_norm"].count))
+
+
+class _MeanFrame:
+    """The mean log-power spectrum of a recording, part by part, and how far it is from the training set's."""
+
+    def __init__(self, model):
+        self.features, self.norm = model.modules["compute_features"], model.modules["mean_var_norm"]
+        self.device = model.device
+        self.total, self.frames = 0, 0
+
+    @torch.no_grad()
+    def feed(self, wave):
+        self.add(self.features(wave[None].to(self.device))[0])
+
+    def add(self, frames):
+        """Of frames (time, bins)."""
+        self.total, self.frames = self.total + frames.sum(0), self.frames + len(frames)
+
+    def distance(self) -> float:
+        norm = self.norm
+        apart = (self.total / self.frames - norm.mean) / norm.std.clamp(min=norm.floor)
+        return float(apart.square().mean().sqrt())
+
+
+def _speech(start, wave, rate) -> bool:
+    """Whether a piece of a recording holds speech: the first, or one that is long enough to tell."""
+    return (not start or len(wave) >= SHORTEST * rate) and holds_speech(wave.numpy(), rate)
+
+
+def _findings(check, rate):
     if not check.speech:
         yield Finding(
             "speech",
             "no speech heard",
             "record somebody who speaks aloud; --any-sound judges other sounds, and whispering, all the same",
         )
-    rate = model.sample_rate if model else DEFAULT_RATE
     if check.sample_rate < rate:
         yield Finding("rate", f"{check.sample_rate} Hz", f"record at {rate} Hz or more; converting brings nothing back")
     if check.seconds < SHORT:

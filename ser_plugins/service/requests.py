@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from ser_plugins.errors import SerError
 from ser_plugins.inference.attention_map import attention_map
-from ser_plugins.inference.quality import check_recording
+from ser_plugins.inference.quality import check_read
 from ser_plugins.inference.windows import batched, cut_windows
 from ser_plugins.machine import return_memory
 from ser_plugins.service.bodies import Bodies
@@ -67,18 +67,18 @@ class Service:
 
     async def classify(self, task) -> dict:
         """What :meth:`RecordingModel.predict_file` gives, the duration in s, and warnings."""
-        wave = await task.decoded()
-        seconds = len(wave) / self.model.sample_rate
+        recording = await task.decoded()
+        seconds = len(recording.wave) / self.model.sample_rate
         await task.refuse_or_wait(seconds)
-        outcome = await self.batcher.submit(wave)
-        check = await task.lane.run(check_recording, task.upload, self.model)
+        outcome = await self.batcher.submit(recording.wave)
+        check = await task.lane.run(check_read, recording, self.model)
         warnings = [str(finding) for finding in check.findings]
         return {**outcome._asdict(), "duration": seconds, "warnings": warnings}
 
     async def timeline(self, task, window, hop) -> dict:
         """What :meth:`RecordingModel.classify_windows` gives; ``window`` and ``hop`` in s."""
         self.model.check_windows(window, hop)
-        wave = await task.decoded()
+        wave = (await task.decoded()).wave
         rate = self.model.sample_rate
         count = 1 + max(0, math.ceil((len(wave) / rate - window) / hop))
         await task.refuse_or_wait(count * window, f" in {count} windows")
@@ -90,7 +90,7 @@ class Service:
 
     async def attention(self, task) -> dict:
         """What :func:`attention_map` gives."""
-        wave = await task.decoded()
+        wave = (await task.decoded()).wave
         await task.refuse_or_wait(len(wave) / self.model.sample_rate)
         return await self.batcher.run(attention_map, self.model, wave)
 
@@ -145,16 +145,16 @@ class Task:
         self.service, self.upload, self.has_turn = service, upload, False
 
     async def decoded(self):
-        """The wave; after the first step, the rest in turn with other large requests."""
+        """The recording; after the first step, the rest in turn with other large requests."""
         decoding = Decoding(self.upload, self.service.model, self.service.limits.audio)
         if self.upload.getbuffer().nbytes > LARGE_BYTES or needs_ffmpeg(self.upload):  # a process of its own
             await self.lane.run(decoding.refuse_by_header)
             await self.take_turn()
-        wave = await self.lane.run(decoding.advance, STEP)
-        while wave is None:
+        recording = await self.lane.run(decoding.advance, STEP)
+        while recording is None:
             await self.take_turn()
-            wave = await self.lane.run(decoding.advance, STEP)
-        return wave
+            recording = await self.lane.run(decoding.advance, STEP)
+        return recording
 
     async def refuse_or_wait(self, seconds, how=""):
         """Refuse what takes too long to judge, and wait for a turn with what takes long."""

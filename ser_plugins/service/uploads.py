@@ -8,10 +8,9 @@ import math
 from typing import NamedTuple
 
 import soundfile
-import torch
 
 from ser_plugins.errors import AudioError, SerError
-from ser_plugins.inference.windows import open_recording
+from ser_plugins.inference.recording import Reading, Recording
 from ser_plugins.sound.quiet import quiet_mp3
 
 MAX_VALUES_PER_SECOND = 8 * 192_000  # channels times Hz: what is decoded at once is a second of that
@@ -101,11 +100,11 @@ class Decoding:
 
     def __init__(self, upload: Upload, model, seconds: float):
         self.upload, self.model, self.seconds = upload, model, seconds
-        self.blocks, self.parts = None, []
+        self.reading, self.parts = None, []
         self.samples, self.values_per_second = 0, 0
 
-    def advance(self, values: int) -> torch.Tensor | None:
-        """Decode about so many values (channels x samples); at the end, the checked wave (samples,).
+    def advance(self, values: int) -> Recording | None:
+        """Decode about so many values (channels x samples); at the end, the checked recording.
 
         Raises
         ------
@@ -113,19 +112,17 @@ class Decoding:
             As :meth:`~ser_plugins.inference.base.RecordingModel.classify_file`; or too long, or too many channels
             or samples.
         """
-        if self.blocks is None:
+        if self.reading is None:
             self.refuse_by_header()
-            self.blocks = open_recording(self.upload, self.model.sample_rate)
+            self.reading = Reading(self.upload, self.model.sample_rate)
         before = self.samples
-        for block in self.blocks:
+        for block in self.reading.blocks:
             self.parts.append(block)
             self.samples += len(block)
             self._refuse_beyond(self.samples / self.model.sample_rate)
             if (self.samples - before) / self.model.sample_rate * self.values_per_second > values:
                 return None
-        wave = torch.cat([torch.zeros(0), *self.parts])
-        self.model._check_recording(wave, str(self.upload))
-        return wave
+        return self.reading.recording(self.parts, self.model.min_samples)
 
     def refuse_by_header(self) -> None:
         """Raise :class:`AudioError` for what need not be decoded to be known as too much."""

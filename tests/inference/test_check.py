@@ -121,12 +121,12 @@ def test_lengths_far_from_an_utterance_are_found(check):
 
 
 def test_the_way_of_cutting_into_blocks_does_not_matter(tmp_path, monkeypatch):
-    from ser_plugins.inference import quality as room
+    from ser_plugins.inference import recording as room
 
     path = write_wav(tmp_path / "a.wav", np.clip(20 * tone(3.0), -1, 1))
     expected = check_recording(path)
     assert expected.clipping > 0
-    monkeypatch.setattr(room, "read_blocks", lambda path, read=room.read_blocks: read(path, seconds=0.1))
+    monkeypatch.setattr(room, "read_blocks", lambda path, seconds, read=room.read_blocks: read(path, seconds=0.1))
     assert check_recording(path)[:-1] == pytest.approx(expected[:-1])
 
 

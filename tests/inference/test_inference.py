@@ -197,7 +197,7 @@ def test_importing_inference_brings_nothing_beyond_the_plugins():
 
 
 def test_a_recording_longer_than_any_utterance_is_read_no_further(classifier, tmp_path, monkeypatch):
-    monkeypatch.setattr("ser_plugins.inference.base.LONGEST", 1)
+    monkeypatch.setattr("ser_plugins.inference.recording.LONGEST", 1)
     path = write_wav(tmp_path / "long.wav", tone(1.1))
     for sound in (path, tone(1.1)):
         with pytest.raises(AudioError, match=r"more than 1 s; expected: one utterance; .*ser timeline"):

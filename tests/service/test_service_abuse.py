@@ -258,11 +258,11 @@ def audio(channels, rate, seconds, kind="WAV"):
 def test_decoding_step_by_step_is_decoding_at_once(model, channels, rate, kind):
     upload = audio(channels, rate, 4.5, kind)
     steps, decoding = [], Decoding(upload, model, 60.0)
-    while (wave := decoding.advance(0)) is None:
+    while (recording := decoding.advance(0)) is None:
         steps.append(decoding.samples)
     assert len(steps) >= 4
     assert steps == sorted(set(steps))
-    torch.testing.assert_close(wave, model._load(io.BytesIO(upload.getvalue())), rtol=0, atol=1e-6)
+    torch.testing.assert_close(recording.wave, model.read(io.BytesIO(upload.getvalue())).wave, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_what_a_header_tells_is_refused_before_it_is_decoded(model):
     decoding = Decoding(upload, model, 2.0)
     with pytest.raises(AudioError, match="longer than 2 s"):
         decoding.refuse_by_header()
-    assert decoding.blocks is None
+    assert decoding.reading is None
     Decoding(upload, model, 3.5).refuse_by_header()  # perhaps the header is wrong
     with pytest.raises(AudioError, match=r"longer than 3\.5 s"):
         Decoding(upload, model, 3.5).advance(10**9)
