@@ -9,8 +9,8 @@ from ser_plugins.evaluation.report.tables import (
     markdown_table,
     pretrained_notes,
 )
-from ser_plugins.inference.front_matter import front_matter
-from ser_plugins.inference.licences import licence_of
+from ser_plugins.export.front_matter import front_matter
+from ser_plugins.export.licences import licence_of
 from ser_plugins.plain import code, markdown
 
 _SYNTHETIC = (

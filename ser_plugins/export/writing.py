@@ -7,12 +7,12 @@ from torch import nn
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.export.card import model_card
+from ser_plugins.export.licences import licence_of
 from ser_plugins.files import sha256_of, write_json, write_text
 from ser_plugins.inference.base import RecordingModel
 from ser_plugins.inference.constructors import construct
 from ser_plugins.inference.description import Description, write_description
 from ser_plugins.inference.labels import write_labels
-from ser_plugins.inference.licences import licence_of
 from ser_plugins.inference.loading import (
     CARD_FILE,
     LABEL_FILE,

@@ -20,7 +20,6 @@ from ser_plugins.hub import fetch, on_hub
 from ser_plugins.inference.constructors import construct
 from ser_plugins.inference.description import MODULES, read_description
 from ser_plugins.inference.facts import read_facts
-from ser_plugins.inference.front_matter import without_front_matter
 from ser_plugins.inference.labels import read_labels
 from ser_plugins.inference.weights import MAX_WEIGHTS, fill, largest_file, read_weights
 
@@ -31,6 +30,8 @@ FRONT_END_FILE = WEIGHT_FILES["compute_features"]  # of a pretrained encoder; a 
 NEEDED = (YAML_FILE, *(file for file in WEIGHT_FILES.values() if file != FRONT_END_FILE), LABEL_FILE)
 OPTIONAL = (FRONT_END_FILE, LICENCE_FILE, README_FILE)
 MAX_YAML, MAX_TEXT = 2**14, 2**18  # bytes, ten times what ours have and more
+
+FENCE = "---\n"  # before and behind the header of a card, in YAML, which is for the hub
 
 MODELS = Path(__file__).parents[1] / "models"
 # The models in the package by name; the first is used unless another is named.
@@ -306,3 +307,15 @@ def _share_front_end(member: Model, first: Model) -> None:
 
 def _read_card(folder: Path) -> dict:
     return read_facts(read_inside(folder, CARD_FILE), folder / CARD_FILE)
+
+
+def without_front_matter(text: str) -> str:
+    r"""The words of a card.
+
+    Example
+    -------
+    >>> without_front_matter("---\nlicense: mit\n---\n\n# A model\n"), without_front_matter("# Another")
+    ('# A model\n', '# Another')
+    """
+    _, closed, words = text.partition(f"\n{FENCE}")
+    return words.lstrip("\n") if text.startswith(FENCE) and closed else text

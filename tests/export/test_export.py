@@ -21,8 +21,7 @@ from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.metrics.calibration import tempered
 from ser_plugins.export.folder import export_model
 from ser_plugins.inference import EmotionClassifier
-from ser_plugins.inference.front_matter import without_front_matter
-from ser_plugins.inference.loading import MAX_TEXT, MAX_YAML, load_model, read_inside
+from ser_plugins.inference.loading import MAX_TEXT, MAX_YAML, load_model, read_inside, without_front_matter
 from ser_plugins.inference.weights import MAX_WEIGHTS, as_safetensors, read_weights
 
 WAVES = torch.as_tensor(np.stack([tone(), tone(pitch=260.0)]))

@@ -12,7 +12,7 @@ from ser_plugins import hub
 from ser_plugins.errors import SerError
 from ser_plugins.export.folder import export_model
 from ser_plugins.inference import EmotionClassifier, open_model
-from ser_plugins.inference.front_matter import without_front_matter
+from ser_plugins.inference.loading import without_front_matter
 from ser_plugins.inference.weights import MAX_WEIGHTS
 
 COMMIT = 40 * "a"

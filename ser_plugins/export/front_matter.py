@@ -6,9 +6,9 @@ The keys are those of https://huggingface.co/docs/hub/model-cards. What is not k
 import re
 
 from ser_plugins.evaluation.metrics.scores import SCORES
-from ser_plugins.inference.licences import licences_in
+from ser_plugins.export.licences import licences_in
+from ser_plugins.inference.loading import FENCE
 
-_FENCE = "---\n"
 # What the hub calls our scores. WA is the recall over all utterances, UAR the mean of the classes' recalls.
 _METRICS = {
     "WA": {"type": "accuracy"},
@@ -47,19 +47,7 @@ def front_matter(facts: dict) -> str:
         "tags": ["speech-emotion-recognition" if facts["classes"] else "speech-sentiment-analysis", "speechbrain"],
         **_model_index(facts),
     }
-    return _FENCE + yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=1000) + _FENCE
-
-
-def without_front_matter(text: str) -> str:
-    r"""The words of a card.
-
-    Example
-    -------
-    >>> without_front_matter("---\nlicense: mit\n---\n\n# A model\n"), without_front_matter("# Another")
-    ('# A model\n', '# Another')
-    """
-    _, closed, words = text.partition(f"\n{_FENCE}")
-    return words.lstrip("\n") if text.startswith(_FENCE) and closed else text
+    return FENCE + yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=1000) + FENCE
 
 
 def _licence(facts):
@@ -68,10 +56,8 @@ def _licence(facts):
     if None in licences.values():
         return {}
     names = [name for name in dict.fromkeys(licences.values()) if name != "CC0-1.0"] or ["CC0-1.0"]
-    if len(names) == 1 and re.fullmatch(
-        r"[\w.-]+", names[0]
-    ):  # an identifier of SPDX, which the hub has in small letters
-        return {"license": names[0].lower()}
+    if len(names) == 1 and re.fullmatch(r"[\w.-]+", names[0]):
+        return {"license": names[0].lower()}  # an identifier of SPDX, which the hub has in small letters
     return {"license": "other", "license_name": "; ".join(names)}
 
 

@@ -10,9 +10,9 @@ from huggingface_hub import ModelCard
 from ser_plugins.corpora.corpus import Corpus
 from ser_plugins.export.card import model_card
 from ser_plugins.export.folder import export_ensemble, export_model
+from ser_plugins.export.front_matter import front_matter
 from ser_plugins.inference import open_model
-from ser_plugins.inference.front_matter import front_matter, without_front_matter
-from ser_plugins.inference.loading import BUNDLED
+from ser_plugins.inference.loading import BUNDLED, without_front_matter
 
 
 @pytest.fixture(scope="module")
