@@ -95,17 +95,10 @@ class UtteranceEncoder(nn.Module):
         states_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if attention not in ("full", "lsh"):
-            raise SerError(got=f"attention {attention!r}", expected="full or lsh", remedy="correct the YAML key")
+        _refuse_unknown(front_end, attention, deltas)
         size = bins
         self.front_end = self.recurrence = self.projection = self.attention = None
         self.front_end_norm = self.attention_norm = None
-        if deltas and front_end in ("none", "states"):
-            raise SerError(
-                got=f"deltas with front_end {front_end}",
-                expected="a CNN, to see them",
-                remedy="choose another front_end, or no deltas",
-            )
         if front_end == "states":
             self.front_end = StateMix(bins, states, states_size, states_dropout)
         elif front_end != "none":
@@ -119,12 +112,12 @@ class UtteranceEncoder(nn.Module):
         elif heads:
             self.projection = nn.Linear(size, 2 * hidden_size)
             size = 2 * hidden_size
-        if heads and attention == "lsh":
-            self.attention = LSHSelfAttention(size, heads, attention_dropout, bucket_size, rounds)
-        elif heads:
-            self.attention = MultiHeadSelfAttention(size, heads, attention_dropout)
-        if heads and layer_norm:
-            self.attention_norm = nn.LayerNorm(size)
+        if heads:
+            if attention == "lsh":
+                self.attention = LSHSelfAttention(size, heads, attention_dropout, bucket_size, rounds)
+            else:
+                self.attention = MultiHeadSelfAttention(size, heads, attention_dropout)
+            self.attention_norm = nn.LayerNorm(size) if layer_norm else None
         self.pooling = make_pooling(pooling, size)
         self.output_size = self.pooling.output_size
 
@@ -181,6 +174,17 @@ class UtteranceEncoder(nn.Module):
 
     if TYPE_CHECKING:
         __call__ = forward
+
+
+def _refuse_unknown(front_end, attention, deltas):
+    if attention not in ("full", "lsh"):
+        raise SerError(got=f"attention {attention!r}", expected="full or lsh", remedy="correct the YAML key")
+    if deltas and front_end in ("none", "states"):
+        raise SerError(
+            got=f"deltas with front_end {front_end}",
+            expected="a CNN, to see them",
+            remedy="choose another front_end, or no deltas",
+        )
 
 
 class _Head(nn.Module):

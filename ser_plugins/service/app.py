@@ -112,6 +112,13 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     for kind, status in ((RequestValidationError, 422), (HTTPException, None), (SerError, 422), (Exception, 500)):
         app.add_exception_handler(kind, _failure(status))
 
+    _add_routes(app, service, card)
+    if page:
+        _add_page(app)
+    return app
+
+
+def _add_routes(app, service, card):
     @app.post("/classify", openapi_extra=_BODY, responses=_FAILURES)
     async def classify(request: Request) -> dict:
         """Judge a recording: the plain values of `predict_file`, `duration` in s, and the `warnings` of `ser check`."""
@@ -136,21 +143,20 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     async def health() -> dict:
         """Whether it runs, and how full it is."""
         held = service.bodies.held
-        return {"status": "ok", "in_flight": service.in_flight, "queue": limits.queue, "held": held}
+        return {"status": "ok", "in_flight": service.in_flight, "queue": service.limits.queue, "held": held}
 
     @app.get("/model")
     async def about() -> dict:
         """The model card in markdown, and the limits."""
-        return {"card": card, "limits": limits._asdict()}
+        return {"card": card, "limits": service.limits._asdict()}
 
-    if page:
-        content = PAGE.read_text(encoding="utf-8")
 
-        @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-        async def root() -> HTMLResponse:
-            return HTMLResponse(content, headers={"Content-Security-Policy": _PAGE_POLICY})
+def _add_page(app):
+    content = PAGE.read_text(encoding="utf-8")
 
-    return app
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def root() -> HTMLResponse:
+        return HTMLResponse(content, headers={"Content-Security-Policy": _PAGE_POLICY})
 
 
 def _refuse_other_types(request):

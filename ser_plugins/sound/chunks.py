@@ -83,10 +83,59 @@ def container_of(head: bytes) -> Container | None:
     return CAF if head[:8] == b"caff\0\1\0\0" else None
 
 
+@dataclass(frozen=True)
+class SoundChunk:
+    """Where the sound of a file of chunks is.
+
+    Arguments
+    ---------
+    sound : int
+        Its first byte.
+    declared : int
+        Bytes that its length promises.
+    known : bool
+        Whether its writer knew that length.
+    mp3 : bool
+        Whether it is MPEG audio.
+    lengths : list of tuple
+        Of every length that stands before it: place in the head, struct format, byte of the file that it counts from.
+    """
+
+    sound: int
+    declared: int
+    known: bool
+    mp3: bool
+    lengths: list
+
+
 def examine_chunks(file, start: int, end: int) -> Layout:
     """Walk through the chunks from ``start`` to ``end`` of a file of a known kind."""
     kind = container_of(read_at(file, start, 40))
-    lengths = []  # (place in the head, struct format, byte of the file that it counts from)
+    chunk = _sound_chunk(file, start, end, kind)
+    if chunk is None:
+        return Layout(_alone(start, end))  # no chunk of sound: the decoder says so
+    sound, declared = chunk.sound, chunk.declared
+    if chunk.mp3:
+        return examine_mp3(file, sound, min(end, sound + declared) if chunk.known else end)
+    if chunk.known and declared > end - sound:
+        return Layout(_alone(start, end, declared / max(1, end - sound)))
+    if chunk.known or declared <= 0:
+        following = _following(file, sound + max(0, declared), end, kind, start)
+        if following is not None:
+            return _with_next(file, start, following, end)
+    else:
+        following = _inner_file(file, sound, end, kind)
+        if following < end:
+            after = examine_chunks(file, following, end)
+            first = Stream((_put_right(file, start, sound, following, chunk.lengths), (sound, following)))
+            return Layout((first, *after.streams), after.damage)
+    if sound - start > LONGEST_HEAD:
+        return Layout((), "its header is longer than any that is known")
+    return Layout((Stream((_put_right(file, start, sound, end, chunk.lengths), (sound, end))),))
+
+
+def _sound_chunk(file, start, end, kind) -> SoundChunk | None:
+    lengths = []
     if kind.outer:
         place, form, origin = kind.outer
         lengths.append((place, form, start + origin))
@@ -94,7 +143,7 @@ def examine_chunks(file, start: int, end: int) -> Layout:
     while True:
         name, length, body = _chunk(file, position, kind)
         if name is None or position > end:
-            return Layout(_alone(start, end))  # no chunk of sound: the decoder says so
+            return None
         if name.startswith(kind.sound):
             break
         if name == b"ds64":  # RF64: the lengths that need more than 32 bits
@@ -105,30 +154,12 @@ def examine_chunks(file, start: int, end: int) -> Layout:
         position = _aligned(body + length, kind, start)
     sound = body + kind.prefix
     if wide is not None and length == 0xFFFFFFFF:
-        declared, most = int.from_bytes(read_at(file, wide, 8), "little"), 1 << 62
+        declared, unknown = int.from_bytes(read_at(file, wide, 8), "little"), 1 << 62
         lengths.append((wide - start, "<Q", sound))
     else:
-        declared, most = length - kind.prefix, kind.unknown
+        declared, unknown = length - kind.prefix, kind.unknown
         lengths.append((position + kind.name - start, kind.length, position if kind.inclusive else body))
-    known = 0 < declared < most
-    if mp3:
-        return examine_mp3(file, sound, min(end, sound + declared) if known else end)
-    if known and declared > end - sound:
-        return Layout(_alone(start, end, declared / max(1, end - sound)))
-    if known or declared <= 0:
-        rest = sound + max(0, declared)
-        following = _following(file, rest, end, kind, start)
-        if following is not None:
-            return _with_next(file, start, following, end)
-    else:
-        following = _inner_file(file, sound, end, kind)
-        if following < end:
-            after = examine_chunks(file, following, end)
-            first = Stream((_put_right(file, start, sound, following, lengths), (sound, following)))
-            return Layout((first, *after.streams), after.damage)
-    if sound - start > LONGEST_HEAD:
-        return Layout((), "its header is longer than any that is known")
-    return Layout((Stream((_put_right(file, start, sound, end, lengths), (sound, end))),))
+    return SoundChunk(sound, declared, 0 < declared < unknown, mp3, lengths)
 
 
 def examine_au(file, start: int, end: int) -> Layout:

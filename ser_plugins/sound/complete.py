@@ -58,11 +58,7 @@ def examine(file) -> Layout:
     start = tag_end(file, 0, end)
     kind = format_of(file)
     if needs_ffmpeg(file):
-        if kind in FILMS:
-            return replace(FILMS[kind](file, end), kind=kind)
-        if kind in MARKS:
-            return replace(examine_marks(file, end, kind), kind=kind)
-        return replace(examine_adts(file, start, end) if kind == "aac" else Layout(), kind=kind)
+        return replace(_examine_for_ffmpeg(file, kind, start, end), kind=kind)
     marker = read_at(file, start, 4)
     if marker == b"fLaC":
         return examine_flac(file, start, end)
@@ -71,3 +67,12 @@ def examine(file) -> Layout:
     if looks_like_mp3(file, start, end):
         return examine_mp3(file, start, end)
     return Layout()
+
+
+def _examine_for_ffmpeg(file, kind, start, end) -> Layout:
+    """Walk through what ffmpeg alone decodes."""
+    if kind in FILMS:
+        return FILMS[kind](file, end)
+    if kind in MARKS:
+        return examine_marks(file, end, kind)
+    return examine_adts(file, start, end) if kind == "aac" else Layout()

@@ -93,13 +93,7 @@ def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray
             file = open_following(path, layout, stream, rate, done)
         before = done
         with file:
-            while True:
-                try:
-                    block = read_frames(file, size, "float32")
-                except UNDECODABLE as error:
-                    raise unreadable(f"{path} after {done / rate:.3f} s", error) from None
-                if len(block) == 0:
-                    break
+            while len(block := _next_block(file, size, path, done)):
                 done += len(block)
                 good = downmix.usable(block)
                 if 0 < good < len(block):
@@ -119,6 +113,14 @@ def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray
     if done == 0:
         raise AudioError(got=f"{path}: 0 samples", expected="at least one sample", remedy="leave the empty file out")
     downmix.check()
+
+
+def _next_block(file, size, path, done) -> np.ndarray:
+    """At most ``size`` frames (samples, channels); none at the end."""
+    try:
+        return read_frames(file, size, "float32")
+    except UNDECODABLE as error:
+        raise unreadable(f"{path} after {done / file.samplerate:.3f} s", error) from None
 
 
 def _cut(path, done, rate, what):

@@ -67,25 +67,43 @@ ALLOWED = {
 
 def kinds() -> dict:
     """What is done to a copy of a good model, by name."""
-    found = {}
+    return {**_lines(), **_arguments(), **_cards(), **_files()}
+
+
+def _lines() -> dict:
+    acts = {}
     for place, where in (("top", lambda old, line: f"{line}\n{old}"), ("end", lambda old, line: f"{old}{line}\n")):
         for line in LINES:
-            found[f"yaml, {place}: {line!a:.60}"] = _text("hyperparams.yaml", lambda old, w=where, x=line: w(old, x))
+            acts[f"yaml, {place}: {line!a:.60}"] = _text("hyperparams.yaml", lambda old, w=where, x=line: w(old, x))
+    return acts
+
+
+def _arguments() -> dict:
+    acts = {}
     for kind, arguments in ARGUMENTS.items():
-        if kind is WhisperEncoder:
-            continue
-        for number, argument in enumerate(arguments):
+        for number, argument in enumerate(arguments if kind is not WhisperEncoder else ()):
             for value in VALUES[number % 3 :: 3]:
-                found[f"{kind.__name__}.{argument}: {value!a}"] = _argument(kind.__name__, argument, value)
-    for key in _KINDS:
-        for value in (value for value in ODD if value not in ALLOWED.get(key, ())):
-            found[f"model.json, {key}: {str(value)[:30]!a}"] = _card(key, value)
+                acts[f"{kind.__name__}.{argument}: {value!a}"] = _argument(kind.__name__, argument, value)
+    return acts
+
+
+def _cards() -> dict:
+    return {
+        f"model.json, {key}: {str(value)[:30]!a}": _card(key, value)
+        for key in _KINDS
+        for value in ODD
+        if value not in ALLOWED.get(key, ())
+    }
+
+
+def _files() -> dict:
+    acts = {}
     for name in (*NEEDED, "model.json"):
         for kind, act in PLACES.items():
-            found[f"{name}, {kind}"] = lambda folder, x=act, y=name: x(folder / y)
+            acts[f"{name}, {kind}"] = lambda folder, x=act, y=name: x(folder / y)
     for name, content in weights().items():
-        found[f"weights: {name}"] = lambda folder, x=content: _weights(folder, x)
-    return found
+        acts[f"weights: {name}"] = lambda folder, x=content: _weights(folder, x)
+    return acts
 
 
 # Arguments of a pretrained encoder that are each within their bounds or beyond, and too much or no model together.
