@@ -25,14 +25,16 @@ exclude_patterns = [
     "docs/_templates",
     "docs/results/EmoDB/tables",
 ]
-templates_path = ["_templates"]
+templates_path = [str(ROOT / "docs" / "_templates")]  # whole: some of Sphinx looks in the source, some beside this
 
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.header"]  # a README that is included below a heading begins anew
+suppress_warnings = [
+    "myst.header",  # a generated report begins with the second level
+    "ref.python",  # two rooms may each have a class of one name
+]
 
 autosummary_generate = True
-autosummary_ignore_module_all = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 napoleon_google_docstring = False

@@ -89,6 +89,18 @@ def test_links_lead_somewhere(path):
         assert target.startswith("https://") or (path.parent / target).exists(), target
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in DOCUMENTS if path.name not in ("CHANGELOG.md", "mutation.md")], ids=str
+)
+def test_named_files_exist(path):
+    """Paths between backticks that lead into a room, below the package or the repository."""
+    rooms = "|".join(sorted(folder.name for folder in (ROOT / "ser_plugins").iterdir() if folder.is_dir()))
+    named = re.findall(
+        rf"`((?:ser_plugins/|tests/|scripts/|recipes/(?!Tiny)|examples/|(?:{rooms})/)[\w/.]+)`", path.read_text("utf-8")
+    )
+    assert [name for name in named if not any((root / name).exists() for root in (ROOT, ROOT / "ser_plugins"))] == []
+
+
 def test_named_commands_exist():
     from ser_plugins.cli import app
 
