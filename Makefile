@@ -39,7 +39,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
-# The documentation, in build/docs/docs/index.html; half a minute of one core.
+# The documentation, in build/docs/docs/index.html; about 40 s of one core.
 docs: $(VENV)/.installed-docs
 	rm -rf docs/api
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/docs
