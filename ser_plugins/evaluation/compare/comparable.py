@@ -13,14 +13,12 @@ from ser_plugins.evaluation.metrics.intervals import cluster_bootstrap, paired_b
 from ser_plugins.evaluation.metrics.regression import evaluate
 from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.report.tables import cautions
+from ser_plugins.evaluation.runs.definition import TestDefinition
 from ser_plugins.evaluation.runs.evidence import system_named_by
 from ser_plugins.evaluation.runs.folds import read_run, tasks_in
 
-# What makes a test another test, and what a system may choose for itself, when told so.
-_TEST = (
-    "corpus", "corpus_sha256", "task", "target", "classes", "scale", "protocol", "unit", "unit_field", "folds",
-    "subset", "split_seed", "utterances", "partial", "leaks", "transductive",
-)  # fmt: skip
+# What must be the same, and what a system may choose for itself, when told so.
+_SAME = ("corpus", *TestDefinition.fields(), "partial", "leaks", "transductive")
 CHOICES = ("seeds", "normalisation", "selection")
 
 
@@ -95,7 +93,7 @@ def differing(first: Run, second: Run) -> dict[str, list]:
     """What two runs differ in, of all that their protocols say: ``{key: [of the first, of the second]}``."""
     sides = [{"seeds": run.summary["seeds"], **run.summary["protocol"]} for run in (first, second)]
     return {
-        key: [side.get(key) for side in sides] for key in (*_TEST, *CHOICES) if sides[0].get(key) != sides[1].get(key)
+        key: [side.get(key) for side in sides] for key in (*_SAME, *CHOICES) if sides[0].get(key) != sides[1].get(key)
     }
 
 
@@ -206,9 +204,9 @@ def _refuse_other_test(first_name, first, name, other, despite):
     choices = [key for key in forbidden if key in CHOICES]
     free = set(choices) == set(forbidden) and not unsound
     why = f" ({' and '.join(sorted(set(unsound)))} runs may differ in nothing)" * bool(unsound)
-    hashes = [run.summary["protocol_hash"] for run in (first, other)]
+    hashes = dict.fromkeys(run.summary["protocol_hash"] for run in (first, other))
     raise SerError(
-        got=f"{told} (protocols {hashes[0]} and {hashes[1]})",
+        got=f"{told} (protocol{'s' * (len(hashes) > 1)} {' and '.join(hashes)})",
         expected=f"the same test for both{why}",
         remedy=f"train one of them anew, or, where that is a choice of the system: --despite {','.join(choices)}"
         if free

@@ -168,10 +168,9 @@ def _provenance(comparison) -> list[str]:
     first, *others = comparison["runs"]
     lines = [f"Protocol {code(first['protocol_hash'])}: {markdown(first['protocol_line'])}"]
     for other in others:
-        if other["protocol_hash"] != first["protocol_hash"]:
-            differing = " and ".join(key for key, of in comparison["differing"].items() if other["name"] in of)
-            line = f"{code(other['protocol_hash'])}: {markdown(other['protocol_line'])}"
-            lines.append(f"**Despite other {differing}** of {markdown(other['name'])}, {line}")
+        if differing := " and ".join(key for key, of in comparison["differing"].items() if other["name"] in of):
+            line = markdown(other["protocol_line"])
+            lines.append(f"**Despite other {differing}** of {markdown(other['name'])}: {line}")
     return lines
 
 

@@ -12,7 +12,6 @@ How scores are put together:
 - **Auxiliary targets** of a multi-task training get all of this too, over the utterances that are rated.
 """
 
-import hashlib
 import warnings
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from ser_plugins.evaluation.metrics.regression import ConstantWarning
 from ser_plugins.evaluation.metrics.tasks import mean, predictions_files, tasks_of
 from ser_plugins.evaluation.report import figures
 from ser_plugins.evaluation.report.tables import cautions, results_markdown, terminal_table, title
+from ser_plugins.evaluation.runs.definition import TestDefinition
 from ser_plugins.evaluation.runs.folds import FoldResults, MissingFoldError, fold_results, read_run, tasks_in
 from ser_plugins.files import atomic_path, write_json, write_text
 
@@ -86,7 +86,7 @@ def aggregate(runs: list[FoldResults]) -> dict:
         "system": first["system"],
         "protocol": protocol,
         "protocol_line": "; ".join([line, *contamination_lines(protocol)]),
-        "protocol_hash": hashlib.sha256(line.encode()).hexdigest()[:8],
+        "protocol_hash": TestDefinition.from_protocol(protocol).hash,
         "seeds": seeds,
         **own,
         "auxiliary": {
@@ -189,9 +189,10 @@ def _drawings(summary, runs, tables) -> dict:
 
 
 def protocol_line(protocol: dict, seeds: list[int], utterances: int) -> str:
-    """Everything that must be equal before two scores may be compared, in one line; its hash stands beside scores.
+    """How a run was tested, in one line: the test, and what its system has chosen.
 
-    What a front end was pretrained on is a choice of the system: a report has it after this line, and not in its hash.
+    The hash beside it is that of the test alone (:class:`~ser_plugins.evaluation.runs.definition.TestDefinition`). What
+    a front end was pretrained on comes after this line.
 
     Arguments
     ---------

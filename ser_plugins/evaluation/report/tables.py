@@ -207,7 +207,7 @@ def brief(results: dict) -> str:
     Example
     -------
     >>> protocol = {"target": "emotion", "classes": ["fear", "joy"]}
-    >>> brief({"protocol": protocol, "metrics": {"WA": 0.631, "UAR": 0.55, "macro_F1": 0.5}})
+    >>> brief({"protocol": protocol, "auxiliary": {}, "metrics": {"WA": 0.631, "UAR": 0.55, "macro_F1": 0.5}})
     'WA 63.1 %, UAR 55.0 %'
     """
     if results["metrics"] is None:

@@ -147,7 +147,7 @@ def damaged(path, got, expected) -> SerError:
 
 def _of_fold(results: dict) -> dict:
     """What is kept of a fold's ``results.json``."""
-    auxiliary = {target: {"scale": part["scale"]} for target, part in results.get("auxiliary", {}).items()}
+    auxiliary = {target: {"scale": part["scale"]} for target, part in results["auxiliary"].items()}
     return {**{key: value for key, value in results.items() if key not in _IN_THE_TABLE}, "auxiliary": auxiliary}
 
 

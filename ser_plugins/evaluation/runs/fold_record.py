@@ -47,6 +47,7 @@ def _is_text_or_none(value) -> bool:
 
 
 _LARGEST = 1e300  # also keeps out what is not finite
+_TEXT_OR_NONE = (_is_text_or_none, "a text, or null")
 _TEXT = (lambda value: isinstance(value, str), "a text")
 _WHOLE = (_is_whole, "a whole number")
 _NUMBER = (_is_number, "a finite number")
@@ -62,19 +63,15 @@ _KEYS = {
     "system": _TEXT, "fold": _TEXT, "seed": _WHOLE, "protocol": _OBJECT, "audit": _TEXT, "units": _OBJECT,
     "training": _OBJECT, "counts": _COUNTS, "history": _HISTORY, "parameters": _WHOLE, "settings": _OBJECT,
     "settings_sha256": _TEXT, "wall_time_s": _NUMBER, "device": _TEXT, "machine": _TEXT, "versions": _VERSIONS,
+    "auxiliary": _AUXILIARY,
 }
 _PROTOCOL_KEYS = {
-    "corpus": _TEXT, "corpus_sha256": _TEXT, "classes": _TEXTS, "target": _TEXT, "protocol": _TEXT, "unit": _TEXT,
-    "subset": _TEXT, "selection": _TEXT, "split_seed": _WHOLE, "leaks": _FLAG, "folds": _TEXTS, "utterances": _WHOLE,
-    "normalisation": _TEXT, "transductive": _FLAG,
+    "corpus": _TEXT, "corpus_sha256": _TEXT, "task": _TEXT, "target": _TEXT, "classes": _TEXTS, "scale": _TEXT_OR_NONE,
+    "protocol": _TEXT, "unit": _TEXT, "unit_field": _TEXT, "folds": _TEXTS, "subset": _TEXT, "split_seed": _WHOLE,
+    "utterances": _WHOLE, "selection": _TEXT, "normalisation": _TEXT, "leaks": _FLAG, "transductive": _FLAG,
+    "partial": _FLAG, "statements": _TEXTS,
 }
 # fmt: on
-# What results of version 0.1.0, all of them of emotions and speakers, do not say.
-_BEFORE = {"task": "classification", "scale": None, "unit_field": "speaker", "partial": False, "statements": []}
-_SINCE = {
-    "task": _TEXT, "scale": (_is_text_or_none, "a text, or null"), "unit_field": _TEXT, "partial": _FLAG,
-    "statements": _TEXTS,
-}  # fmt: skip
 
 
 def checked_record(results, path: Path) -> dict:
@@ -90,7 +87,7 @@ def checked_record(results, path: Path) -> dict:
     Returns
     -------
     dict
-        ``results`` with the keys that version 0.1.0 did not write.
+        ``results``, with every key that training writes.
 
     Raises
     ------
@@ -113,19 +110,14 @@ train the fold again, or restore its files
             expected="a fold with a test set",
             remedy="report and export by the run that measured the same settings: ser export RUN FOLDER --measured-by",
         )
-    if "speakers" in results:  # version 0.1.0
-        results = {"units": results["speakers"], "training": {}, "auxiliary": {}, **results}
-        del results["speakers"]
-    protocol = results.get("protocol")
-    protocol = {**_BEFORE, **protocol} if isinstance(protocol, dict) else {}
+    protocol = results.get("protocol") if isinstance(results.get("protocol"), dict) else {}
     missing = [key for key in _KEYS if key not in results]
     missing += [f"protocol.{key}" for key in _PROTOCOL_KEYS if key not in protocol]
     if missing:
         raise bad_file(path, f"no {', '.join(missing)}", "all the keys that training writes")
-    results = {**results, "protocol": protocol}
-    _check_kinds(path, "", results, {**_KEYS, "auxiliary": _AUXILIARY})
-    _check_kinds(path, "protocol.", protocol, {**_PROTOCOL_KEYS, **_SINCE})
-    numbers = [*results.get("auxiliary", {}), *([protocol["target"]] if protocol["task"] == "regression" else [])]
+    _check_kinds(path, "", results, _KEYS)
+    _check_kinds(path, "protocol.", protocol, _PROTOCOL_KEYS)
+    numbers = [*results["auxiliary"], *([protocol["target"]] if protocol["task"] == "regression" else [])]
     for target in numbers:
         if not _is_constants(results["training"].get(target)):
             got = f"training of {target}: {results['training'].get(target)!a:.100}"
@@ -140,5 +132,5 @@ def bad_file(path, got, expected) -> SerError:
 
 def _check_kinds(path, prefix, values, kinds):
     for key, (fits, kind) in kinds.items():
-        if key in values and not fits(values[key]):
+        if not fits(values[key]):
             raise bad_file(path, f"{prefix}{key}: {values[key]!a:.100}", f"{prefix}{key}: {kind}")

@@ -168,7 +168,7 @@ def _packed_fold(results, table, tasks, path) -> FoldResults:
 
 def tasks_in(results: dict) -> dict:
     """The tasks of a fold, or of an aggregate, by target."""
-    auxiliary = {target: part["scale"] for target, part in results.get("auxiliary", {}).items()}
+    auxiliary = {target: part["scale"] for target, part in results["auxiliary"].items()}
     return tasks_of(results["protocol"], auxiliary)
 
 
