@@ -21,7 +21,7 @@ from rich.progress import track
 
 from ser_plugins.copies import BandLimit, Clipping, Noise, Room
 from ser_plugins.corpora.manifest import read_manifest
-from ser_plugins.evaluation.metrics.classification import unweighted_average_recall, weighted_accuracy
+from ser_plugins.evaluation.metrics.classification import classification_metrics
 from ser_plugins.export.folder import export_model
 from ser_plugins.files import read_json, write_json
 from ser_plugins.inference import EmotionClassifier
@@ -103,10 +103,10 @@ def summary(folds: list[dict], classes: list[str]) -> dict:
     conditions = {}
     for name in CONDITIONS:
         true, predicted = zip(*(row for fold in folds for row in fold["labels"][name]), strict=True)
-        labels = [*classes, NO_SPEECH]
+        scores = classification_metrics(true, predicted, [*classes, NO_SPEECH])
         conditions[name] = {
-            "WA": weighted_accuracy(true, predicted, labels),
-            "UAR": unweighted_average_recall(true, predicted, labels),
+            "WA": scores["WA"],
+            "UAR": scores["UAR"],
             "no_speech": predicted.count(NO_SPEECH),
         }
     right, seconds = (sum(fold["timeline"][place] for fold in folds) for place in (0, 1))

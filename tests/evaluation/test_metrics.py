@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn import metrics as oracle
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.metrics.classification import classification_metrics, confusion
@@ -46,6 +47,26 @@ def test_scores_agree_with_counting_by_hand(seed, present):
         for j, column_name in enumerate(CLASSES):
             cell = sum(t == row_name and p == column_name for t, p in zip(true, predicted, strict=True))
             assert scores["confusion"][i][j] == cell
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("present", [CLASSES, CLASSES[:3], CLASSES[1:2]])
+def test_scores_agree_with_scikit_learn(seed, present):
+    true, predicted = random_labels(seed, n=30, classes=present)
+    predicted[:3] = ["neutral"] * 3
+    scores = classification_metrics(true, predicted, CLASSES)
+    tested = [name for name in CLASSES if name in true]
+    assert scores["confusion"] == oracle.confusion_matrix(true, predicted, labels=CLASSES).tolist()
+    assert scores["WA"] == pytest.approx(oracle.accuracy_score(true, predicted))
+    for key, score in (("UAR", oracle.recall_score), ("macro_F1", oracle.f1_score)):
+        expected = score(true, predicted, labels=tested, average="macro", zero_division=0)
+        assert scores[key] == pytest.approx(expected)
+    columns = oracle.precision_recall_fscore_support(true, predicted, labels=CLASSES, zero_division=0)
+    for name, precision, recall, f1, support in zip(CLASSES, *columns, strict=True):
+        row = scores["per_class"][name]
+        assert (row["precision"], row["support"]) == (pytest.approx(precision), support)
+        if support:
+            assert (row["recall"], row["f1"]) == (pytest.approx(recall), pytest.approx(f1))
 
 
 def test_frozen_scores():

@@ -1,4 +1,4 @@
-"""Classification metrics of speech emotion recognition, computed by scikit-learn.
+"""Classification metrics of speech emotion recognition, all of them from the confusion matrix.
 
 Conventions
 -----------
@@ -16,7 +16,7 @@ All scores are fractions in 0..1, as plain Python numbers that JSON can hold.
 
 from collections.abc import Sequence
 
-from sklearn import metrics as sk
+import numpy as np
 
 from ser_plugins.errors import SerError
 
@@ -66,69 +66,43 @@ def confusion(reference: Sequence[str], estimate: Sequence[str], classes: Sequen
     [[1, 1], [0, 1]]
     """
     validate(reference, estimate, classes)
-    return sk.confusion_matrix(reference, estimate, labels=list(classes)).tolist()
+    place = {name: number for number, name in enumerate(classes)}
+    cells = [len(classes) * place[true] + place[predicted] for true, predicted in zip(reference, estimate, strict=True)]
+    return np.bincount(cells, minlength=len(classes) ** 2).reshape(len(classes), -1).tolist()
 
 
-def weighted_accuracy(reference: Sequence[str], estimate: Sequence[str], classes: Sequence[str]) -> float:
-    """WA, the share of correct utterances.
+def pooled_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """WA, UAR and macro-F1 of many confusion matrices at once.
+
+    Arguments
+    ---------
+    confusion : array of int
+        (..., classes, classes), reference in rows.
+
+    Returns
+    -------
+    dict
+        An array (...,) of each.
 
     Example
     -------
-    >>> weighted_accuracy(["fear", "fear", "fear", "joy"], ["fear", "fear", "fear", "fear"], ["fear", "joy"])
-    0.75
+    >>> {name: float(score) for name, score in pooled_scores(np.array([[3, 1], [0, 0]])).items()}
+    {'WA': 0.75, 'UAR': 0.75, 'macro_F1': 0.8571428571428571}
     """
-    validate(reference, estimate, classes)
-    return float(sk.accuracy_score(reference, estimate))
-
-
-def unweighted_average_recall(reference: Sequence[str], estimate: Sequence[str], classes: Sequence[str]) -> float:
-    """UAR, the mean recall over the classes present in the reference.
-
-    Example
-    -------
-    >>> unweighted_average_recall(["fear", "fear", "fear", "joy"], ["fear"] * 4, ["fear", "joy", "neutral"])
-    0.5
-    """
-    validate(reference, estimate, classes)
-    return float(sk.recall_score(reference, estimate, labels=_present(reference, classes), average="macro"))
-
-
-def macro_f1(reference: Sequence[str], estimate: Sequence[str], classes: Sequence[str]) -> float:
-    """Mean F1 over the classes present in the reference, zero_division 0.
-
-    Example
-    -------
-    >>> round(macro_f1(["fear", "joy"], ["fear", "fear"], ["fear", "joy"]), 4)
-    0.3333
-    """
-    validate(reference, estimate, classes)
-    present = _present(reference, classes)
-    return float(sk.f1_score(reference, estimate, labels=present, average="macro", zero_division=0))
-
-
-def per_class(reference: Sequence[str], estimate: Sequence[str], classes: Sequence[str]) -> dict[str, dict]:
-    """Recall, precision, F1 and support of every class; recall and F1 of an absent class are ``None``.
-
-    Example
-    -------
-    >>> per_class(["fear"], ["joy"], ["fear", "joy"])["joy"]
-    {'recall': None, 'precision': 0.0, 'f1': None, 'support': 0}
-    """
-    validate(reference, estimate, classes)
-    columns = sk.precision_recall_fscore_support(reference, estimate, labels=list(classes), zero_division=0)
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., classes)
+    support, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    present = support > 0
+    recall = hits / np.maximum(support, 1)
+    f1 = 2 * hits / np.maximum(support + predicted, 1)  # = 2 TP / (2 TP + FP + FN)
     return {
-        name: {
-            "recall": float(recall) if support else None,
-            "precision": float(precision),
-            "f1": float(f1) if support else None,
-            "support": int(support),
-        }
-        for name, precision, recall, f1, support in zip(classes, *columns, strict=True)
+        "WA": hits.sum(axis=-1) / support.sum(axis=-1),
+        "UAR": (recall * present).sum(axis=-1) / present.sum(axis=-1),
+        "macro_F1": (f1 * present).sum(axis=-1) / present.sum(axis=-1),
     }
 
 
 def classification_metrics(reference: Sequence[str], estimate: Sequence[str], classes: Sequence[str]) -> dict:
-    """Evaluate everything above at once.
+    """Evaluate everything at once.
 
     Arguments
     ---------
@@ -140,23 +114,30 @@ def classification_metrics(reference: Sequence[str], estimate: Sequence[str], cl
     Returns
     -------
     dict
-        ``WA``, ``UAR``, ``macro_F1``, ``per_class`` and ``confusion``, ready for JSON.
+        ``WA``, ``UAR``, ``macro_F1``, ``per_class`` (``recall``, ``precision``, ``f1`` and ``support`` of each) and
+        ``confusion``, ready for JSON.
 
     Example
     -------
     >>> scores = classification_metrics(["fear", "fear", "joy", "joy"], ["fear", "joy", "joy", "joy"], ["fear", "joy"])
     >>> scores["WA"], scores["UAR"], scores["confusion"]
     (0.75, 0.75, [[1, 1], [0, 2]])
+    >>> classification_metrics(["fear"], ["joy"], ["fear", "joy"])["per_class"]["joy"]
+    {'recall': None, 'precision': 0.0, 'f1': None, 'support': 0}
     """
+    counts = np.array(confusion(reference, estimate, classes))
     return {
-        "WA": weighted_accuracy(reference, estimate, classes),
-        "UAR": unweighted_average_recall(reference, estimate, classes),
-        "macro_F1": macro_f1(reference, estimate, classes),
-        "per_class": per_class(reference, estimate, classes),
-        "confusion": confusion(reference, estimate, classes),
+        **{name: float(score) for name, score in pooled_scores(counts).items()},
+        "per_class": {name: _scores_of_class(counts, number) for number, name in enumerate(classes)},
+        "confusion": counts.tolist(),
     }
 
 
-def _present(reference, classes):
-    present = set(reference)
-    return [name for name in classes if name in present]
+def _scores_of_class(counts, number) -> dict:
+    hits, support, predicted = (int(n) for n in (counts[number, number], counts[number].sum(), counts[:, number].sum()))
+    return {
+        "recall": hits / support if support else None,
+        "precision": hits / predicted if predicted else 0.0,
+        "f1": 2 * hits / (support + predicted) if support else None,
+        "support": support,
+    }

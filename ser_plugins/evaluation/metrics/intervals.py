@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.metrics.classification import classification_metrics
+from ser_plugins.evaluation.metrics.classification import classification_metrics, pooled_scores
 
 LEVEL = 0.95
 DRAWS = 2000
@@ -106,7 +106,7 @@ def _drawn_scores(confusions, seed) -> dict:
             remedy="pool the folds of more speakers; one speaker says nothing about the next",
         )
     pooled = np.einsum("dk,skij->dsij", _draws(speakers, seed), confusions)  # (draws, seeds, classes, classes)
-    return {name: score.mean(axis=1) for name, score in _scores(pooled).items()}
+    return {name: score.mean(axis=1) for name, score in pooled_scores(pooled).items()}
 
 
 def cluster_bootstrap(score: Callable, clusters: Sequence, seed: int = 0) -> dict[str, list[float] | None]:
@@ -157,17 +157,3 @@ def majority_baseline(reference: Sequence[str], classes: Sequence[str]) -> dict:
     majority = max(classes, key=lambda name: counts[name])
     scores = classification_metrics(reference, [majority] * len(reference), classes)
     return {"class": majority, **{name: scores[name] for name in ("WA", "UAR", "macro_F1")}}
-
-
-def _scores(confusion):
-    """WA, UAR and macro-F1 of (..., classes, classes) at once; the conventions of ``metrics``."""
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)  # (..., classes)
-    support, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    present = support > 0
-    recall = hits / np.maximum(support, 1)
-    f1 = 2 * hits / np.maximum(support + predicted, 1)  # = 2 TP / (2 TP + FP + FN)
-    return {
-        "WA": hits.sum(axis=-1) / support.sum(axis=-1),
-        "UAR": (recall * present).sum(axis=-1) / present.sum(axis=-1),
-        "macro_F1": (f1 * present).sum(axis=-1) / present.sum(axis=-1),
-    }
