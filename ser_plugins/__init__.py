@@ -27,17 +27,17 @@ _TRIO = {"torch": "2.11", "torchaudio": "2.11", "speechbrain": "1.1"}
 
 def _check_trio(installed=version):
     """Say in words what a mismatched torch / torchaudio / speechbrain would say in a loader's error."""
-    found = {}
+    installed_versions = {}
     for package in _TRIO:
         try:
-            found[package] = installed(package)
+            installed_versions[package] = installed(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    if all(found[package].startswith(f"{wanted}.") for package, wanted in _TRIO.items()):
+            installed_versions[package] = "not installed"
+    if all(installed_versions[package].startswith(f"{wanted}.") for package, wanted in _TRIO.items()):
         return
     raise ImportError(
         "got: "
-        + ", ".join(f"{package} {what}" for package, what in found.items())
+        + ", ".join(f"{package} {what}" for package, what in installed_versions.items())
         + "; expected: "
         + ", ".join(f"{package} {wanted}.x" for package, wanted in _TRIO.items())
         + " (built for each other; other pairs fail to load); remedy: pip install "

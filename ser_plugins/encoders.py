@@ -179,8 +179,8 @@ class StateMix(nn.Module):
 
 def _with_deltas(frames, real):
     """Frames (batch, time, bins), their slope and its slope, scaled to about the same size; zero where padded."""
-    first = _slope(frames) * real
-    return torch.stack([frames, 2 * first, 3 * _slope(first) * real], dim=-1)  # (batch, time, bins, 3)
+    slope = _slope(frames) * real
+    return torch.stack([frames, 2 * slope, 3 * _slope(slope) * real], dim=-1)  # (batch, time, bins, 3)
 
 
 def _slope(frames):

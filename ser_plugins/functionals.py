@@ -45,8 +45,8 @@ class MFCCStatistics(nn.Module):
     def forward(self, waves: torch.Tensor) -> torch.Tensor:
         """(batch, samples), without padding -> (batch, 6 * coefficients)."""
         frames = self.mfcc(waves)  # (batch, coefficients, time)
-        first = torchaudio.functional.compute_deltas(frames)
-        parts = torch.cat([frames, first, torchaudio.functional.compute_deltas(first)], dim=1)
+        slopes = torchaudio.functional.compute_deltas(frames)
+        parts = torch.cat([frames, slopes, torchaudio.functional.compute_deltas(slopes)], dim=1)
         return torch.cat([parts.mean(2), parts.std(2, unbiased=False)], dim=1)
 
     if TYPE_CHECKING:

@@ -50,9 +50,9 @@ def model_name(source: str) -> str:
     """
     if on_hub(source):
         return source.removeprefix(PREFIX).partition("@")[0]
-    told = read_json(Path(source) / "config.json").get("_name_or_path")
-    named = isinstance(told, str) and re.fullmatch(_OWNER_AND_NAME, told)
-    return told if named else Path(source).resolve().name
+    name = read_json(Path(source) / "config.json").get("_name_or_path")
+    named = isinstance(name, str) and re.fullmatch(_OWNER_AND_NAME, name)
+    return name if named else Path(source).resolve().name
 
 
 def fetch(source, largest: dict, kind: str = "what ser export wrote", optional: tuple = ()) -> Path:
@@ -87,14 +87,14 @@ def fetch(source, largest: dict, kind: str = "what ser export wrote", optional: 
     ser_plugins.errors.SerError: got: hf:someone/emodb@main; expected: hf:OWNER/NAME@COMMIT ...
     """
     name = str(source).replace("\\", "/")  # a path on Windows has other separators
-    found = re.fullmatch(rf"{PREFIX}({_OWNER_AND_NAME})@([0-9a-f]{{40}})", name)
-    if not found:
+    match = re.fullmatch(rf"{PREFIX}({_OWNER_AND_NAME})@([0-9a-f]{{40}})", name)
+    if not match:
         raise SerError(
             got=str(source),
             expected="hf:OWNER/NAME@COMMIT with all 40 digits of the commit, since branches and tags move",
             remedy="copy the commit from the repository's history, or give a local folder",
         )
-    repository, commit = found.groups()
+    repository, commit = match.groups()
     from huggingface_hub.constants import HF_HOME
 
     folder = Path(HF_HOME) / "ser_plugins" / repository.replace("/", "--") / commit
@@ -162,10 +162,10 @@ def _refuse_unfit(listing: dict, largest: dict, source, kind) -> None:
 
 def _refuse_changed(folder: Path, hashes: dict, source) -> None:
     for name, expected in hashes.items():
-        found = sha256_of(folder / name) if expected else None
-        if found != expected:
+        digest = sha256_of(folder / name) if expected else None
+        if digest != expected:
             raise SerError(
-                got=f"{source}: {name} with SHA-256 {found}",
+                got=f"{source}: {name} with SHA-256 {digest}",
                 expected=f"{expected}, as the hub lists it",
                 remedy="try again: the download was damaged",
             )

@@ -202,6 +202,6 @@ class MultiTask(nn.Module):
 
 def _mean_of_known(loss, outputs, targets):
     outputs, targets = utterance_outputs(outputs), utterance_outputs(targets)
-    known = targets.isfinite()
+    finite = targets.isfinite()
     # With no target known, 0, but attached to the outputs: distributed training waits for every gradient.
-    return loss(outputs[known], targets[known]) if known.any() else 0.0 * outputs.sum()
+    return loss(outputs[finite], targets[finite]) if finite.any() else 0.0 * outputs.sum()

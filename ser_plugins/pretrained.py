@@ -115,8 +115,8 @@ and model.safetensors, or hf:OWNER/NAME@COMMIT; remedy: check the path, or let h
             raise no_whisper(source, error, len(self.layers)) from None
         self.requires_grad_(False)
         self.pretrained, self.sha256 = name or model_name(str(source)), digest(weights)
-        own = {"states": states, "mix": mix, "pool": pool, "merge": merge, "level": level}
-        self.encoder_arguments, self.source = {**own, **sizes}, source
+        options = {"states": states, "mix": mix, "pool": pool, "merge": merge, "level": level}
+        self.encoder_arguments, self.source = {**options, **sizes}, source
         depth = len(self.layers)
         if not 0 <= trained_from <= depth or lora_rank < 0 or (lora_rank and not trained_from):
             raise SerError(

@@ -29,16 +29,16 @@ def quantized(state: dict) -> dict:
     tensor([[  50, -127],
             [   0,    0]], dtype=torch.int8)
     """
-    found = {}
+    weights = {}
     for name, value in state.items():
         if value.dim() < 2:
-            found[name] = value
+            weights[name] = value
             continue
         rows = value.float().flatten(1)
         scale = rows.abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / LARGEST
-        found[name] = (rows / scale[:, None]).round().to(torch.int8).view(value.shape)
-        found[name + SCALE] = scale
-    return found
+        weights[name] = (rows / scale[:, None]).round().to(torch.int8).view(value.shape)
+        weights[name + SCALE] = scale
+    return weights
 
 
 def dequantized(state: dict) -> dict:

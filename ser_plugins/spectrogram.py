@@ -234,8 +234,8 @@ class ZNorm(nn.Module):
             step = new_mean - mean
             total = count + len(real)
             if self.mode == "utterance_mean":
-                own = (frames - _utterance_mean(frames, mask[..., None], counts))[mask].double()
-                deviation = deviation + own.square().sum(0)
+                centred = (frames - _utterance_mean(frames, mask[..., None], counts))[mask].double()
+                deviation = deviation + centred.square().sum(0)
             else:
                 deviation = deviation + (real - new_mean).square().sum(0) + step.square() * (count * len(real) / total)
             mean = mean + step * (len(real) / total)

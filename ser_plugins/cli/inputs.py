@@ -71,18 +71,18 @@ def recordings(names: Iterable, stdin=None) -> Iterator[dict[str, Path]]:
     ['b.wav', 'a.wav']
     """
     with ExitStack() as stack:
-        found = {}
+        files = {}
         for name in dict.fromkeys(map(str, names)):
             if os.path.isdir(name):  # unlike pathlib's, it takes names that no file can have
-                found |= {str(path): path for path in _below(Path(name))}
+                files |= {str(path): path for path in _below(Path(name))}
             else:
-                found[name] = stack.enter_context(recording(name, stdin))
-        yield found
+                files[name] = stack.enter_context(recording(name, stdin))
+        yield files
 
 
 def _below(folder) -> list[Path]:
     """Recordings in a folder and in those below it, linked ones too; what may be meant and cannot be read is told."""
-    found, unread, been = [], Counter(), set()
+    paths, unread, been = [], Counter(), set()
     for root, folders, names in os.walk(folder, followlinks=True):
         place = os.path.realpath(root)
         if place in been:  # a link that leads back
@@ -93,12 +93,12 @@ def _below(folder) -> list[Path]:
         for name in (name for name in names if not name.startswith("._")):
             suffix = os.path.splitext(name)[1].lower()
             if suffix in MEDIA:
-                found.append(Path(root, name))
+                paths.append(Path(root, name))
             elif suffix in UNREAD:
                 unread[suffix] += 1
     if unread:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(unread.items()))
         print(f"{folder}: left out, for want of a decoder: {kinds}", file=sys.stderr)
-    if not found:
+    if not paths:
         raise SerError(got=f"no audio file in {folder}", expected=f"at least one of {USUAL}", remedy="check the folder")
-    return sorted(found)
+    return sorted(paths)

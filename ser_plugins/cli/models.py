@@ -92,15 +92,15 @@ def list_models(
     from ser_plugins.cli.overview import overview
 
     rows = list(overview(folders or ()))
-    good = [row for row in rows if "error" not in row]
+    loaded = [row for row in rows if "error" not in row]
     if form == "json":
         write(as_json(rows))
     else:
-        show(_models_table(good))
+        show(_models_table(loaded))
     for row in rows:
         if "error" in row:
             complain(f"{row['model']}: {row['error']}")
-    if len(good) < len(rows):
+    if len(loaded) < len(rows):
         raise Exit(1)
 
 

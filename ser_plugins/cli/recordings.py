@@ -91,13 +91,13 @@ def _print_rows(rows, count, columns, form, table) -> list:
 
     done = []
     with Interruption() as interruption:
-        told = _told(_until(interruption, rows), count, form, done)
+        reported = _told(_until(interruption, rows), count, form, done)
         if form == "table":
-            good = [row for row in told if "error" not in row]
-            if good:
-                show(table(good))
+            judged = [row for row in reported if "error" not in row]
+            if judged:
+                show(table(judged))
         else:
-            write(FORMATS[form](told, columns))
+            write(FORMATS[form](reported, columns))
     if interruption.came:
         raise KeyboardInterrupt
     return done
@@ -155,10 +155,10 @@ def _predictions_table(rows) -> Table:
             continue
         _, *others = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
         bar = full * round(10 * row["probability"])
-        then = ", ".join(f"{label} {value:.0%}" for label, value in others[:2])
+        runners_up = ", ".join(f"{label} {value:.0%}" for label, value in others[:2])
         label = terminal(one_line(row["label"] or none))
         table.add_row(
-            terminal(one_line(row["file"])), label, f"{row['probability']:4.0%} {bar}", terminal(one_line(then))
+            terminal(one_line(row["file"])), label, f"{row['probability']:4.0%} {bar}", terminal(one_line(runners_up))
         )
     return table
 

@@ -35,7 +35,7 @@ def model_card(facts: dict) -> str:
 
 
 def _measured_card(facts):
-    mine, task = facts["this_model"], tasks_of(facts)[facts["target"]]
+    scores, task = facts["this_model"], tasks_of(facts)[facts["target"]]
     kinds = {"synthetic": _SYNTHETIC, "leaking": _LEAKING, "transductive": _TRANSDUCTIVE, "partial": _PARTIAL}
     parts = [
         f"# {markdown(facts['system'])}: {_what(facts)} from a recording ({markdown(facts['corpus'])})",
@@ -44,13 +44,13 @@ def _measured_card(facts):
         *(f"> {markdown(statement)}" for statement in facts["statements"]),
         _takes(facts, task),
         "## Trained on",
-        _trained(facts, mine),
+        _trained(facts, scores),
         *_encoders(facts),
         *_corpus(facts),
         "## Measured",
         _measured(facts),
         _table(facts, task),
-        _this_model(facts, mine, task),
+        _this_model(facts, scores, task),
         *_per_class(facts),
         *_calibration(facts),
         *_conditions(facts),
@@ -88,12 +88,12 @@ def _unmeasured(facts):
 
 
 def _encoders(facts):
-    known = "MIT licence, copyright (c) 2022 OpenAI, as `LICENSE.whisper` beside the weights says"
+    licence = "MIT licence, copyright (c) 2022 OpenAI, as `LICENSE.whisper` beside the weights says"
     unknown = "their licence is not known here: ask whoever published them"
     return [
         f"It hears with the lower layers of {markdown(name)} (Radford et al., ICML 2023), whose weights are inside "
-        f"({known if licence_of(name) else unknown}). Plain SpeechBrain hands it no lengths: give it one recording at "
-        "a time there."
+        f"({licence if licence_of(name) else unknown}). Plain SpeechBrain hands it no lengths: give it one recording "
+        "at a time there."
         for name in facts.get("pretrained", ())
     ]
 
@@ -149,35 +149,36 @@ def _this_model(facts, mine, task):
 
 
 def _calibration(facts):
-    found = facts["calibration"]
-    if not found or not found["calibrated"]:
+    calibration = facts["calibration"]
+    if not calibration or not calibration["calibrated"]:
         return []
-    steps = [row for row in found["calibrated"]["coverage"] if row["accuracy"] is not None]
+    steps = [row for row in calibration["calibrated"]["coverage"] if row["accuracy"] is not None]
     columns = [(f"{row['abstain_below']:g}", percent(row["coverage"]), percent(row["accuracy"])) for row in steps[::2]]
     names = ("abstaining below", "answered (%)", "rightly, of those (%)")
     return [
         f"Probabilities are calibrated: the logits are divided by {facts['temperature']:.3g}, fitted on those "
-        f"predictions. The expected calibration error ({found['bins']} bins) was {percent(found['raw']['ECE'])} % "
-        f"before and {percent(found['calibrated']['ECE'])} % with the temperature of the other {facts['unit_field']}s.",
+        f"predictions. The expected calibration error ({calibration['bins']} bins) was "
+        f"{percent(calibration['raw']['ECE'])} % before and {percent(calibration['calibrated']['ECE'])} % with the "
+        f"temperature of the other {facts['unit_field']}s.",
         markdown_table(list(names), columns),
     ]
 
 
 def _conditions(facts):
-    found = facts.get("robustness")
-    if not found:
+    robustness = facts.get("robustness")
+    if not robustness:
         return []
     rows = [
         [name, percent(row["WA"]), percent(row["UAR"]), f"{row['no_speech']:g}"]
-        for name, row in found["conditions"].items()
+        for name, row in robustness["conditions"].items()
     ]
     return [
         "## Under other conditions",
-        f"The model of every fold judged its own test recordings, {found['recordings']} of them, changed by code: real "
-        "rooms, noises and telephones were not tried. Recordings in which no speech was heard count as wrong.",
+        f"The model of every fold judged its own test recordings, {robustness['recordings']} of them, changed by code: "
+        "real rooms, noises and telephones were not tried. Recordings in which no speech was heard count as wrong.",
         markdown_table(["condition", "WA (%)", "UAR (%)", "no speech heard"], rows),
         f"A timeline of the recordings of one {facts['unit_field']} behind one another, with half a second of silence "
-        f"between, had the right label for {percent(found['timeline'])} % of the speech.",
+        f"between, had the right label for {percent(robustness['timeline'])} % of the speech.",
     ]
 
 
@@ -228,7 +229,7 @@ def _limits(facts):
     recordings = f"recordings such as those of {markdown(facts['corpus'])}"
     known = markdown(facts.get("about_corpus", {}).get("speech", recordings))
     speech = "sounds made by code" if facts["synthetic"] else known
-    others = " and other microphones" if "robustness" in facts else ", other microphones, noise and telephones"
+    conditions = " and other microphones" if "robustness" in facts else ", other microphones, noise and telephones"
     always = (
         "chooses one of its classes for what sounds like speech, unless told to abstain; in plain SpeechBrain and as "
         f"an ONNX file for any sound. {_TRUST[bool(facts['calibration'])]}"
@@ -236,7 +237,7 @@ def _limits(facts):
         else "gives a number for what sounds like speech, and nothing says how sure it is"
     )
     return (
-        f"- It knows {speech}. Spontaneous speech, other languages{others} are outside what was measured; expect "
+        f"- It knows {speech}. Spontaneous speech, other languages{conditions} are outside what was measured; expect "
         "it to be worse there, and to be confident all the same.\n"
         f"- It always {always}.\n"
         "- An emotion heard in a voice is not the emotion of the person.\n"

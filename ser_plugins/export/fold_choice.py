@@ -96,11 +96,11 @@ def _untested(source: Path, measured_by) -> Chosen:
             expected="with --measured-by a training on everything (--protocol all)",
             remedy="leave --measured-by out",
         )
-    mine, theirs = results["settings"], summary["settings"]
-    keys = sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
+    ours, measured = results["settings"], summary["settings"]
+    keys = sorted(key for key in ours.keys() | measured.keys() if ours.get(key) != measured.get(key))
     if others := [key for key in keys if key not in _DIVISION]:
         raise SerError(
-            got=f"{path}: {', '.join(f'{key}: {mine.get(key)} instead of {theirs.get(key)}' for key in others)}",
+            got=f"{path}: {', '.join(f'{key}: {ours.get(key)} instead of {measured.get(key)}' for key in others)}",
             expected=f"the settings of {measured_by}, whose numbers would speak for it",
             remedy="train both with the same settings",
         )

@@ -104,9 +104,9 @@ def export_ensemble(
     refuse_occupied(folder, overwrite)
     folds = sorted(path.parent for path in source.glob("seed_*/*/results.json"))
     if len(folds) < 2:
-        found = f"{source} with {len(folds)} finished folds" if source.is_dir() else f"no folder {source}"
+        place = f"{source} with {len(folds)} finished folds" if source.is_dir() else f"no folder {source}"
         kind = SerError if source.is_dir() else MissingPathError
-        raise kind(got=found, expected="a run folder with two or more folds or seeds", remedy="check the path")
+        raise kind(got=place, expected="a run folder with two or more folds or seeds", remedy="check the path")
     with built_aside(folder) as built:
         names = [f"{path.parent.name}_{path.name}" for path in folds]
         members = [
@@ -210,10 +210,10 @@ def _refuse_other_encoder(front_end, chosen: Chosen) -> None:
     described = chosen.results.get("settings", {}).get("compute_features")
     (arguments, *_) = described.values() if isinstance(described, dict) else [{}]
     trained = str(arguments.get("source"))
-    found = f"sha256:{encoder_sha256(front_end.source, front_end.encoder_arguments['states'])}"
-    if trained.startswith("sha256:") and trained != found:
+    source_hash = f"sha256:{encoder_sha256(front_end.source, front_end.encoder_arguments['states'])}"
+    if trained.startswith("sha256:") and trained != source_hash:
         raise SerError(
-            got=f"{front_end.source}: an encoder with {found[:19]}...",
+            got=f"{front_end.source}: an encoder with {source_hash[:19]}...",
             expected=f"{trained[:19]}..., with which {chosen.folder} was trained",
             remedy="put the encoder's own weights there again",
         )

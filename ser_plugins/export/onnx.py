@@ -290,13 +290,13 @@ def _recurrent(graph) -> dict:
 
 def _of_encoder(graph) -> dict:
     """The matrices and kernels of pretrained encoders: name -> axis of the output."""
-    shapes, found = {value.name: value.dims for value in graph.initializer}, {}
+    shapes, axes = {value.name: value.dims for value in graph.initializer}, {}
     for node in graph.node:
         inside = "/features/" in node.name and "/log_mel/" not in node.name
         weight = node.input[1] if len(node.input) > 1 else None
         if inside and node.op_type in ("MatMul", "Conv") and weight in shapes:
-            found[weight] = 1 if node.op_type == "MatMul" else 0
-    return found
+            axes[weight] = 1 if node.op_type == "MatMul" else 0
+    return axes
 
 
 def _round(graph, places: dict, onnx) -> None:
@@ -308,8 +308,8 @@ def _round(graph, places: dict, onnx) -> None:
     weights = {value.name: value for value in graph.initializer}
     for name, axis in places.items():
         values = onnx.numpy_helper.to_array(weights[name])
-        others = tuple(number for number in range(values.ndim) if number != axis)
-        scale = np.abs(values).max(axis=others, keepdims=True).clip(min=np.finfo(np.float32).tiny) / np.float32(127)
+        reduced = tuple(number for number in range(values.ndim) if number != axis)
+        scale = np.abs(values).max(axis=reduced, keepdims=True).clip(min=np.finfo(np.float32).tiny) / np.float32(127)
         graph.initializer.remove(weights[name])
         rounded = np.rint(values / scale).astype(np.int8)
         graph.initializer.append(onnx.numpy_helper.from_array(rounded, f"{name}_int8"))

@@ -106,18 +106,18 @@ def export_output_folder(source, labels, folder, overwrite=False, *, checkpoint=
 the path, or train first
     """
     source = Path(source)
-    found = [Path(checkpoint)] if checkpoint else sorted(path for path in source.rglob("CKPT+*") if path.is_dir())
-    if not found:
+    checkpoints = [Path(checkpoint)] if checkpoint else sorted(path for path in source.rglob("CKPT+*") if path.is_dir())
+    if not checkpoints:
         raise MissingPathError(
             got=f"no checkpoint CKPT+... below {source}", expected="one", remedy="check the path, or train first"
         )
-    if len(found) > 1:
+    if len(checkpoints) > 1:
         raise SerError(
-            got=f"{source} with {len(found)} checkpoints: {', '.join(path.name for path in found[:3])}",
+            got=f"{source} with {len(checkpoints)} checkpoints: {', '.join(path.name for path in checkpoints[:3])}",
             expected="one, since nothing here says which is the best",
             remedy="name it: --checkpoint FOLDER",
         )
-    return export_recipe(source / "hyperparams.yaml", found[0], labels, folder, overwrite, half=half, int8=int8)
+    return export_recipe(source / "hyperparams.yaml", checkpoints[0], labels, folder, overwrite, half=half, int8=int8)
 
 
 def _modules_in(path: Path) -> tuple[dict, dict]:
@@ -131,14 +131,14 @@ def _modules_in(path: Path) -> tuple[dict, dict]:
     nodes, names = compose(resolved.encode("utf-8"), path), {}
     for module, kinds in TRAINED.items():
         tags = [tag_of(kind) for kind in kinds]
-        found = [key for key, node in nodes.items() if str(node.tag) in tags]
-        if len(found) != 1:
+        keys = [key for key, node in nodes.items() if str(node.tag) in tags]
+        if len(keys) != 1:
             raise SerError(
-                got=f"{path}: {', '.join(found) or 'nothing'} for {module}",
+                got=f"{path}: {', '.join(keys) or 'nothing'} for {module}",
                 expected=f"at the top level one of {' or '.join(tags)}",
                 remedy="only models made of ser_plugins' own modules are exported",
             )
-        names[module] = found[0]
+        names[module] = keys[0]
     return {**nodes, **{module: nodes[key] for module, key in names.items()}}, names
 
 

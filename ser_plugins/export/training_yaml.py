@@ -91,9 +91,9 @@ def constructor(nodes: dict, name: str, path) -> tuple[type, dict]:
     """The class of the module ``name``, when it is one that this module may be, and its arguments as nodes by name."""
     node, kinds = nodes.get(name), {tag_of(kind): kind for kind in TRAINED[name]}
     if not isinstance(node, (MappingNode, ScalarNode)) or str(node.tag) not in kinds:
-        found = "no key" if node is None else f"{node.tag} as"
+        constructor = "no key" if node is None else f"{node.tag} as"
         raise SerError(
-            got=f"{path}: {found} {name}",
+            got=f"{path}: {constructor} {name}",
             expected=" or ".join(kinds),
             remedy="only models made of ser_plugins' own modules are exported and loaded",
         )

@@ -44,11 +44,11 @@ def one_channel(sound, name: str = "waveform") -> np.ndarray:
 def channels_last(sound, name: str) -> np.ndarray:
     """An array or tensor as :func:`one_channel` takes it -> (samples, channels), a copy."""
     wave = sound.detach().cpu().numpy() if isinstance(sound, torch.Tensor) else sound
-    good = isinstance(wave, np.ndarray) and np.issubdtype(wave.dtype, np.floating) and wave.ndim in (1, 2)
-    if not good or (wave.ndim == 2 and not 1 <= len(wave) <= MAX_CHANNELS):
-        what = f"{wave.shape} of {wave.dtype}" if isinstance(wave, np.ndarray) else type(sound).__name__
+    usable = isinstance(wave, np.ndarray) and np.issubdtype(wave.dtype, np.floating) and wave.ndim in (1, 2)
+    if not usable or (wave.ndim == 2 and not 1 <= len(wave) <= MAX_CHANNELS):
+        kind = f"{wave.shape} of {wave.dtype}" if isinstance(wave, np.ndarray) else type(sound).__name__
         raise AudioError(
-            got=f"{name}: {what}",
+            got=f"{name}: {kind}",
             expected="an array or tensor (samples,) or (channels, samples), floating point, full scale +-1",
             remedy="transpose (samples, channels); divide 16-bit integers by 32768",
         )
@@ -64,9 +64,9 @@ def as_batch(wavs, wav_lens=None) -> tuple[torch.Tensor, torch.Tensor]:
     if isinstance(wavs, np.ndarray):
         wavs = torch.from_numpy(wavs)
     if not isinstance(wavs, torch.Tensor) or not wavs.is_floating_point() or wavs.dim() not in (1, 2):
-        what = f"{tuple(wavs.shape)} of {wavs.dtype}" if isinstance(wavs, torch.Tensor) else type(wavs).__name__
+        kind = f"{tuple(wavs.shape)} of {wavs.dtype}" if isinstance(wavs, torch.Tensor) else type(wavs).__name__
         raise AudioError(
-            got=f"waveforms: {what}",
+            got=f"waveforms: {kind}",
             expected="a tensor or array (batch, samples) or (samples,), floating point, full scale +-1",
             remedy="mix channels down; divide 16-bit integers by 32768",
         )

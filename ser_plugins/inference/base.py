@@ -316,9 +316,9 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         for _, wave in cuts:
             check_length(len(wave), self.min_samples, self.sample_rate, name)
         audible = [peak(wave.numpy()) >= SILENCE for _, wave in cuts]
-        found = iter(self._judge([wave for (_, wave), loud in zip(cuts, audible, strict=True) if loud]))
+        outcomes = iter(self._judge([wave for (_, wave), loud in zip(cuts, audible, strict=True) if loud]))
         for (start, wave), loud in zip(cuts, audible, strict=True):
-            outcome = next(found) if loud else [None] * (len(self.window._fields) - 2)
+            outcome = next(outcomes) if loud else [None] * (len(self.window._fields) - 2)
             yield self.window(start / self.sample_rate, (start + len(wave)) / self.sample_rate, *outcome)
 
     def _judge(self, waves: list) -> list:

@@ -112,12 +112,12 @@ def _module(lines, name, kinds):
     kind = lines.one_of({f"{name}: {tag_of(kind)}": kind for kind in kinds})
     arguments = {}
     while lines.next_is("    "):
-        found = re.fullmatch(r" {4}([a-z_0-9]+): (\S+)", lines.line, re.ASCII)
-        if not found or found[1] in arguments:
+        entry = re.fullmatch(r" {4}([a-z_0-9]+): (\S+)", lines.line, re.ASCII)
+        if not entry or entry[1] in arguments:
             raise lines.refused(f"an argument of {dotted(kind)}, each once, as `    name: value`")
-        arguments[found[1]] = found[2]
+        arguments[entry[1]] = entry[2]
         try:
-            read_argument(kind, *found.groups())
+            read_argument(kind, *entry.groups())
         except ValueError as error:
             raise lines.refused(f"arguments of {dotted(kind)}; {name}: {error}") from None
         lines.step()
@@ -161,9 +161,9 @@ class _Lines:
             raise self.refused("no further line")
 
     def refused(self, expected: str) -> SerError:
-        found = "the end of the file" if self.line is None else self.line.strip()[:100]
+        place = "the end of the file" if self.line is None else self.line.strip()[:100]
         return SerError(
-            got=f"{self.path}, line {self.number}: {found}",
+            got=f"{self.path}, line {self.number}: {place}",
             expected=f"{expected}; nothing else is built from a model's YAML, since it could run any code",
             remedy="load only models written by ser export; if the training is yours, export it again",
         )

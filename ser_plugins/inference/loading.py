@@ -148,8 +148,8 @@ def _refuse_contradictions(folder, card, description, modules, labels):
     """``model.json`` must say what the other files say, since people read the one and get what is in the others."""
     classifies = isinstance(modules["classifier"], CLASSIFIERS)
     outputs = modules["classifier"].output.out_features
-    said = card.get("classes") or (list(labels) if classifies else [card.get("target", labels[0])])
-    if len(labels) != outputs or list(labels) != said:
+    names = card.get("classes") or (list(labels) if classifies else [card.get("target", labels[0])])
+    if len(labels) != outputs or list(labels) != names:
         raise SerError(
             got=f"{folder / LABEL_FILE}: {len(labels)} labels ({', '.join(labels)})",
             expected=f"the {outputs} classes of the classifier, as in {CARD_FILE}",
@@ -230,10 +230,10 @@ def _largest(name: str) -> int:
 
 
 def _refuse_changed(path: Path, content: bytes, expected: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != expected:
         raise SerError(
-            got=f"{path} has SHA-256 {found[:12]}...",
+            got=f"{path} has SHA-256 {digest[:12]}...",
             expected=f"{expected[:12]}..., as {CARD_FILE} says: the file was changed or damaged",
             remedy="copy the folder again from where it came, or export the model again",
         )

@@ -204,8 +204,8 @@ def _failure(status):
             wrong = "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())
             parts = {"got": wrong, "expected": "the parameters of /docs", "remedy": "correct the address"}
         elif isinstance(error, HTTPException):
-            what = f"{request.method} {request.scope['path']}: {error.detail}"
-            parts = {"got": what, "expected": "a path and a method of /docs", "remedy": "correct the address"}
+            refusal = f"{request.method} {request.scope['path']}: {error.detail}"
+            parts = {"got": refusal, "expected": "a path and a method of /docs", "remedy": "correct the address"}
         else:
             parts = {"got": "a fault of the service", "expected": "none", "remedy": "see its log, and report it"}
         headers = {**(getattr(error, "headers", None) or {}), **({"Retry-After": "1"} if code in FULL else {})}

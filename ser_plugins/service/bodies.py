@@ -74,10 +74,10 @@ class Bodies:
     def displace(self, newcomer=None) -> bool:
         """Refuse the slowest body that is being received, for another; whether there is one."""
         now = asyncio.get_running_loop().time()
-        others = [one for one in self.arriving if one is not newcomer and now - one.begin > PROTECTED]
-        if not others:
+        displaceable = [one for one in self.arriving if one is not newcomer and now - one.begin > PROTECTED]
+        if not displaceable:
             return False
-        slowest = min(others, key=lambda one: one.size / (now - one.begin))
+        slowest = min(displaceable, key=lambda one: one.size / (now - one.begin))
         self._stop(
             slowest,
             Refusal(

@@ -205,10 +205,10 @@ def listening(host: str, port: int) -> Iterator[list]:
 
 def _addresses(host, port):
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise _cannot_listen(host, port, error) from None
-    return dict.fromkeys((family, address) for family, _, _, _, address in found)
+    return dict.fromkeys((family, address) for family, _, _, _, address in addresses)
 
 
 def _cannot_listen(host, port, error):

@@ -188,8 +188,8 @@ class Decoded:
         self.log.seek(0)
         lines = self.log.read(1 << 20).decode(errors="replace").splitlines()
         errors = [line for line in lines if re.search(r"\[(error|fatal|panic)\]", line)]
-        told = [re.sub(r"\[[^]]*\] ?", "", line).replace(f"file:{self.path}", "").strip() for line in errors]
-        self.complaints = " / ".join(dict.fromkeys(told[:3])) or (f"exit code {code}" if code else "")
+        complaints = [re.sub(r"\[[^]]*\] ?", "", line).replace(f"file:{self.path}", "").strip() for line in errors]
+        self.complaints = " / ".join(dict.fromkeys(complaints[:3])) or (f"exit code {code}" if code else "")
         if self.done:
             self.frames = max(0, round((self._promised(lines) - LACKING) * self.samplerate))
         self.close()
@@ -198,9 +198,9 @@ class Decoded:
         """Seconds, by the header; 0 where it does not say, or may speak of pictures."""
         if any(" Video: " in line for line in lines):
             return 0.0
-        found = [re.search(r"Duration: (\d+):(\d+):([\d.]+), start", line) for line in lines]
+        durations = [re.search(r"Duration: (\d+):(\d+):([\d.]+), start", line) for line in lines]
         estimated = any("Estimating duration" in line for line in lines)
-        times = [60 * (60 * int(one[1]) + int(one[2])) + float(one[3]) for one in found if one and not estimated]
+        times = [60 * (60 * int(one[1]) + int(one[2])) + float(one[3]) for one in durations if one and not estimated]
         return times[0] if times else 0.0
 
     def _error(self, what) -> AudioError:

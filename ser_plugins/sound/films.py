@@ -56,12 +56,12 @@ def examine_elements(file, end: int) -> Layout:
             return _verdict("" if is_silent_rest(file, position, end) else CUT.format("an element of Matroska"))
         if name == EBML and position:
             return _verdict(FOLLOWED)
-        known = length is not None
-        if not known and name not in (SEGMENT, CLUSTER):
+        is_known = length is not None
+        if not is_known and name not in (SEGMENT, CLUSTER):
             return _verdict("an element of Matroska is damaged")
-        if known and body + length > end:
+        if is_known and body + length > end:
             return _verdict(CUT.format("an element of Matroska"))
-        position = body if name == SEGMENT or not known else body + length
+        position = body if name == SEGMENT or not is_known else body + length
     return _verdict("")
 
 

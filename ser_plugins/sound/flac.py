@@ -30,10 +30,10 @@ def _markers(file, position, end):
     while position < end:
         block = read_at(file, position, min(BLOCK, end - position))
         for marker in (MARKER, MARKER_LAST):
-            found = block.find(marker)
-            while found >= 0:
-                yield position + found
-                found = block.find(marker, found + 1)
+            place = block.find(marker)
+            while place >= 0:
+                yield position + place
+                place = block.find(marker, place + 1)
         position += len(block) - overlap if len(block) > overlap else max(1, len(block))
 
 

@@ -83,7 +83,7 @@ def fingerprint(wave: np.ndarray, sample_rate: int) -> np.ndarray:
     size = round(WINDOW * sample_rate)
     frames = 1 + int((len(wave) - size) / (HOP * sample_rate)) if len(wave) >= size > 1 else 0
     margin = AROUND + REACH[0]
-    found = [np.zeros(0, np.uint32)]
+    hashes = [np.zeros(0, np.uint32)]
     for begin in range(0, frames, BATCH):
         first, end = max(0, begin - margin), min(frames, begin + BATCH)
         spectrum = _spectrogram(wave, sample_rate, first, min(frames, end + margin))
@@ -91,8 +91,8 @@ def fingerprint(wave: np.ndarray, sample_rate: int) -> np.ndarray:
         highest = maximum_filter(spectrum, [2 * reach + 1 for reach in REACH], mode="constant")
         places = (spectrum == highest) & (spectrum > loudest * 10 ** (-FLOOR / 20))
         frame, bin_ = np.nonzero(places[begin - first : end - first])
-        found.append(((frame + begin) * 256 + bin_).astype(np.uint32))
-    peaks = np.concatenate(found)
+        hashes.append(((frame + begin) * 256 + bin_).astype(np.uint32))
+    peaks = np.concatenate(hashes)
     return peaks if len(np.unique(peaks % 256)) >= VARIETY else peaks[:0]
 
 
@@ -142,20 +142,20 @@ def _words(peaks) -> tuple[np.ndarray, np.ndarray]:
     """Triplets of peaks as hashes, (words,), and the frames of their first peaks."""
     frame, bin_ = peaks
     partners = np.full((len(frame), FAN), -1)
-    known = np.zeros(len(frame), int)
+    counts = np.zeros(len(frame), int)
     place = np.arange(len(frame))
     for step in range(1, 7 * FAN):
         later = np.minimum(place + step, len(frame) - 1)
         after, apart = frame[later] - frame, np.abs(bin_[later] - bin_)
         taken = place[
-            (place + step < len(frame)) & (after >= 2) & (after <= LONGEST) & (apart <= WIDEST) & (known < FAN)
+            (place + step < len(frame)) & (after >= 2) & (after <= LONGEST) & (apart <= WIDEST) & (counts < FAN)
         ]
-        partners[taken, known[taken]] = later[taken]
-        known[taken] += 1
+        partners[taken, counts[taken]] = later[taken]
+        counts[taken] += 1
     words, frames = [], []
     for second in range(FAN):
         for third in range(second + 1, FAN):
-            a = place[known > third]
+            a = place[counts > third]
             b, c = partners[a, second], partners[a, third]
             steps = (bin_[a], bin_[b], bin_[c], frame[b] - frame[a], frame[c] - frame[a])
             word = np.zeros(len(a), np.uint64)
@@ -172,11 +172,11 @@ def _candidates(peaks):
     """Yield pairs with words in common: (first, second, best shift in frames, words at it, share of words at it)."""
     if not peaks:
         return
-    total = sum(each.shape[1] for each in peaks) * FAN * (FAN - 1) // 2
+    total = sum(peak.shape[1] for peak in peaks) * FAN * (FAN - 1) // 2
     part = np.uint64(1 + total // WORDS)
     indexed = []
-    for number, each in enumerate(peaks):
-        words, frames = _words(each)
+    for number, constellation in enumerate(peaks):
+        words, frames = _words(constellation)
         kept = (words >> np.uint64(40)) % part == 0
         indexed.append((words[kept], frames[kept], np.full(kept.sum(), number)))
     words, frames, owners = (np.concatenate(column) for column in zip(*indexed, strict=True))
@@ -232,14 +232,14 @@ def _overlap(frame, bin_, longer) -> tuple[float, bool]:
     """Share of peaks in common; 0 where the overlap is less than half of the shorter recording."""
     begin, end = max(frame[0], longer[0, 0]) - 1, min(frame[-1], longer[0, -1]) + 2
     inside = (frame >= begin) & (frame < end)
-    there = (longer[0] >= begin) & (longer[0] < end)
-    fewer = min(inside.sum(), there.sum())
+    within = (longer[0] >= begin) & (longer[0] < end)
+    fewer = min(inside.sum(), within.sum())
     if inside.sum() < len(frame) / 2 or fewer < FEWEST:
         return 0.0, False
     grid = np.zeros((end - begin + 2, BINS + 2), bool)
     for later in range(3):  # each peak of the longer one, with its eight neighbours
         for higher in range(3):
-            grid[longer[0, there] - begin + later, longer[1, there] + higher] = True
+            grid[longer[0, within] - begin + later, longer[1, within] + higher] = True
     common = int(grid[frame[inside] - begin + 1, bin_[inside] + 1].sum())
     agreement = min(1.0, common / int(fewer)) if common >= FEWEST else 0.0
-    return agreement, bool(there.sum() >= 0.8 * longer.shape[1] and inside.sum() >= 0.8 * len(frame))
+    return agreement, bool(within.sum() >= 0.8 * longer.shape[1] and inside.sum() >= 0.8 * len(frame))

@@ -69,13 +69,13 @@ def parse_header(data: bytes) -> Frame | None:
     bit_rate, rate, padded, mode = data[2] >> 4, data[2] >> 2 & 3, data[2] >> 1 & 1, data[3] >> 6
     if version == 1 or layer == 4 or bit_rate in (0, 15) or rate == 3:
         return None
-    first = version == 3
+    is_first_version = version == 3
     hertz = SAMPLE_RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    kbits, mono = RATES[first, layer][bit_rate - 1], mode == 3
-    samples = 384 if layer == 1 else 1152 if layer == 2 or first else 576
+    kbits, mono = RATES[is_first_version, layer][bit_rate - 1], mode == 3
+    samples = 384 if layer == 1 else 1152 if layer == 2 or is_first_version else 576
     unit = 4 if layer == 1 else 1  # bytes
     length = (samples * kbits * 125 // (unit * hertz) + padded) * unit
-    side = (17 if mono else 32) if first else (9 if mono else 17)
+    side = (17 if mono else 32) if is_first_version else (9 if mono else 17)
     return Frame((version, layer, hertz, mono), length, samples, side)
 
 
@@ -146,8 +146,8 @@ def _find_frame(read, position, end, kind) -> int | None:
 
 def _walk(read, position, end) -> _Run:
     """All frames of one kind that lie behind one another; a second count begins another run."""
-    first = parse_header(read(position, 4))
-    run = _Run(position, first.kind, header=read(position, 4), end=position)
+    header = parse_header(read(position, 4))
+    run = _Run(position, header.kind, header=read(position, 4), end=position)
     while position < end:
         frame = parse_header(read(position, 4))
         if frame is None or frame.kind != run.kind or position + frame.length > end:
@@ -172,9 +172,9 @@ def _counts(data, frame) -> tuple | None:
     if data[mark : mark + 4] in (b"Xing", b"Info"):
         flags, place, values = data[mark + 7 : mark + 8], mark + 8, []
         for bit in (1, 2):
-            there = bool(flags and flags[0] & bit)
-            values.append(int.from_bytes(data[place : place + 4], "big") if there else None)
-            place += 4 * there
+            present = bool(flags and flags[0] & bit)
+            values.append(int.from_bytes(data[place : place + 4], "big") if present else None)
+            place += 4 * present
         return values[0] or None, values[1] or None
     if data[36:40] == b"VBRI":
         return int.from_bytes(data[50:54], "big") or None, int.from_bytes(data[46:50], "big") or None

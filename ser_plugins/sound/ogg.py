@@ -49,12 +49,12 @@ class _Link:
 
     def add(self, page) -> str:
         """Take a page in; what is wrong with it."""
-        first, expected = bool(page.flags & FIRST), self.numbers.get(page.serial)
-        if (expected is None) != first:
+        begins, expected = bool(page.flags & FIRST), self.numbers.get(page.serial)
+        if (expected is None) != begins:
             return "an Ogg page belongs to no stream that has begun"
         if expected is not None and page.number != expected:
             return f"Ogg page {expected} is missing"
-        self.beginning = self.beginning and first
+        self.beginning = self.beginning and begins
         self.numbers[page.serial] = (page.number + 1) & 0xFFFFFFFF
         if page.flags & LAST:
             self.ended.add(page.serial)

@@ -95,15 +95,15 @@ def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray
         with file:
             while len(block := _next_block(file, size, path, done)):
                 done += len(block)
-                good = downmix.usable(block)
-                if 0 < good < len(block):
-                    yield downmix.average(block[:good])
-                    block = block[good:]
+                usable = downmix.usable(block)
+                if 0 < usable < len(block):
+                    yield downmix.average(block[:usable])
+                    block = block[usable:]
                 yield downmix.average(block)
             promised = before + max(stream.frames, _promised_frames(file, stream))
         if promised - done > LENIENCE * rate:
-            what = f"the {promised / rate:.3f} s that its header promises: the file was cut short or damaged"
-            raise _cut(path, done, rate, what)
+            promise = f"the {promised / rate:.3f} s that its header promises: the file was cut short or damaged"
+            raise _cut(path, done, rate, promise)
         if file.format == "ffmpeg" and file.complaints:
             if complaints is None:
                 raise unreadable(f"{path} after {done / rate:.3f} s", f"ffmpeg: {file.complaints}")
@@ -135,12 +135,12 @@ def _promised_frames(file, stream) -> int:
     """Frames that the header speaks of."""
     if file.format == "MP3":  # counted by us
         return 0
-    found = _CUT_SHORT.search(file.extra_info)
+    counts = _CUT_SHORT.search(file.extra_info)
     if stream.promised > 1:
         return round(file.frames * stream.promised)
-    if not found or file.format in KNOWN:
+    if not counts or file.format in KNOWN:
         return file.frames
-    promised, present = map(int, found.groups())
+    promised, present = map(int, counts.groups())
     return file.frames * promised // max(1, present)
 
 

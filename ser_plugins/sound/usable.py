@@ -43,14 +43,14 @@ class Downmix:
 
     def usable(self, block: np.ndarray) -> int:
         """How many samples of ``block`` (samples, channels) come before the first that cannot be used."""
-        good = (np.abs(block) <= CEILING).all(axis=1)  # NaN is not
-        return len(block) if good.all() else int(good.argmin())
+        finite = (np.abs(block) <= CEILING).all(axis=1)  # NaN is not
+        return len(block) if finite.all() else int(finite.argmin())
 
     def average(self, block: np.ndarray) -> np.ndarray:
         """(samples, channels) -> (samples,), float32."""
-        good = self.usable(block)
-        if good < len(block):
-            raise self._bad_sample(block[good], good)
+        usable = self.usable(block)
+        if usable < len(block):
+            raise self._bad_sample(block[usable], usable)
         self.frames += len(block)
         self.channels = max(self.channels, block.shape[1])
         if block.shape[1] == 1:

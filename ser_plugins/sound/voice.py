@@ -148,11 +148,11 @@ def _correlation(powers: np.ndarray) -> np.ndarray:
 
 def _pitch(frames: np.ndarray, window: np.ndarray, rate: float):
     """Autocorrelations (frames, lags) and (lags,) -> strength of the pitch, 0..1, and the pitch in semitones."""
-    first, last = int(rate / HIGHEST), min(int(np.ceil(rate / LOWEST)), frames.shape[1] // 2 - 2)
-    near = frames[:, first - 1 : last + 2] / window[first - 1 : last + 2]
+    shortest, longest = int(rate / HIGHEST), min(int(np.ceil(rate / LOWEST)), frames.shape[1] // 2 - 2)
+    near = frames[:, shortest - 1 : longest + 2] / window[shortest - 1 : longest + 2]
     left, centre, right = near[:, :-2], near[:, 1:-1], near[:, 2:]
-    lags = np.arange(first, last + 1)
-    peaks = np.where((centre > left) & (centre >= right), centre - OCTAVE_COST * np.log2(lags / first), 0.0)
+    lags = np.arange(shortest, longest + 1)
+    peaks = np.where((centre > left) & (centre >= right), centre - OCTAVE_COST * np.log2(lags / shortest), 0.0)
     best = peaks.argmax(axis=1)
     rows = np.arange(len(best))
     before, peak, after = left[rows, best], centre[rows, best], right[rows, best]
