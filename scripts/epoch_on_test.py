@@ -25,9 +25,10 @@ from ser_plugins.plain import console
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.data import in_order
 from ser_plugins.training.endings import one_line_endings
+from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.fold import dataset_of, predictions_text
 from ser_plugins.training.recipe import add_run_options, find_yaml, parse_options, run_recipe
-from ser_plugins.training.settings import resolve, sha256, texts_as_written
+from ser_plugins.training.settings import sha256
 from ser_plugins.training.systems import with_system
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "EmoDB"
@@ -125,7 +126,7 @@ def run_folder_of(arguments: list) -> Path:
     yaml_file = find_yaml(name, RECIPE / "train.py")
     _, overrides = parse_options([yaml_file], options)
     overrides = with_system(yaml_file, overrides, RECIPE / "train.py")
-    hparams = resolve(yaml_file, {**texts_as_written(yaml_file), **overrides})
+    hparams = Experiment.of(yaml_file, overrides).values()
     if own.sealed or "estimator" in hparams:
         raise SerError(
             got="--sealed" if own.sealed else f"{yaml_file.name}, a system without epochs",

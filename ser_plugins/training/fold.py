@@ -29,20 +29,20 @@ from ser_plugins.training.data import LengthSortedBatches, collate, durations, e
 from ser_plugins.training.endings import close_experiment_log
 from ser_plugins.training.feature_store import store_of
 from ser_plugins.training.recordings import check_recordings
-from ser_plugins.training.settings import differences, fingerprint, quoted, resolve, sha256
+from ser_plugins.training.settings import differences, fingerprint, quoted, sha256
 
 
-def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_class=EmotionBrain) -> dict:
+def run_fold(experiment, fold, seed, run_options, protocol, script=None, brain_class=EmotionBrain) -> dict:
     """Train one fold with one seed, open its test set once, and write ``predictions.csv`` and ``results.json``.
 
     A finished fold is returned as it is; a begun one is resumed, from the middle of an epoch if need be.
 
     Arguments
     ---------
-    yaml_file : Path
+    experiment : Experiment
         The recipe's hyper-parameters.
-    overrides : dict
-        Values for its keys, ``fold`` and ``seed`` among them.
+    fold, seed : str, int
+        Which of its trainings.
     run_options : speechbrain.utils.run_opts.RunOptions
         Device, precision and so on.
     protocol : dict
@@ -64,7 +64,7 @@ def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_cla
         When the folder holds a run with other settings, another process trains the fold, the splits leak, or
         a recording is another than the one that was prepared.
     """
-    hparams = resolve(yaml_file, overrides)
+    hparams = experiment.values(fold, seed)
     folder = Path(hparams["output_folder"])
     settings = fingerprint(hparams, protocol, run_options)
     check_settings(folder, settings)
@@ -91,7 +91,8 @@ def run_fold(yaml_file, overrides, run_options, protocol, script=None, brain_cla
     try:
         if main:
             write_json(folder / "settings.json", settings)
-        return _train_and_test(yaml_file, overrides, run_options, protocol, settings, script, brain_class)
+        overrides = experiment.overrides_for(fold, seed)
+        return _train_and_test(experiment.yaml_file, overrides, run_options, protocol, settings, script, brain_class)
     finally:
         close_experiment_log(folder)
         lock.release()

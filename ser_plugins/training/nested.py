@@ -29,11 +29,12 @@ from ser_plugins.evaluation.runs.fusion import fuse
 from ser_plugins.evaluation.runs.lockbox import read_unseen, seal
 from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.plain import console
+from ser_plugins.training.configurations import parts_of, read_configurations
 from ser_plugins.training.endings import one_line_endings
-from ser_plugins.training.experiments import parts_of, read_configurations
+from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.recipe import Plan, add_run_options, find_yaml, parse_options, plan_system, run_plans
 from ser_plugins.training.reproduce import once, overrides_by_file
-from ser_plugins.training.settings import fingerprint, resolve, sha256, texts_as_written
+from ser_plugins.training.settings import fingerprint, sha256
 
 OUTER = "loso"
 
@@ -113,22 +114,21 @@ class _Planner:
         if "fold" in overrides:
             raise SerError(got="--fold", expected="--folds, pairs or all", remedy="see --help")
         self.overrides = overrides_by_file(list(self.yaml_files.values()), overrides)
-        results_folder = resolve(first, {**texts_as_written(first), **self.overrides[first]})["results_folder"]
-        self.folder = Path(results_folder) / name
+        self.folder = Path(Experiment.of(first, self.overrides[first]).values()["results_folder"]) / name
 
     def plan(self, key, protocol, seeds, folds) -> Plan:
         yaml_file, its = self.yaml_files[key], dict(self.configurations[key])
         del its["yaml"]
         where = {"system": key, "results_folder": str(self.folder / "configurations"), "protocol": protocol}
-        values = {**self.overrides[yaml_file], **its, **where}
-        if resolve(yaml_file, values)["normalisation"] == "speaker":
+        experiment = Experiment.of(yaml_file, {**self.overrides[yaml_file], **its, **where})
+        if experiment.values()["normalisation"] == "speaker":
             raise SerError(
                 got=f"{key}: transductive, its normalisation sees the test speaker",
                 expected="configurations that do not",
                 remedy="report it as a row of its own, by train.py",
             )
         options = argparse.Namespace(folds=folds, seeds=seeds, sealed=protocol == OUTER)
-        return plan_system(yaml_file, values, self.run_options, options, prepare=self.prepare, script=self.script)
+        return plan_system(experiment, self.run_options, options, prepare=self.prepare, script=self.script)
 
     def settings(self, plans) -> dict:
         """What defines the whole choice, before any of it is trained."""
@@ -136,10 +136,8 @@ class _Planner:
         if any(its != seeds[0] for its in seeds):
             raise SerError(got="other seeds in some YAMLs", expected="the same for all", remedy="give --seeds")
         outer_seeds = {"outer_seeds": self.own.seeds} if self.own.inner_seeds else {}
-        arguments = {key: plan.jobs[0].arguments for key, plan in plans.items()}
         inner = {
-            key: fingerprint(resolve(yaml_file, overrides), plans[key].protocol, self.run_options)
-            for key, (yaml_file, overrides, *_) in arguments.items()
+            key: fingerprint(plan.experiment.values(), plan.protocol, self.run_options) for key, plan in plans.items()
         }
         return {
             "rule": RULE,
@@ -165,7 +163,7 @@ def _test(planner, chosen, settings) -> Plan:
     seeds = planner.own.seeds
     outer = {key: planner.plan(key, OUTER, seeds, ",".join(folds)) for key, folds in needed.items() if folds}
     run_plans(list(outer.values()), planner.own, planner.run_options)
-    run = Plan(planner.name, planner.folder / OUTER, next(iter(outer.values())).protocol, [])
+    run = Plan(planner.name, planner.folder / OUTER, next(iter(outer.values())).protocol)
     _assemble(run, chosen, planner.configurations, outer, settings)
     return run
 

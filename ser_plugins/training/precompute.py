@@ -5,30 +5,28 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.training.feature_store import store_of, training_items
 from ser_plugins.training.preflight import build
-from ser_plugins.training.settings import resolve
 
 _BUILT = ("compute_features", "compute_functionals", "copies")
 
 
-def compute_ahead(jobs, screen) -> None:
+def compute_ahead(plan, screen) -> None:
     """Compute the features that trainings of one system keep on disk, where they are not there yet.
 
     Arguments
     ---------
-    jobs : list of Job
-        Calls of :func:`~ser_plugins.training.fold.run_fold`; finished ones need nothing.
+    plan : Plan
+        Its jobs are calls of :func:`~ser_plugins.training.fold.run_fold`; finished ones need nothing.
     screen : rich.console.Console
         For the progress.
     """
-    jobs = [job for job in jobs if not (job.folder / "results.json").is_file()]
+    jobs = [job for job in plan.jobs if not (job.folder / "results.json").is_file()]
     if not jobs:
         return
-    yaml_file, overrides, _, protocol, *_ = jobs[0].arguments
-    plain = resolve(yaml_file, overrides)
+    plain = plan.experiment.values()
     if not plain.get("cache_features", True):
         return
-    hparams = {**plain, **build(yaml_file, overrides, [key for key in _BUILT if key in plain])}
-    store = store_of(hparams, protocol)
+    hparams = {**plain, **build(plan.experiment, [key for key in _BUILT if key in plain])}
+    store = store_of(hparams, plan.protocol)
     if store.folder is None:
         return
     items = {store.path(*item): item for job in jobs for item in _items(job, hparams.get("copies") or ())}
@@ -42,9 +40,8 @@ def compute_ahead(jobs, screen) -> None:
 
 def _items(job, copies):
     """Recordings that a training reads, and the copies of those that it trains on."""
-    yaml_file, overrides, *_ = job.arguments
-    plain = resolve(yaml_file, overrides)
-    train, *others = (read_manifest(plain[f"{part}_annotation"]) for part in ("train", "valid", "test"))
-    yield from training_items(train, copies).values()
-    for entries in others:
-        yield from training_items(entries, ()).values()
+    experiment, fold, seed, *_ = job.arguments
+    values = experiment.values(fold, seed)
+    for part in ("train", "valid", "test"):
+        entries = read_manifest(values[f"{part}_annotation"])
+        yield from training_items(entries, copies if part == "train" else ()).values()

@@ -8,7 +8,6 @@ import difflib
 import importlib
 import inspect
 import io
-from pathlib import Path
 
 import torch
 from hyperpyyaml import load_hyperpyyaml, resolve_references
@@ -19,7 +18,8 @@ from sklearn.base import BaseEstimator
 from ser_plugins.copies import check_copies
 from ser_plugins.errors import SerError
 from ser_plugins.losses import utterance_outputs
-from ser_plugins.training.settings import is_number, quoted, resolve
+from ser_plugins.training.experiment import Experiment
+from ser_plugins.training.settings import is_number, quoted
 
 _WHERE = (
     "system", "fold", "run_folder", "output_folder", "manifest_folder", "train_annotation", "valid_annotation",
@@ -32,17 +32,15 @@ _SECONDS = 1.0  # of noise that goes through the modules
 SEED_LIMIT = 2**32  # numpy's
 
 
-def check_keys(yaml_file: Path, overrides: dict) -> None:
+def check_keys(experiment: Experiment) -> None:
     """Raise :class:`SerError` for a key that training needs and the YAML lacks, or whose value is of another kind.
 
     Arguments
     ---------
-    yaml_file : Path
+    experiment : Experiment
         A recipe's hyper-parameters.
-    overrides : dict
-        Values for its keys.
     """
-    hparams = resolve(yaml_file, overrides)
+    yaml_file, hparams = experiment.yaml_file, experiment.values()
     classical = "estimator" in hparams
     names = ("compute_functionals",) if classical else (*_BUILT, *_NOT_YET[1:], "save_folder")
     for key in (*_WHERE, *names, "seed"):
@@ -77,15 +75,13 @@ def _wrong(yaml_file, key, hparams, expected):
     return SerError(got=got, expected=expected, remedy=f"correct {key} there, or give --{key}")
 
 
-def rehearse(yaml_file: Path, overrides: dict, tasks: dict) -> None:
+def rehearse(experiment: Experiment, tasks: dict) -> None:
     """Build all that a YAML names, and let noise go through it: forward, loss, backward and one step.
 
     Arguments
     ---------
-    yaml_file : Path
+    experiment : Experiment
         A recipe's hyper-parameters.
-    overrides : dict
-        Values for its keys.
     tasks : dict
         What :func:`ser_plugins.evaluation.metrics.tasks.tasks_of` gives.
 
@@ -94,12 +90,12 @@ def rehearse(yaml_file: Path, overrides: dict, tasks: dict) -> None:
     SerError
         Names the key, and what was wrong with it.
     """
-    plain = resolve(yaml_file, overrides)
+    yaml_file, plain = experiment.yaml_file, experiment.values()
     for key in _NOT_YET[1:]:
         if key in plain:
             _stage(yaml_file, key, plain, lambda key=key: _bind(plain[key]))
     with torch.random.fork_rng(devices=[]):
-        hparams = build(yaml_file, overrides, [key for key in plain if key not in _NOT_YET])
+        hparams = build(experiment, [key for key in plain if key not in _NOT_YET])
         _stage(yaml_file, "copies", plain, lambda: check_copies(hparams.get("copies") or []))
         if "estimator" in hparams:
             _stage(yaml_file, "estimator", plain, lambda: _validate(hparams["estimator"]))
@@ -150,16 +146,16 @@ def check_heads(classifier, tasks) -> None:
         )
 
 
-def build(yaml_file, overrides, keys) -> dict:
+def build(experiment: Experiment, keys) -> dict:
     """Build some keys of a YAML; the :class:`SerError` names the first that cannot be built."""
-    text = Path(yaml_file).read_text(encoding="utf-8")
-    document = YAML().load(resolve_references(text, quoted(overrides)))
+    text = experiment.yaml_file.read_text(encoding="utf-8")
+    document = YAML().load(resolve_references(text, quoted(experiment.overrides)))
     try:
         return _load(document, keys)
     except Exception:
-        plain = resolve(yaml_file, overrides)
+        plain = experiment.values()
         for key in keys:
-            _stage(yaml_file, key, plain, lambda key=key: _load(document, [key]))
+            _stage(experiment.yaml_file, key, plain, lambda key=key: _load(document, [key]))
         raise
 
 

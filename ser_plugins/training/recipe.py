@@ -19,6 +19,7 @@ from ser_plugins.machine import cores
 from ser_plugins.plain import console
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.endings import one_line_endings
+from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.fold import check_run, run_fold
 from ser_plugins.training.launch.local import Job
 from ser_plugins.training.launch.options import add_launcher_options, choose_launcher
@@ -61,7 +62,8 @@ def _run(arguments, prepare, script, brain_class):
     run_options, overrides = parse_options([yaml_file], rest[1:])
     overrides = with_system(yaml_file, overrides, script)
     sb.utils.distributed.ddp_init_group(run_options)
-    plan = plan_system(yaml_file, overrides, run_options, own, prepare=prepare, script=script, brain_class=brain_class)
+    experiment = Experiment.of(yaml_file, overrides)
+    plan = plan_system(experiment, run_options, own, prepare=prepare, script=script, brain_class=brain_class)
     run_plans([plan], own, run_options)
     if sb.utils.distributed.if_main_process():
         report(plan)
@@ -69,12 +71,16 @@ def _run(arguments, prepare, script, brain_class):
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The trainings of one system: where its run goes, what prepare said, and the jobs."""
+    """The trainings of one system: where its run goes, what prepare said, and the jobs.
+
+    A run that is put together from folds of others has no jobs, and no experiment of its own.
+    """
 
     system: str
     run_folder: Path
     protocol: dict
-    jobs: list
+    jobs: list = dataclasses.field(default_factory=list)
+    experiment: Experiment | None = None
 
     @property
     def missing(self) -> list:
@@ -147,15 +153,13 @@ def _groups(options):
     return groups
 
 
-def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brain_class=EmotionBrain) -> Plan:
+def plan_system(experiment, run_options, own, *, prepare, script, brain_class=EmotionBrain) -> Plan:
     """Prepare the corpus and list the trainings, refusing folders that hold a run with other settings.
 
     Arguments
     ---------
-    yaml_file : Path
+    experiment : Experiment
         The system.
-    overrides : dict
-        Values for keys of the YAML.
     run_options : speechbrain.utils.run_opts.RunOptions
         Device, precision and so on.
     own : argparse.Namespace
@@ -163,29 +167,34 @@ def plan_system(yaml_file, overrides, run_options, own, *, prepare, script, brai
     prepare, script, brain_class
         See :func:`run_recipe`.
     """
-    overrides = {**texts_as_written(yaml_file), **overrides}
-    check_keys(yaml_file, overrides)
-    hparams = resolve(yaml_file, overrides)
+    check_keys(experiment)
+    hparams = experiment.values()
     wanted = own.folds or str(hparams["fold"])
     protocol = _prepare_on_main(prepare, {**hparams, "fold": wanted})
     protocol = {**protocol, "sealed": own.sealed or is_sealed(hparams["run_folder"])}  # once sealed, all of it is
     if hparams.get("n_classes") == "auto":  # as many as the labels have, which only prepare knows
-        overrides = {**overrides, "n_classes": len(protocol["classes"])}
-        hparams = resolve(yaml_file, overrides)
-    _check_classes(hparams.get("n_classes"), protocol, yaml_file)
+        experiment = Experiment.of(
+            experiment.yaml_file, {**experiment.overrides, "n_classes": len(protocol["classes"])}
+        )
+        hparams = experiment.values()
+    _check_classes(hparams.get("n_classes"), protocol, experiment.yaml_file)
     if brain_class.compute_forward is EmotionBrain.compute_forward:  # else only its author knows what goes where
-        rehearse(yaml_file, overrides, tasks_of(protocol, hparams.get("auxiliary")))
-    check_run(Path(hparams["run_folder"]), fingerprint(hparams, protocol, run_options))
-    jobs = []
-    for seed in _seeds(own.seeds) if own.seeds is not None else [hparams["seed"]]:
-        for fold in choose_folds(wanted, protocol["folds"]):
-            job_overrides = {**overrides, "seed": seed, "fold": fold}
-            job_hparams = resolve(yaml_file, job_overrides)
-            folder = Path(job_hparams["output_folder"]).resolve()
-            job_arguments = (yaml_file, job_overrides, run_options, protocol, script, brain_class)
-            name, epochs = f"{hparams['system']} {fold} seed {seed}", hparams.get("number_of_epochs", 1)
-            jobs.append(Job(name, folder, epochs, run_fold, job_arguments))
-    return Plan(hparams["system"], Path(hparams["run_folder"]), protocol, jobs)
+        rehearse(experiment, tasks_of(protocol, hparams.get("auxiliary")))
+    run_folder = Path(hparams["run_folder"])
+    check_run(run_folder, fingerprint(hparams, protocol, run_options))
+    seeds = _seeds(own.seeds) if own.seeds is not None else [hparams["seed"]]
+    jobs = [
+        Job(
+            f"{hparams['system']} {fold} seed {seed}",
+            Path(experiment.values(fold, seed)["output_folder"]).resolve(),
+            hparams.get("number_of_epochs", 1),
+            run_fold,
+            (experiment, fold, seed, run_options, protocol, script, brain_class),
+        )
+        for seed in seeds
+        for fold in choose_folds(wanted, protocol["folds"])
+    ]
+    return Plan(hparams["system"], run_folder, protocol, jobs, experiment)
 
 
 def run_plans(plans, own, run_options) -> None:
@@ -198,7 +207,7 @@ def run_plans(plans, own, run_options) -> None:
     )
     if sb.utils.distributed.if_main_process():
         for plan in plans:
-            compute_ahead(plan.jobs, screen)
+            compute_ahead(plan, screen)
     sb.utils.distributed.ddp_barrier()
     run_jobs(jobs, choose_launcher(own, _workers(own.jobs, len(jobs), run_options)), screen)
 

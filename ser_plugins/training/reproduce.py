@@ -13,8 +13,9 @@ from ser_plugins.evaluation.paper.suite import write_suite
 from ser_plugins.evaluation.report.summary import write_report
 from ser_plugins.plain import console
 from ser_plugins.training.endings import one_line_endings
+from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.recipe import add_run_options, parse_options, plan_system, run_plans
-from ser_plugins.training.settings import resolve
+from ser_plugins.training.settings import values_as_written
 from ser_plugins.training.systems import find_system, is_its_own
 
 # Rows of the paper's Tables 3 and 6; a recipe's own number of heads is its `bigru_mha`. Then the baselines.
@@ -65,7 +66,7 @@ def _reproduce(arguments, prepare, script):
     overrides = overrides_by_file(yaml_files, overrides)
     prepare = once(prepare)
     plans = [
-        plan_system(path, {**row, **overrides[path]}, run_options, own, prepare=prepare, script=script)
+        plan_system(Experiment.of(path, {**row, **overrides[path]}), run_options, own, prepare=prepare, script=script)
         for path, row in systems
     ]
     failed = None
@@ -106,8 +107,8 @@ def _systems(wanted, script) -> list:
 
 def overrides_by_file(yaml_files, overrides: dict) -> dict:
     """The overrides that each YAML has keys for."""
-    known = {path: resolve(path, {}).keys() for path in yaml_files}
-    return {path: {key: value for key, value in overrides.items() if key in keys} for path, keys in known.items()}
+    keys = {path: values_as_written(path).keys() for path in yaml_files}
+    return {path: {key: value for key, value in overrides.items() if key in keys[path]} for path in yaml_files}
 
 
 def once(prepare):
@@ -126,8 +127,7 @@ def once(prepare):
 
 def _seconds(plan) -> float:
     """Relative cost of one job of a system: the longest first leave no core idle at the end."""
-    hparams = resolve(*plan.jobs[0].arguments[:2])
-    return plan.jobs[0].epochs * SECONDS.get(hparams.get("front_end"), 0)
+    return plan.jobs[0].epochs * SECONDS.get(plan.experiment.values().get("front_end"), 0)
 
 
 def _report(plans, command):

@@ -108,6 +108,22 @@ def texts_as_written(yaml_file) -> dict:
     return texts
 
 
+def values_as_written(yaml_file) -> dict:
+    """The values of a YAML by key as they are written there, references unresolved.
+
+    Raises
+    ------
+    SerError
+        When the file is not a YAML mapping.
+    """
+    try:
+        return {
+            key.value: _plain(node) for key, node in yaml.compose(Path(yaml_file).read_text(encoding="utf-8")).value
+        }
+    except (yaml.YAMLError, YAMLError, AttributeError, TypeError, ValueError) as error:
+        raise _no_mapping(yaml_file, error) from None
+
+
 def quoted(overrides: dict) -> dict:
     """Overrides for hyperpyyaml, which writes them into the YAML and reads that again: text stays text."""
     return {
@@ -133,9 +149,13 @@ def resolve(yaml_file, overrides: dict) -> dict:
     except (yaml.YAMLError, YAMLError, AttributeError, TypeError, LookupError, ArithmeticError, ValueError) as error:
         if isinstance(error, SerError):
             raise
-        raise SerError(
-            got=f"{yaml_file}: {error}", expected="a HyperPyYAML mapping of hyper-parameters", remedy="mend it there"
-        ) from None
+        raise _no_mapping(yaml_file, error) from None
+
+
+def _no_mapping(yaml_file, error) -> SerError:
+    return SerError(
+        got=f"{yaml_file}: {error}", expected="a HyperPyYAML mapping of hyper-parameters", remedy="mend it there"
+    )
 
 
 def check_names(overrides, keys, yaml_file) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from ruamel.yaml import YAML, YAMLError
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.training.settings import resolve
+from ser_plugins.training.settings import values_as_written
 
 BASE = "bigru_mha"  # the YAML that a row changes
 
@@ -105,12 +105,12 @@ def is_its_own(name: str, script: Path) -> bool:
     row = read_systems(script).get(name)
     if row is None:
         return False
-    values = resolve(script.parent / "hparams" / f"{BASE}.yaml", {})
+    values = values_as_written(script.parent / "hparams" / f"{BASE}.yaml")
     return any(values.get(key) != value for key, value in row.items())
 
 
 def _checked(name, row, yaml_file, script) -> dict:
-    unknown = [key for key in row if key not in resolve(yaml_file, {})]
+    unknown = [key for key in row if key not in values_as_written(yaml_file)]
     if unknown:
         raise SerError(
             got=f"{_table(script)}, {name}: {', '.join(unknown)}",

@@ -26,7 +26,7 @@ from ser_plugins.evaluation.runs.fusion import fuse
 from ser_plugins.evaluation.runs.lockbox import LOG, unseal
 from ser_plugins.files import write_json
 from ser_plugins.training import recipe
-from ser_plugins.training.experiments import read_configurations
+from ser_plugins.training.configurations import read_configurations
 from ser_plugins.training.nested import nested
 from ser_plugins.training.settings import resolve
 

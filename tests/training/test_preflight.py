@@ -10,6 +10,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.metrics.tasks import tasks_of
 from ser_plugins.export.folder import export_model
 from ser_plugins.inference import EmotionClassifier
+from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.preflight import build, check_keys, rehearse
 from ser_plugins.training.settings import resolve
 
@@ -24,8 +25,9 @@ YAMLS = [
 
 
 def all_checks(path, overrides, tasks=TASKS):
-    check_keys(path, overrides)
-    rehearse(path, overrides, tasks)
+    experiment = Experiment.of(path, overrides)
+    check_keys(experiment)
+    rehearse(experiment, tasks)
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda path: f"{path.parts[-3]}/{path.stem}")
@@ -59,7 +61,7 @@ def test_there_are_yamls_of_every_recipe():
 def test_the_number_of_bins_follows_from_the_keys_of_the_features(path, overrides, bins):
     overrides = {"hidden_size": 16, **overrides}
     all_checks(path, overrides)
-    built = build(path, overrides, ["compute_features", "mean_var_norm"])
+    built = build(Experiment.of(path, overrides), ["compute_features", "mean_var_norm"])
     assert built["compute_features"].bins == len(built["mean_var_norm"].mean) == bins
 
 

@@ -10,6 +10,7 @@ from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.metrics.tasks import tasks_of
 from ser_plugins.export.folder import export_model
 from ser_plugins.inference import EmotionClassifier
+from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.preflight import check_keys, rehearse
 from ser_plugins.training.recipe import find_yaml
 from ser_plugins.training.settings import resolve
@@ -40,9 +41,9 @@ def test_rows_change_keys_that_every_recipe_has_and_take_no_name_of_a_yaml(recip
 
 @pytest.mark.parametrize("name", ROWS)
 def test_a_row_builds_and_changes_only_what_it_says(name):
-    overrides = {"hidden_size": 16, **given(name)}
-    check_keys(YAML_FILE, overrides)
-    rehearse(YAML_FILE, overrides, TASKS)
+    experiment = Experiment.of(YAML_FILE, {"hidden_size": 16, **given(name)})
+    check_keys(experiment)
+    rehearse(experiment, TASKS)
     plain, changed = resolve(YAML_FILE, {}), resolve(YAML_FILE, given(name))
     differing = {key for key in plain if plain[key] != changed[key]}
     follows = {"embedding_model", "classifier", "modules", "checkpointer", "train_logger"}

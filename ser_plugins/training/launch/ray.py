@@ -9,7 +9,6 @@ from filelock import FileLock
 from ser_plugins.errors import SerError
 from ser_plugins.files import atomic_path
 from ser_plugins.training.launch.local import WORKER_ENVIRONMENT, Job, environment, run_job, run_quietly
-from ser_plugins.training.settings import resolve
 
 RETRIES = 3  # of a job whose machine is lost; one that fails by itself is the caller's to retry
 DYING_S = 60  # seconds that the process of a lost machine may go on holding its fold
@@ -132,8 +131,9 @@ def _attempt(run, job):
 
 
 def _manifests(job) -> dict:
-    hparams = resolve(*job.arguments[:2])
-    paths = [hparams[f"{part}_annotation"] for part in ("train", "valid", "test")]
+    experiment, fold, seed, *_ = job.arguments
+    values = experiment.values(fold, seed)
+    paths = [values[f"{part}_annotation"] for part in ("train", "valid", "test")]
     return {path: Path(path).read_bytes() for path in paths}
 
 
