@@ -37,17 +37,17 @@ def locate(folder: Path, wav: str) -> Path:
 def utterances(path: Path, rows: list[dict], task: str) -> Iterator[Utterance]:
     """Turn lines into utterances, with ids made from the paths."""
     paths = [locate(path.parent, row["wav"]) for row in rows]
-    common = os.path.commonpath([found.parent for found in paths])
+    common = os.path.commonpath([recording.parent for recording in paths])
     taken = set()
-    for row, found in zip(rows, paths, strict=True):
-        id_ = clean(os.path.splitext(os.path.relpath(found, common))[0])
+    for row, recording in zip(rows, paths, strict=True):
+        id_ = clean(os.path.splitext(os.path.relpath(recording, common))[0])
         id_ = id_ if id_ and id_ not in taken else f"{id_}_line{row[LINE]}"
         taken.add(id_)
         fields = {f"csv_{name}" if name in MEASURED else name: row[name] for name in row if name not in HANDLED}
         fields |= {name: fold_name(row[name]) for name in ("speaker", "session") if name in row}
         fields |= {"label": float(row["label"])} if task == "regression" else {}
         fields |= {"split": SPLITS[same_name(row["split"])]} if "split" in row else {}
-        wav = found.relative_to(path.parent) if found.is_relative_to(path.parent) else found
+        wav = recording.relative_to(path.parent) if recording.is_relative_to(path.parent) else recording
         yield Utterance(id_, wav.as_posix(), fields, source=f"{path.name}, line {row[LINE]}")
 
 
@@ -70,8 +70,12 @@ def remarks(rows: list[dict], task: str, encoding: str) -> str:
     for row in rows:
         speakers[row["label"]].add(row["speaker"])
     alone = sorted(f"{label} ({next(iter(who))})" for label, who in speakers.items() if len(who) == 1)
-    said = [f"labels by a single speaker: {first_few(alone)}"] if alone and task == "classification" else []
-    return "; ".join(said + ([f"{encoding} was taken for the encoding"] if encoding != "UTF-8" else []))
+    statements = []
+    if alone and task == "classification":
+        statements.append(f"labels by a single speaker: {first_few(alone)}")
+    if encoding != "UTF-8":
+        statements.append(f"{encoding} was taken for the encoding")
+    return "; ".join(statements)
 
 
 def prepare_csv(

@@ -86,7 +86,8 @@ def check_rows(path: Path, rows: list[dict], task: str) -> None:
             complaints["label no number"].append(f"{line} ({row['label']})")
     if complaints:
         raise SerError(
-            got=f"{path}: " + "; ".join(f"{what} in line {first_few(lines, 10)}" for what, lines in complaints.items()),
+            got=f"{path}: "
+            + "; ".join(f"{complaint} in line {first_few(lines, 10)}" for complaint, lines in complaints.items()),
             expected="one recording a line, with wav, label and speaker; session, sentence and split in every line or "
             "in none; split one of train, valid, test",
             remedy="correct these lines, or remove them; rename what only looks like a missing value: "

@@ -47,7 +47,7 @@ def utterances(data_root: Path) -> Iterator[Utterance]:
 def dialogue(path: Path, data_root: Path) -> Iterator[Utterance]:
     """Read the header lines of one dialogue; the single votes below them are not needed."""
     texts = transcripts(path.parents[1] / "transcriptions" / path.name)
-    found = 0
+    count = 0
     for number, line in enumerate(read_lines(path)[0], start=1):
         if not line.startswith("[") and "Ses" not in line:
             continue  # the % header, a vote, a blank
@@ -61,7 +61,7 @@ def dialogue(path: Path, data_root: Path) -> Iterator[Utterance]:
                 "[valence, activation, dominance], separated by tabs",
                 remedy="restore the file from the corpus",
             )
-        found += 1
+        count += 1
         session = path.relative_to(data_root).parts[0]
         fields = {
             "speaker": f"Ses{turn['session']}{turn['actor']}",
@@ -76,7 +76,7 @@ def dialogue(path: Path, data_root: Path) -> Iterator[Utterance]:
         }
         wav = f"{session}/sentences/wav/{path.stem}/{head['id']}.wav"
         yield Utterance(head["id"], wav, fields, source=f"{path.relative_to(data_root).as_posix()}, line {number}")
-    if not found:
+    if not count:
         raise SerError(got=f"{path}: no utterance", expected="a line for each", remedy="restore it from the corpus")
 
 

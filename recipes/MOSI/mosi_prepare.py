@@ -76,13 +76,13 @@ def stems(video: str, name: str) -> list[str]:
 
 def segment_transcripts(data_root: Path) -> dict[str, str]:
     """Read what the published layout has of transcripts, ``{segment: text}``; not every segment has one."""
-    found = {}
+    transcripts = {}
     for root in ROOTS:
         for path in sorted((data_root / root / "Transcript" / "Segmented").glob("[!.]*.annotprocessed")):
             text = path.read_text(encoding="utf-8", errors="replace")
             for number, words in re.findall(r"^(\d+)_DELIM_(.*?)\s*$", text, re.MULTILINE):
-                found[f"{path.stem}_{number}"] = words
-    return found
+                transcripts[f"{path.stem}_{number}"] = words
+    return transcripts
 
 
 MOSI = Corpus(

@@ -135,9 +135,9 @@ def _make(source: Path, wav: Path) -> dict:
     for stale in (_note_of(wav), wav):
         stale.unlink(missing_ok=True)
     complaints = convert(source, wav)
-    said = {"source": _stamp(source) | {"sha256": sha256_of(source)}, "wav": sha256_of(wav), "complaints": complaints}
-    write_json(_note_of(wav), said)
-    return said
+    note = {"source": _stamp(source) | {"sha256": sha256_of(source)}, "wav": sha256_of(wav), "complaints": complaints}
+    write_json(_note_of(wav), note)
+    return note
 
 
 def _valid_note(source: Path, wav: Path) -> dict | None:
@@ -146,14 +146,14 @@ def _valid_note(source: Path, wav: Path) -> dict | None:
     The wav is hashed every time. A video is hashed only when its size or time of change is another than noted.
     """
     try:
-        said = read_json(_note_of(wav))
-        if sha256_of(wav) != said["wav"]:
+        note = read_json(_note_of(wav))
+        if sha256_of(wav) != note["wav"]:
             return None
-        if said["source"] != (stamped := said["source"] | _stamp(source)):
-            if sha256_of(source) != said["source"]["sha256"]:
+        if note["source"] != (stamped := note["source"] | _stamp(source)):
+            if sha256_of(source) != note["source"]["sha256"]:
                 return None
-            write_json(_note_of(wav), said | {"source": stamped})
-        return said if isinstance(said["complaints"], str) else None
+            write_json(_note_of(wav), note | {"source": stamped})
+        return note if isinstance(note["complaints"], str) else None
     except (SerError, OSError, KeyError, TypeError):
         return None
 

@@ -120,9 +120,9 @@ def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=N
     files = {id_: path for id_, fields in everything.items() if (path := _find(fields, data_root)) is not None}
     hashes = {id_: _hashes(id_, fields, files.get(id_)) for id_, fields in everything.items()}
     without_hash = _compare_samples(splits, hashes)
-    found = near_duplicates({id_: (path, hashes[id_]["sha256"]) for id_, path in files.items()}, memory)
-    _compare_pairs(splits, found.pairs)
-    unknown = {"identical samples": without_hash, "near-duplicates": len(everything) - found.compared}
+    comparison = near_duplicates({id_: (path, hashes[id_]["sha256"]) for id_, path in files.items()}, memory)
+    _compare_pairs(splits, comparison.pairs)
+    unknown = {"identical samples": without_hash, "near-duplicates": len(everything) - comparison.compared}
 
     fields = [*claimed, *(field for field in REPORTED if field in occurring and field not in claimed)]
     values = {field: {name: _values(split, field) for name, split in splits.items()} for field in fields}
@@ -146,7 +146,7 @@ def _compare_names(splits, field):
     _compare(splits, field, lambda id_, fields: [names[same_name(fields[field])]])
 
 
-def _compare(splits, what, keys):
+def _compare(splits, kind, keys):
     """Raise when two splits share a key; ``keys(id, fields)`` lists the keys of an utterance."""
     owners = {name: {} for name in splits}
     for name, split in splits.items():
@@ -155,16 +155,16 @@ def _compare(splits, what, keys):
                 owners[name].setdefault(key, []).append(id_)
     for one, other in combinations(splits, 2):
         common = sorted(owners[one].keys() & owners[other].keys())
-        if common and what == SAMPLES:
+        if common and kind == SAMPLES:
             pairs = dict.fromkeys(f"{owners[one][key][0]} = {owners[other][key][0]}" for key in common)
-            found = f"{what} in {one} and {other} ({first_few(pairs)})"
+            got = f"{kind} in {one} and {other} ({first_few(pairs)})"
         elif common:
             inside = {name: sum(len(owners[name][key]) for key in common) for name in (one, other)}
-            found = f"{what} {first_few(common)} in {one} ({inside[one]}) and {other} ({inside[other]} utterances)"
+            got = f"{kind} {first_few(common)} in {one} ({inside[one]}) and {other} ({inside[other]} utterances)"
         if common:
             raise LeakageError(
-                got=found,
-                expected=f"no {what} in two of train, valid and test",
+                got=got,
+                expected=f"no {kind} in two of train, valid and test",
                 remedy="move or remove them, so that each is in one split only",
             )
 
@@ -174,7 +174,7 @@ def _compare_samples(splits, hashes) -> int:
     # The same path is the same recording, also where there is nothing to hash.
     _compare(splits, SAMPLES, lambda id_, fields: [("wav", str(fields["wav"]))] if fields.get("wav") else [])
     _compare(splits, SAMPLES, lambda id_, fields: list(hashes[id_].items()))
-    return min(sum(kind not in known for known in hashes.values()) for kind in HASHES)
+    return min(sum(kind not in sums for sums in hashes.values()) for kind in HASHES)
 
 
 def _compare_pairs(splits, pairs) -> None:
@@ -182,12 +182,12 @@ def _compare_pairs(splits, pairs) -> None:
     split_of = {id_: name for name, split in splits.items() for id_ in split}
     apart = [(one, other, share) for one, other, share in pairs if split_of[one] != split_of[other]]
     if apart:
-        told = [
+        lines = [
             f"{one} in {split_of[one]} = {other} in {split_of[other]}, {100 * share:.0f} % alike"
             for one, other, share in apart
         ]
         raise LeakageError(
-            got=f"{len(apart)} near-duplicates in two splits ({first_few(told)})",
+            got=f"{len(apart)} near-duplicates in two splits ({first_few(lines)})",
             expected="no copy or excerpt of a recording, however coded, in two of train, valid and test",
             remedy="listen to them, and move or remove one of each pair",
         )
@@ -204,12 +204,12 @@ def _find(fields, data_root) -> Path | None:
 
 def _hashes(id_, fields, path) -> dict:
     """The hashes that a manifest gives, which have to be those of the file where there is one; or the file's."""
-    told = {kind: fields[kind] for kind in HASHES if fields.get(kind)}
+    listed = {kind: fields[kind] for kind in HASHES if fields.get(kind)}
     if path is None:
-        return told
+        return listed
     sound = measure(path)
     there = {"sha256": sound.sha256, "audio_sha256": sound.audio_sha256}
-    wrong = [kind for kind in told if there[kind] != told[kind]]
+    wrong = [kind for kind in listed if there[kind] != listed[kind]]
     if wrong:
         raise SerError(
             got=f"{id_}: {path}: another file than the one whose SHA-256 is in the manifest ({' and '.join(wrong)})",

@@ -89,8 +89,8 @@ class Corpus:
     @property
     def about(self) -> dict[str, str]:
         """What model cards say of the corpus: licence, citation, language, speech; what is empty is left out."""
-        said = {name: getattr(self, name) for name in ("licence", "citation", "language", "speech")}
-        return {name: text for name, text in said.items() if text}
+        texts = {name: getattr(self, name) for name in ("licence", "citation", "language", "speech")}
+        return {name: text for name, text in texts.items() if text}
 
 
 @dataclass(frozen=True)
@@ -116,15 +116,15 @@ def find_corpus(corpus: Corpus, data_folder) -> Path:
         )
     if data_folder.is_dir() and any(data_folder.iterdir()):
         return data_folder
-    own = f"name your own copy with --data_folder /path/to/{corpus.name.lower()}"
+    advice = f"name your own copy with --data_folder /path/to/{corpus.name.lower()}"
     if not corpus.archive or data_folder != Path(corpus.home).resolve():  # a mistyped path is no wish for a download
         download = f"leave --data_folder out to have it downloaded to {corpus.home}" if corpus.archive else ""
         raise MissingPathError(
             got=f"nothing at data_folder={data_folder}",
             expected=f"the folder of {corpus.name}",
-            remedy=f"{own}; {corpus.remedy or download}",
+            remedy=f"{advice}; {corpus.remedy or download}",
         )
-    fetch_archive(corpus.archive, data_folder, remedy=f"{own}, or try the synthetic corpus with `make demo`")
+    fetch_archive(corpus.archive, data_folder, remedy=f"{advice}, or try the synthetic corpus with `make demo`")
     return data_folder
 
 

@@ -77,9 +77,9 @@ def _entry(record, folder) -> tuple[str | None, dict]:
     """Id and fields of one recording, under our names."""
     fields = {str(name).strip().lower(): value for name, value in record.items()}
     for name, aliases in ALIASES.items():
-        known = next((alias for alias in aliases if fields.get(alias) not in (None, "")), None)
-        if known is not None and known != name:
-            fields = {name: fields[known], **{key: value for key, value in fields.items() if key != name}}
+        filled = next((alias for alias in aliases if fields.get(alias) not in (None, "")), None)
+        if filled is not None and filled != name:
+            fields = {name: fields[filled], **{key: value for key, value in fields.items() if key != name}}
     if fields.get("wav"):
         wav = str(fields["wav"]).replace("{data_root}/", "")
         fields["wav"] = wav if os.path.isabs(wav) else (folder / wav.replace("\\", "/")).as_posix()
@@ -97,12 +97,12 @@ def _table(path, lines) -> list[dict]:
         raise SerError(
             got=f"{path}, line {reader.line_num}: {error}", expected="a table", remedy="correct the file"
         ) from None
-    known = {name.lower() for name in header}
+    names = {name.lower() for name in header}
     wrong = next((number for number, cells in enumerate(rows, start=2) if len(cells) != len(header)), None)
-    if wrong or not known & {*ALIASES["id"], *ALIASES["wav"]} or len(known) < len(header) or not rows:
-        found = f"row {wrong} has another number of cells" if wrong else f"the first line is {', '.join(header)[:200]}"
+    if wrong or not names & {*ALIASES["id"], *ALIASES["wav"]} or len(names) < len(header) or not rows:
+        got = f"row {wrong} has another number of cells" if wrong else f"the first line is {', '.join(header)[:200]}"
         raise SerError(
-            got=f"{path}: {found}",
+            got=f"{path}: {got}",
             expected="JSON, JSON lines, or a table with a header (id or wav, speaker, ...), as many cells in each row",
             remedy="name the columns in the first line",
         )

@@ -89,10 +89,10 @@ def spellings(values: Iterable) -> list[list[str]]:
     >>> spellings(["anna", "ben", "Anna", "anna"])
     [['anna', 'Anna']]
     """
-    known = defaultdict(dict)
+    variants_of = defaultdict(dict)
     for value in values:
-        known[same_name(value)][str(value)] = None
-    return [list(variants) for variants in known.values() if len(variants) > 1]
+        variants_of[same_name(value)][str(value)] = None
+    return [list(variants) for variants in variants_of.values() if len(variants) > 1]
 
 
 def shown(spelling) -> str:

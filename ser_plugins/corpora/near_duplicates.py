@@ -52,16 +52,16 @@ def near_duplicates(recordings: Mapping, memory: Path | None = None) -> NearDupl
         for others. A damaged one counts as empty.
     """
     hashes = list(dict.fromkeys(sha256 for _, sha256 in recordings.values()))
-    known, alike = _recall(memory)
-    if not known.keys() >= set(hashes):
+    prints, alike = _recall(memory)
+    if not prints.keys() >= set(hashes):
         paths = {sha256: path for path, sha256 in recordings.values()}
-        missing = [sha256 for sha256 in hashes if sha256 not in known]
+        missing = [sha256 for sha256 in hashes if sha256 not in prints]
         fresh = dict(zip(missing, _fingerprints([paths[sha256] for sha256 in missing]), strict=True))
-        known = {sha256: known[sha256] if sha256 in known else fresh[sha256] for sha256 in hashes}
-        alike = find_alike(list(known.values()))
+        prints = {sha256: prints[sha256] if sha256 in prints else fresh[sha256] for sha256 in hashes}
+        alike = find_alike(list(prints.values()))
         if memory is not None:
-            _remember(memory, known, alike)
-    order, owners = list(known), {}
+            _remember(memory, prints, alike)
+    order, owners = list(prints), {}
     for id_, (_, sha256) in recordings.items():
         owners.setdefault(sha256, []).append(id_)
     pairs = [
@@ -70,7 +70,7 @@ def near_duplicates(recordings: Mapping, memory: Path | None = None) -> NearDupl
         for one in owners.get(order[pair.first], ())
         for other in owners.get(order[pair.second], ())
     ]
-    compared = sum(len(known[sha256]) >= FEWEST for _, sha256 in recordings.values())
+    compared = sum(len(prints[sha256]) >= FEWEST for _, sha256 in recordings.values())
     return NearDuplicates(pairs, compared)
 
 
@@ -88,14 +88,14 @@ def _fingerprint(path) -> np.ndarray:
         return np.zeros(0, np.uint32)
 
 
-def _remember(memory: Path, known: dict, alike: list) -> None:
+def _remember(memory: Path, prints: dict, alike: list) -> None:
     with atomic_path(memory) as temporary, open(temporary, "wb") as file:
         np.savez(
             file,
             rules=RULES,
-            sha256=np.array(list(known)),
-            lengths=np.array([len(peaks) for peaks in known.values()]),
-            peaks=np.concatenate([np.zeros(0, np.uint32), *known.values()]),
+            sha256=np.array(list(prints)),
+            lengths=np.array([len(peaks) for peaks in prints.values()]),
+            peaks=np.concatenate([np.zeros(0, np.uint32), *prints.values()]),
             pairs=np.array([(pair.first, pair.second) for pair in alike], int).reshape(-1, 2),
             agreement=np.array([pair.agreement for pair in alike], float),
             whole=np.array([pair.whole for pair in alike], bool),
@@ -111,9 +111,9 @@ def _recall(memory: Path | None) -> tuple[dict, list]:
             if int(kept["rules"]) != RULES:
                 return {}, []
             peaks = np.split(kept["peaks"], np.cumsum(kept["lengths"])[:-1])
-            known = dict(zip(kept["sha256"].tolist(), peaks, strict=True))
+            prints = dict(zip(kept["sha256"].tolist(), peaks, strict=True))
             columns = (kept["pairs"].tolist(), kept["agreement"].tolist(), kept["whole"].tolist())
             alike = [Likeness(*pair, agreement, whole) for pair, agreement, whole in zip(*columns, strict=True)]
-            return known, [pair for pair in alike if 0 <= pair.first < pair.second < len(known)]
+            return prints, [pair for pair in alike if 0 <= pair.first < pair.second < len(prints)]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return {}, []

@@ -78,22 +78,22 @@ def prepare_corpus(
         raise SerError(got=f"split_seed={split_seed!r}", expected="an integer >= 0", remedy="correct the option")
     data_root = find_corpus(corpus, data_folder)
     memory = Path(save_folder) / MEMORY
-    found = read_corpus(corpus, data_root, memory, cache=cache_folder, allow_partial=allow_partial)
-    used = rules.take(found.manifest)
-    counts = {} if found.synthetic else rules.counts
-    lacking = found.lacking or verify_counts(used, counts, remedy=found.remedy, allow_partial=allow_partial)
+    reading = read_corpus(corpus, data_root, memory, cache=cache_folder, allow_partial=allow_partial)
+    used = rules.take(reading.manifest)
+    counts = {} if reading.synthetic else rules.counts
+    lacking = reading.lacking or verify_counts(used, counts, remedy=reading.remedy, allow_partial=allow_partial)
     verify_targets(used, corpus.target, corpus.classes)
     unit_field = (*rules.disjoint, corpus.unit_field)[0]
     for field in dict.fromkeys((*rules.disjoint, unit_field, *([corpus.target] if corpus.classes else []))):
-        verify_names(used, field, remedy=found.remedy)
-        verify_one_spelling(used, field, remedy=found.remedy)
+        verify_names(used, field, remedy=reading.remedy)
+        verify_one_spelling(used, field, remedy=reading.remedy)
     used = take_subset(used, subset, target=corpus.target, seed=split_seed)
     folds = make_folds(used, rules, select=select, target=corpus.target, seed=split_seed, name=protocol)
     wanted = choose_folds(fold, folds)
     alike = _near_duplicates(used, folds, data_root, Path(save_folder) / FINGERPRINTS)
     summary = {
-        "corpus": found.name,
-        "corpus_sha256": digest(_portable(found.manifest)),
+        "corpus": reading.name,
+        "corpus_sha256": digest(_portable(reading.manifest)),
         "classes": list(corpus.classes),
         "target": corpus.target,
         "protocol": protocol,
@@ -113,16 +113,16 @@ def prepare_corpus(
         "scale": corpus.scale,
         "unit_field": unit_field,
         "partial": bool(lacking),
-        "statements": [*_statements(lacking, found.skipped, protocol, rules, folds, unit_field), *alike],
+        "statements": [*_statements(lacking, reading.skipped, protocol, rules, folds, unit_field), *alike],
         "data_root": str(data_root),
-        "about_corpus": {} if found.synthetic else corpus.about,
+        "about_corpus": {} if reading.synthetic else corpus.about,
     }
     entries = ManifestText(used)
     manifests = {
         name: {f"{name}/{part}.json": partial(entries.of, ids) for part, ids in parts.items()}
         for name, parts in folds.items()
     }
-    files = {"corpus.json": found.manifest, "skipped.json": found.skipped}
+    files = {"corpus.json": reading.manifest, "skipped.json": reading.skipped}
     for name in wanted:
         files |= manifests.pop(name)
     write_together(Path(save_folder), files, seal=("protocol.json", summary), others=manifests)
@@ -142,10 +142,10 @@ def _near_duplicates(manifest: dict, folds: dict, data_root: Path, memory: Path)
     pairs = near_duplicates(recordings, memory).pairs
     if not pairs:
         return []
-    told = [f"{one} = {other} ({100 * share:.0f} %)" for one, other, share in pairs]
+    pair_texts = [f"{one} = {other} ({100 * share:.0f} %)" for one, other, share in pairs]
     apart = {}
     for fold, parts in folds.items():
-        for pair, text in zip(pairs, told, strict=True):
+        for pair, text in zip(pairs, pair_texts, strict=True):
             if len({part for part in PARTS for id_ in pair[:2] if id_ in parts[part]}) > 1:
                 apart.setdefault(text, fold)
     if apart:
@@ -155,7 +155,7 @@ def _near_duplicates(manifest: dict, folds: dict, data_root: Path, memory: Path)
             expected="no copy or excerpt of a recording, however coded, on two sides of a fold",
             remedy="listen to them, and remove one of each pair from the labels",
         )
-    return [f"{len(told)} pairs of near-duplicates, each on one side of every fold: {first_few(told)}"]
+    return [f"{len(pair_texts)} pairs of near-duplicates, each on one side of every fold: {first_few(pair_texts)}"]
 
 
 def _portable(manifest: dict) -> dict:
@@ -167,16 +167,19 @@ def _portable(manifest: dict) -> dict:
 
 def _statements(lacking, skipped, name, rules: Protocol, folds, unit_field) -> list[str]:
     """What every table must say about this division of this copy."""
-    said = [lacking] if lacking else []
+    statements = [lacking] if lacking else []
     if skipped:
         reasons = ", ".join(sorted(set(skipped.values())))
-        said.append(f"{len(skipped)} utterances left out ({reasons}): {first_few(sorted(skipped))}")
-    said += [rules.statement] if rules.statement else []
+        statements.append(f"{len(skipped)} utterances left out ({reasons}): {first_few(sorted(skipped))}")
+    if rules.statement:
+        statements.append(rules.statement)
     for parts in folds.values() if rules.split else ():
         values = {part: {fields[unit_field] for fields in parts[part].values()} for part in PARTS}
-        both, every = values["train"] & values["test"], set().union(*values.values())
-        said += [f"{name} split: {len(both)} of {len(every)} {unit_field}s are in both train and test"] if both else []
-    return said
+        both = values["train"] & values["test"]
+        every = set().union(*values.values())
+        if both:
+            statements.append(f"{name} split: {len(both)} of {len(every)} {unit_field}s are in both train and test")
+    return statements
 
 
 def write_together(folder: Path, files: dict, *, seal: tuple, others: dict) -> None:

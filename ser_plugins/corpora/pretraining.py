@@ -63,8 +63,8 @@ def description_of(model: str) -> str:
     >>> print(description_of("microsoft/wavlm-base"))
     microsoft/wavlm-base on 960 h of read books (LibriSpeech), no emotion labels
     """
-    found = pretraining_of(model)
-    return f"{model} on {found.data}, {_LABELS[found.emotion_labels]}"
+    pretraining = pretraining_of(model)
+    return f"{model} on {pretraining.data}, {_LABELS[pretraining.emotion_labels]}"
 
 
 def contamination_line(model: str, corpus: str) -> str:

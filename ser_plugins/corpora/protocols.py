@@ -118,7 +118,7 @@ def by_all_pairs(manifest, target=None, seed=0) -> dict:
     ['spk0-spk1', 'spk0-spk2', 'spk0-spk3', 'spk1-spk2', 'spk1-spk3', 'spk2-spk3']
     """
     pairs = combinations(_speakers_to_pair(manifest).items(), 2)
-    return {f"{first}-{second}": own + other for (first, own), (second, other) in pairs}
+    return {f"{speaker}-{second_speaker}": ids + second_ids for (speaker, ids), (second_speaker, second_ids) in pairs}
 
 
 def _speakers_to_pair(manifest) -> dict:
@@ -283,13 +283,13 @@ def _independent(manifest, held_out, disjoint) -> dict:
 
 def _inner(train, test, disjoint) -> dict:
     """The next speaker's utterances; of further disjoint fields half of the values, so that the rest can train."""
-    unit, *others = disjoint
+    unit, *further_fields = disjoint
     here = next(iter(test.values()))[unit]
     units = sorted({fields[unit] for fields in train.values()})
     # Cyclic: the first one after the tested unit, else the very first.
     following = next((value for value in units if value > here), units[0] if units else None)
     valid = {id_: fields for id_, fields in train.items() if fields[unit] == following}
-    for field in others:
+    for field in further_fields:
         values = sorted({fields[field] for fields in valid.values()})
         kept = values[: max(1, len(values) // 2)]
         valid = {id_: fields for id_, fields in valid.items() if fields[field] in kept}

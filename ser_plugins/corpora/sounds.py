@@ -54,8 +54,8 @@ def measure_remembered(folder, names, memory: Path) -> dict:
     stamps = {
         name: _stamp(path) for name, path in paths.items() if os.path.isfile(path)
     }  # before reading, to miss no change
-    known = _recall(memory)
-    records = {str(paths[name]): known.get(str(paths[name])) for name in stamps}
+    memorised = _recall(memory)
+    records = {str(paths[name]): memorised.get(str(paths[name])) for name in stamps}
     new = [n for n, stamp in stamps.items() if (records[str(paths[n])] or {}).get("stamp") != stamp]
     if new:
         quiet = len(new) < 500
@@ -64,7 +64,7 @@ def measure_remembered(folder, names, memory: Path) -> dict:
             screen = console(stderr=True)
             for name, sound in track(done, "reading recordings", len(new), console=screen, disable=quiet):
                 records[str(paths[name])] = {"stamp": stamps[name], "rules": MEASURED_BY, **dataclasses.asdict(sound)}
-    if records != known:
+    if records != memorised:
         write_json(memory, records)
     names_of_fields = [field.name for field in dataclasses.fields(Sound)]
     return {name: Sound(**{field: records[str(paths[name])][field] for field in names_of_fields}) for name in stamps}
@@ -87,10 +87,12 @@ def _examine(path) -> Sound:
 
 def _recall(memory) -> dict:
     try:
-        known = read_json(memory)
+        memorised = read_json(memory)
         fields = {"stamp", "rules", *(field.name for field in dataclasses.fields(Sound))}
         return {
-            path: record for path, record in known.items() if set(record) == fields and record["rules"] == MEASURED_BY
+            path: record
+            for path, record in memorised.items()
+            if set(record) == fields and record["rules"] == MEASURED_BY
         }
     except (SerError, AttributeError, TypeError):
         return {}

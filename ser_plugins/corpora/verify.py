@@ -126,9 +126,9 @@ def verify_distinct(utterances, sounds: dict, *, folder, target: str, remedy: st
     """
     first_of, pairs = {}, []
     for utterance in utterances:
-        first = first_of.setdefault(sounds[utterance.wav].audio_sha256, utterance)
-        if first is not utterance:
-            pairs.append(" = ".join(_told(each, target) for each in (first, utterance)))
+        earliest = first_of.setdefault(sounds[utterance.wav].audio_sha256, utterance)
+        if earliest is not utterance:
+            pairs.append(" = ".join(_told(each, target) for each in (earliest, utterance)))
     if pairs:
         raise SerError(
             got=f"{len(pairs)} recordings in {folder} are there twice (identical samples): {first_few(pairs, 10)}",
@@ -153,11 +153,11 @@ def verify_format(sounds: dict, *, folder, sample_rate: int, remedy: str, refuse
         return
     formats = sorted({(sound.sample_rate, sound.channels) for sound in wrong.values()})
     longest = max(sound.duration for sound in wrong.values())
-    what = "".join(f"; these are {refused[rate]}" for rate, _ in formats if rate in (refused or {}))
+    hint = "".join(f"; these are {refused[rate]}" for rate, _ in formats if rate in (refused or {}))
     raise SerError(
         got=f"{len(wrong)} of {len(sounds)} wav files in {folder} at "
         + ", ".join(f"{rate} Hz with {channels} channel(s)" for rate, channels in formats)
-        + f", the longest {longest:.2f} s: {first_few(wrong)}{what}",
+        + f", the longest {longest:.2f} s: {first_few(wrong)}{hint}",
         expected=f"{sample_rate} Hz mono, uncut",
         remedy=remedy,
     )
@@ -181,23 +181,26 @@ def verify_counts(manifest: dict, counts: dict, *, remedy: str, allow_partial: b
     Traceback (most recent call last):
     ser_plugins.errors.SerError: got: speaker spk03: 1 utterances; expected: speaker spk03: 2; remedy: look
     """
-    told = []
+    statements = []
     for field, expected in counts.items():
-        found = Counter(fields[field] for fields in manifest.values())
-        wrong = [value for value in sorted({*found, *expected}) if found[value] != expected.get(value, 0)]
-        refused = [value for value in wrong if not allow_partial or found[value] > expected.get(value, 0)]
+        counted = Counter(fields[field] for fields in manifest.values())
+        wrong = [value for value in sorted({*counted, *expected}) if counted[value] != expected.get(value, 0)]
+        refused = [value for value in wrong if not allow_partial or counted[value] > expected.get(value, 0)]
         if wrong and not refused:
-            absent, fewer = ([v for v in wrong if bool(found[v]) == some] for some in (False, True))
-            told += [f"without {field} {', '.join(absent)}"] if absent else []
-            told += [f"with fewer of {field} {', '.join(fewer)}"] if fewer and not told else []
+            absent = [value for value in wrong if not counted[value]]
+            fewer = [value for value in wrong if counted[value]]
+            if absent:
+                statements.append(f"without {field} {', '.join(absent)}")
+            if fewer and not statements:
+                statements.append(f"with fewer of {field} {', '.join(fewer)}")
         if refused:
             raise SerError(
-                got=", ".join(f"{field} {value}: {found[value]} utterances" for value in refused),
+                got=", ".join(f"{field} {value}: {counted[value]} utterances" for value in refused),
                 expected=", ".join(f"{field} {value}: {expected.get(value, 0)}" for value in refused),
                 remedy=remedy,
             )
     total = sum(next(iter(counts.values()), {}).values())
-    return f"partial copy: {len(manifest)} of {total} utterances, {told[0]}" if told else ""
+    return f"partial copy: {len(manifest)} of {total} utterances, {statements[0]}" if statements else ""
 
 
 def verify_targets(manifest: dict, target: str, classes) -> None:

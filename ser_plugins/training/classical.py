@@ -125,14 +125,14 @@ class Classical:
         if self.task.kind == "regression":
             return model.predict(vectors).tolist()
         if hasattr(model, "predict_proba"):
-            known = model.predict_log_proba(vectors)
+            log_probabilities = model.predict_log_proba(vectors)
         else:
-            known = torch.from_numpy(model.decision_function(vectors).reshape(len(vectors), -1))
-            if known.shape[1] == 1:  # two classes have one decision value
-                known = torch.cat([-known, known], dim=1) / 2
-            known = known.log_softmax(1).numpy()
+            log_probabilities = torch.from_numpy(model.decision_function(vectors).reshape(len(vectors), -1))
+            if log_probabilities.shape[1] == 1:  # two classes have one decision value
+                log_probabilities = torch.cat([-log_probabilities, log_probabilities], dim=1) / 2
+            log_probabilities = log_probabilities.log_softmax(1).numpy()
         outputs = np.full((len(vectors), len(self.task.classes)), -np.inf)  # a class that training lacks
-        outputs[:, model.classes_] = known
+        outputs[:, model.classes_] = log_probabilities
         return outputs.tolist()
 
 
@@ -154,6 +154,6 @@ def per_speaker(vectors: np.ndarray, spoken_by: list) -> np.ndarray:
     """
     scaled, spoken_by = np.empty_like(vectors), np.asarray(spoken_by)
     for speaker in np.unique(spoken_by):
-        own = spoken_by == speaker
-        scaled[own] = StandardScaler().fit_transform(vectors[own])
+        rows = spoken_by == speaker
+        scaled[rows] = StandardScaler().fit_transform(vectors[rows])
     return scaled

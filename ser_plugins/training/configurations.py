@@ -38,9 +38,9 @@ def read_configurations(path) -> tuple[str, dict, str]:
             expected="`name`, and `configurations`: each with `yaml` and keys to change, or with `fuse`",
             remedy="see recipes/EmoDB/experiments.yaml",
         ) from None
-    trained = {key for key, of in configurations.items() if isinstance(of, dict) and isinstance(of.get("yaml"), str)}
+    trained = {key for key, entry in configurations.items() if _is_trained(entry)}
     odd = [key for key in (name, *configurations) if not isinstance(key, str) or not _NAME.fullmatch(key)]
-    odd += [key for key, of in configurations.items() if key not in trained and not _is_fusion(of, trained)]
+    odd += [key for key, entry in configurations.items() if key not in trained and not _is_fusion(entry, trained)]
     odd += [f"{key}: {option}" for key in trained for option in configurations[key] if option in _FORBIDDEN]
     if odd or not trained:
         raise SerError(
@@ -65,8 +65,12 @@ def parts_of(key: str, configurations: dict) -> dict:
     return configurations[key].get("fuse") or {key: 1}
 
 
-def _is_fusion(of, trained) -> bool:
-    weights = of["fuse"] if isinstance(of, dict) and set(of) == {"fuse"} else None
+def _is_trained(entry) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("yaml"), str)
+
+
+def _is_fusion(entry, trained) -> bool:
+    weights = entry["fuse"] if isinstance(entry, dict) and set(entry) == {"fuse"} else None
     if not isinstance(weights, dict) or len(weights) < 2 or not set(weights) <= trained:
         return False
     return all(isinstance(weight, (int, float)) and 0 < weight < float("inf") for weight in weights.values())

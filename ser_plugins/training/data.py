@@ -100,8 +100,8 @@ def label_items(tasks) -> dict:
     >>> label_items(["emotion", "valence"])
     {'emotion': 'label', 'valence': 'label_valence'}
     """
-    first, *others = tasks
-    return {first: "label", **{target: f"label_{target}" for target in others}}
+    target, *auxiliary = tasks
+    return {target: "label", **{target: f"label_{target}" for target in auxiliary}}
 
 
 def encode_targets(task, target: str, entries: dict, name) -> dict:
@@ -136,7 +136,7 @@ def speakers(entries: dict, name) -> dict:
 def _normalised(frames_of, speaker_of: dict, bins: int):
     """``frames_of``, an id's frames (time, bins), with mean 0 and deviation 1 over all frames of a speaker, per bin."""
     norms = {
-        speaker: ZNorm(bins).fit((frames_of(key)[None], None) for key, own in speaker_of.items() if own == speaker)
+        speaker: ZNorm(bins).fit((frames_of(key)[None], None) for key, name in speaker_of.items() if name == speaker)
         for speaker in sorted(set(speaker_of.values()))
     }
     return lambda key: norms[speaker_of[key]](frames_of(key)[None])[0]

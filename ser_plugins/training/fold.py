@@ -264,19 +264,19 @@ def check_selected(checkpoint, rows: list, epochs: int | None, max_key=None, min
     max_key, min_key : str, optional
         Column of the history whose best row chooses the epoch; without one, it is the last.
     """
-    found = None if checkpoint is None else checkpoint.meta.get("epoch")
+    epoch = None if checkpoint is None else checkpoint.meta.get("epoch")
     expected = len(rows) if epochs is None else epochs
     whole = [row["epoch"] for row in rows] == list(range(1, expected + 1))
     if max_key or min_key:
         scores = [row[max_key or min_key] for row in rows]
         best = max(scores) if max_key else min(scores)
-        right = found is not None and rows[found - 1][max_key or min_key] == best
+        right = epoch is not None and rows[epoch - 1][max_key or min_key] == best
     else:
-        right = found == expected
-    if not (whole and right and found):
+        right = epoch == expected
+    if not (whole and right and epoch):
         chosen = f"the best of {max_key or min_key}" if max_key or min_key else "the last"
         raise SerError(
-            got=f"a history of {len(rows)} epochs and a checkpoint of epoch {found}",
+            got=f"a history of {len(rows)} epochs and a checkpoint of epoch {epoch}",
             expected=f"{expected} epochs, and the checkpoint of {chosen}",
             remedy="train on without --test_only; where that says the same, remove the fold's folder and train anew",
         )

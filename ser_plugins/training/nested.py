@@ -66,7 +66,7 @@ def nested(arguments, *, prepare, script) -> None:
 
 
 def _nested(arguments, prepare, script):
-    own, rest = _parser(script).parse_known_args(arguments)
+    options, rest = _parser(script).parse_known_args(arguments)
     if not rest or rest[0].startswith("-"):
         raise SerError(
             got=" ".join(rest) or "no list", expected="a list of configurations first", remedy=f"python {script} --help"
@@ -78,16 +78,16 @@ def _nested(arguments, prepare, script):
             remedy="use --jobs, or --launcher ray",
         )
     name, configurations, protocol = read_configurations(find_yaml(rest[0], script))
-    planner = _Planner(name, configurations, rest[1:], own, prepare, script)
-    inner_seeds = own.inner_seeds or own.seeds
-    inner = {key: planner.plan(key, protocol, inner_seeds, own.folds) for key in planner.yaml_files}
+    planner = _Planner(name, configurations, rest[1:], options, prepare, script)
+    inner_seeds = options.inner_seeds or options.seeds
+    inner = {key: planner.plan(key, protocol, inner_seeds, options.folds) for key in planner.yaml_files}
     settings = planner.settings(inner)
-    if not own.folds:
+    if not options.folds:
         _refuse_opened(planner.folder, settings)
-    run_plans(list(inner.values()), own, planner.run_options)
+    run_plans(list(inner.values()), options, planner.run_options)
     selection, task, predictions = _select(configurations, inner, settings["seeds"])
     console().print(selection_table(selection, task))
-    if own.folds:
+    if options.folds:
         _write_selection(planner.folder / "inner", selection, task, predictions)
         console().print(
             "Inner validation only, as --folds asks for: nothing was tested. What each entry is worth against the "
@@ -105,22 +105,27 @@ def _nested(arguments, prepare, script):
 class _Planner:
     """Turns entries of a list into ordinary jobs below ``<results_folder>/<name>/configurations``."""
 
-    def __init__(self, name, configurations, options, own, prepare, script):
-        self.name, self.configurations, self.own = name, configurations, own
-        self.prepare, self.script = prepare, script
-        self.yaml_files = {key: find_yaml(of["yaml"], script) for key, of in configurations.items() if "yaml" in of}
-        first = next(iter(self.yaml_files.values()))
-        self.run_options, overrides = parse_options(list(dict.fromkeys(self.yaml_files.values())), options)
+    def __init__(self, name, configurations, arguments, options, prepare, script):
+        self.name = name
+        self.configurations = configurations
+        self.options = options
+        self.prepare = prepare
+        self.script = script
+        self.yaml_files = {
+            key: find_yaml(entry["yaml"], script) for key, entry in configurations.items() if "yaml" in entry
+        }
+        yaml_file = next(iter(self.yaml_files.values()))
+        self.run_options, overrides = parse_options(list(dict.fromkeys(self.yaml_files.values())), arguments)
         if "fold" in overrides:
             raise SerError(got="--fold", expected="--folds, pairs or all", remedy="see --help")
         self.overrides = overrides_by_file(list(self.yaml_files.values()), overrides)
-        self.folder = Path(Experiment.of(first, self.overrides[first]).values()["results_folder"]) / name
+        self.folder = Path(Experiment.of(yaml_file, self.overrides[yaml_file]).values()["results_folder"]) / name
 
     def plan(self, key, protocol, seeds, folds) -> Plan:
-        yaml_file, its = self.yaml_files[key], dict(self.configurations[key])
-        del its["yaml"]
+        yaml_file = self.yaml_files[key]
+        changes = {option: value for option, value in self.configurations[key].items() if option != "yaml"}
         where = {"system": key, "results_folder": str(self.folder / "configurations"), "protocol": protocol}
-        experiment = Experiment.of(yaml_file, {**self.overrides[yaml_file], **its, **where})
+        experiment = Experiment.of(yaml_file, {**self.overrides[yaml_file], **changes, **where})
         if experiment.values()["normalisation"] == "speaker":
             raise SerError(
                 got=f"{key}: transductive, its normalisation sees the test speaker",
@@ -133,9 +138,9 @@ class _Planner:
     def settings(self, plans) -> dict:
         """What defines the whole choice, before any of it is trained."""
         seeds = [sorted({_place(job)[0] for job in plan.jobs}) for plan in plans.values()]
-        if any(its != seeds[0] for its in seeds):
+        if any(plan_seeds != seeds[0] for plan_seeds in seeds):
             raise SerError(got="other seeds in some YAMLs", expected="the same for all", remedy="give --seeds")
-        outer_seeds = {"outer_seeds": self.own.seeds} if self.own.inner_seeds else {}
+        outer_seeds = {"outer_seeds": self.options.seeds} if self.options.inner_seeds else {}
         inner = {
             key: fingerprint(plan.experiment.values(), plan.protocol, self.run_options) for key, plan in plans.items()
         }
@@ -144,7 +149,7 @@ class _Planner:
             "seeds": seeds[0],
             **outer_seeds,
             "configurations": self.configurations,
-            "inner_settings_sha256": {key: sha256(of) for key, of in inner.items()},
+            "inner_settings_sha256": {key: sha256(settings) for key, settings in inner.items()},
         }
 
 
@@ -160,9 +165,9 @@ def _test(planner, chosen, settings) -> Plan:
         key: [fold for fold, name in chosen.items() if key in parts_of(name, planner.configurations)]
         for key in planner.yaml_files
     }
-    seeds = planner.own.seeds
+    seeds = planner.options.seeds
     outer = {key: planner.plan(key, OUTER, seeds, ",".join(folds)) for key, folds in needed.items() if folds}
-    run_plans(list(outer.values()), planner.own, planner.run_options)
+    run_plans(list(outer.values()), planner.options, planner.run_options)
     run = Plan(planner.name, planner.folder / OUTER, next(iter(outer.values())).protocol)
     _assemble(run, chosen, planner.configurations, outer, settings)
     return run
@@ -201,25 +206,27 @@ def _refuse_opened(folder, settings):
 
 def _select(configurations, plans, seeds) -> tuple:
     """What selection.json says, the task, and the predictions of all configurations side by side."""
-    found = {key: {_place(job): fold_results(job.folder) for job in plan.jobs} for key, plan in plans.items()}
-    results = next(iter(next(iter(found.values())).values())).results
-    target, task = next(iter(tasks_in(results).items()))
+    folds = {key: {_place(job): fold_results(job.folder) for job in plan.jobs} for key, plan in plans.items()}
+    places = list(next(iter(folds.values())))
+    results = {key: folds[key][places[0]].results for key in folds}
+    protocol = next(iter(results.values()))["protocol"]
+    target, task = next(iter(tasks_in(next(iter(results.values()))).items()))
     tables = {}
     for key in configurations:
         weights = parts_of(key, configurations)
         tables[key] = [
-            _together({part: found[part][place].predictions[target] for part in weights}, weights, task)
-            for place in next(iter(found.values()))
+            _together({part: folds[part][place].predictions[target] for part in weights}, weights, task)
+            for place in places
         ]
-    scores = {key: inner_scores(of, task) for key, of in tables.items()}
+    scores = {key: inner_scores(table, task) for key, table in tables.items()}
     selection = {
         "rule": RULE,
         "score": task.select,
-        "task": {key: results["protocol"][key] for key in ("task", "target", "classes", "scale")},
+        "task": {key: protocol[key] for key in ("task", "target", "classes", "scale")},
         "seeds": [int(seed.removeprefix("seed_")) for seed in seeds],
         "chosen": choose_configurations(scores, task),
         "inner": scores,
-        **_pretrained(configurations, {key: next(iter(of.values())).results["protocol"] for key, of in found.items()}),
+        **_pretrained(configurations, {key: results[key]["protocol"] for key in results}),
     }
     return selection, task, side_by_side(tables)
 
@@ -230,7 +237,7 @@ def _pretrained(configurations, protocols) -> dict:
         key: [model for part in parts_of(key, configurations) for model in protocols[part].get("pretrained", ())]
         for key in configurations
     }
-    models = {key: pretrained_key(of)["pretrained"] for key, of in models.items() if of}
+    models = {key: pretrained_key(names)["pretrained"] for key, names in models.items() if names}
     return {"corpus": next(iter(protocols.values()))["corpus"], "pretrained": models} if models else {}
 
 
@@ -245,9 +252,9 @@ def _place(job) -> tuple:
 def _assemble(run, chosen, configurations, outer, settings):
     """Put the chosen configurations' sealed folds together as one run."""
     folders = {key: {_place(job): job.folder for job in plan.jobs} for key, plan in outer.items()}
-    protocols = [checked_results(folder)["protocol"] for of in folders.values() for folder in of.values()]
+    protocols = [checked_results(job.folder)["protocol"] for plan in outer.values() for job in plan.jobs]
     models = pretrained_key(model for protocol in protocols for model in protocol.get("pretrained", ()))
-    for seed, fold in sorted({place for of in folders.values() for place in of}):
+    for seed, fold in sorted({_place(job) for plan in outer.values() for job in plan.jobs}):
         choice = {"name": chosen[fold], "weights": parts_of(chosen[fold], configurations)}
         parts = {key: folders[key][seed, fold] for key in choice["weights"]}
         _assemble_fold(run.system, run.run_folder / seed / fold, parts, choice, settings, models)
@@ -260,17 +267,18 @@ def _assemble_fold(system, folder, parts, choice, settings, models):
             return
     runs = {key: read_unseen(part) for key, part in parts.items()}
     results = {key: run.results for key, run in runs.items()}
-    (target, task), *_ = tasks_in(first := next(iter(results.values()))).items()
+    template = next(iter(results.values()))
+    target, task = next(iter(tasks_in(template).items()))
     tables = {key: run.predictions[target] for key, run in runs.items()}
     text = _together(tables, choice["weights"], task).drop(columns="unit").to_csv(index=False, float_format="%.8g")
     write_json(
         folder / "results.json",
         {
-            **first,
+            **template,
             "system": system,
-            "protocol": {**first["protocol"], "selection": "nested", "normalisation": "as chosen", **models},
+            "protocol": {**template["protocol"], "selection": "nested", "normalisation": "as chosen", **models},
             **of_parts(list(results.values()), target),
-            "device": ", ".join(sorted({of["device"] for of in results.values()})),
+            "device": ", ".join(sorted({part["device"] for part in results.values()})),
             "chosen": choice,
             "settings": settings,
             "settings_sha256": sha256(settings),

@@ -55,7 +55,7 @@ def run_recipe(arguments, *, prepare, script, brain_class=EmotionBrain) -> None:
 
 
 def _run(arguments, prepare, script, brain_class):
-    own, rest = _parser(script).parse_known_args(arguments)
+    options, rest = _parser(script).parse_known_args(arguments)
     if not rest or rest[0].startswith("-"):
         raise SerError(got=" ".join(rest) or "no YAML", expected="a YAML first", remedy=f"python {script} --help")
     yaml_file = find_yaml(rest[0], script)
@@ -63,8 +63,8 @@ def _run(arguments, prepare, script, brain_class):
     overrides = with_system(yaml_file, overrides, script)
     sb.utils.distributed.ddp_init_group(run_options)
     experiment = Experiment.of(yaml_file, overrides)
-    plan = plan_system(experiment, run_options, own, prepare=prepare, script=script, brain_class=brain_class)
-    run_plans([plan], own, run_options)
+    plan = plan_system(experiment, run_options, options, prepare=prepare, script=script, brain_class=brain_class)
+    run_plans([plan], options, run_options)
     if sb.utils.distributed.if_main_process():
         report(plan)
 
@@ -153,7 +153,7 @@ def _groups(options):
     return groups
 
 
-def plan_system(experiment, run_options, own, *, prepare, script, brain_class=EmotionBrain) -> Plan:
+def plan_system(experiment, run_options, options, *, prepare, script, brain_class=EmotionBrain) -> Plan:
     """Prepare the corpus and list the trainings, refusing folders that hold a run with other settings.
 
     Arguments
@@ -162,16 +162,16 @@ def plan_system(experiment, run_options, own, *, prepare, script, brain_class=Em
         The system.
     run_options : speechbrain.utils.run_opts.RunOptions
         Device, precision and so on.
-    own : argparse.Namespace
+    options : argparse.Namespace
         ``folds`` and ``seeds``, comma-separated or None; ``sealed``: whether test scores stay unread.
     prepare, script, brain_class
         See :func:`run_recipe`.
     """
     check_keys(experiment)
     hparams = experiment.values()
-    wanted = own.folds or str(hparams["fold"])
+    wanted = options.folds or str(hparams["fold"])
     protocol = _prepare_on_main(prepare, {**hparams, "fold": wanted})
-    protocol = {**protocol, "sealed": own.sealed or is_sealed(hparams["run_folder"])}  # once sealed, all of it is
+    protocol = {**protocol, "sealed": options.sealed or is_sealed(hparams["run_folder"])}  # once sealed, all of it is
     if hparams.get("n_classes") == "auto":  # as many as the labels have, which only prepare knows
         experiment = Experiment.of(
             experiment.yaml_file, {**experiment.overrides, "n_classes": len(protocol["classes"])}
@@ -182,7 +182,7 @@ def plan_system(experiment, run_options, own, *, prepare, script, brain_class=Em
         rehearse(experiment, tasks_of(protocol, hparams.get("auxiliary")))
     run_folder = Path(hparams["run_folder"])
     check_run(run_folder, fingerprint(hparams, protocol, run_options))
-    seeds = _seeds(own.seeds) if own.seeds is not None else [hparams["seed"]]
+    seeds = _seeds(options.seeds) if options.seeds is not None else [hparams["seed"]]
     jobs = [
         Job(
             f"{hparams['system']} {fold} seed {seed}",
@@ -197,7 +197,7 @@ def plan_system(experiment, run_options, own, *, prepare, script, brain_class=Em
     return Plan(hparams["system"], run_folder, protocol, jobs, experiment)
 
 
-def run_plans(plans, own, run_options) -> None:
+def run_plans(plans, options, run_options) -> None:
     """Run the jobs of all plans, in the order given, with the launcher that the options ask for."""
     screen = console(stderr=True, quiet=not sb.utils.distributed.if_main_process())
     jobs, protocol = [job for plan in plans for job in plan.jobs], plans[0].protocol
@@ -209,7 +209,7 @@ def run_plans(plans, own, run_options) -> None:
         for plan in plans:
             compute_ahead(plan, screen)
     sb.utils.distributed.ddp_barrier()
-    run_jobs(jobs, choose_launcher(own, _workers(own.jobs, len(jobs), run_options)), screen)
+    run_jobs(jobs, choose_launcher(options, _workers(options.jobs, len(jobs), run_options)), screen)
 
 
 def _parser(script):

@@ -43,8 +43,8 @@ def check_recording(path, sha256: str) -> None:
     """
     try:
         status = Path(path).stat()
-        found = sha256, status.st_size, status.st_mtime_ns
-        if _checked.get(path) == found:
+        state = sha256, status.st_size, status.st_mtime_ns
+        if _checked.get(path) == state:
             return
         unchanged = sha256_of(path) == sha256
     except OSError as error:
@@ -57,7 +57,7 @@ def check_recording(path, sha256: str) -> None:
             expected="the recording that was prepared and audited",
             remedy="copy it back, or choose another --results_folder to train with it as it is now",
         )
-    _checked[path] = found
+    _checked[path] = state
 
 
 def load_waveform(path, sample_rate: int) -> torch.Tensor:

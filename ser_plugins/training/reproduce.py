@@ -56,8 +56,8 @@ def reproduce(arguments, *, prepare, script) -> None:
 
 
 def _reproduce(arguments, prepare, script):
-    own, rest = _parser(script).parse_known_args(arguments)
-    systems = [find_system(system, script) for system in _systems(own.systems, script)]
+    options, rest = _parser(script).parse_known_args(arguments)
+    systems = [find_system(system, script) for system in _systems(options.systems, script)]
     yaml_files = list(dict.fromkeys(path for path, _ in systems))
     run_options, overrides = parse_options(yaml_files, rest)
     if "system" in overrides:
@@ -65,13 +65,13 @@ def _reproduce(arguments, prepare, script):
     sb.utils.distributed.ddp_init_group(run_options)
     overrides = overrides_by_file(yaml_files, overrides)
     prepare = once(prepare)
+    experiments = [Experiment.of(path, {**row, **overrides[path]}) for path, row in systems]
     plans = [
-        plan_system(Experiment.of(path, {**row, **overrides[path]}), run_options, own, prepare=prepare, script=script)
-        for path, row in systems
+        plan_system(experiment, run_options, options, prepare=prepare, script=script) for experiment in experiments
     ]
     failed = None
     try:
-        run_plans(sorted(plans, key=_seconds, reverse=True), own, run_options)
+        run_plans(sorted(plans, key=_seconds, reverse=True), options, run_options)
     except SerError as error:
         failed = error
     if sb.utils.distributed.if_main_process():

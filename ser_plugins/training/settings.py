@@ -42,8 +42,9 @@ NAMES = ("system", "protocol", "fold", "subset", "select", "unit", "target", "ta
 WORD_OR_NUMBER = ("n_classes", "layer", "gamma")  # `auto`, `mean`, `scale`: read as YAML all the same
 
 
-def read_value(key: str, text: str | None, own):
-    """What an option ``--key text`` means for a key whose value in the YAML is ``own``; text None: a bare ``--key``.
+def read_value(key: str, text: str | None, default):
+    """What an option ``--key text`` means for a key whose value in the YAML is ``default``; text None: a bare
+    ``--key``.
 
     Raises
     ------
@@ -55,9 +56,10 @@ def read_value(key: str, text: str | None, own):
     >>> read_value("results_folder", "2024_05_01", "results/EmoDB"), read_value("lr", "1e-3", 0.0001)
     ('2024_05_01', 0.001)
     """
-    if key in PATHS + NAMES or (isinstance(own, str) and key not in WORD_OR_NUMBER):
+    if key in PATHS + NAMES or (isinstance(default, str) and key not in WORD_OR_NUMBER):
         if not text:
-            raise SerError(got=f"--{key} without a value", expected=f"one, such as {own}", remedy="complete the option")
+            expected = f"one, such as {default}"
+            raise SerError(got=f"--{key} without a value", expected=expected, remedy="complete the option")
         if re.search("<[^>]*>", text):
             raise SerError(
                 got=f"--{key} {text}",
@@ -69,14 +71,14 @@ def read_value(key: str, text: str | None, own):
         value = True if text is None else YAML(typ="safe", pure=True).load(text)
     except (YAMLError, TypeError, ValueError):
         raise SerError(
-            got=f"--{key} {text}", expected=f"a value in YAML, such as {own}", remedy="correct or quote it"
+            got=f"--{key} {text}", expected=f"a value in YAML, such as {default}", remedy="correct or quote it"
         ) from None
-    if isinstance(own, bool) and not isinstance(value, bool):
+    if isinstance(default, bool) and not isinstance(value, bool):
         raise SerError(got=f"--{key} {text}", expected="True or False", remedy="correct the option")
-    if is_number(own) and not is_number(value):
+    if is_number(default) and not is_number(value):
         raise SerError(
             got=f"--{key} {'without a value' if text is None else text}",
-            expected=f"a number, such as {own}",
+            expected=f"a number, such as {default}",
             remedy="correct the option",
         )
     return value

@@ -54,8 +54,8 @@ def write_toy_iemocap(folder, sessions=5, dialogues=2, syllables=3, seed=0) -> P
     for session in range(1, sessions + 1):
         for place, (side, script) in enumerate(DIALOGUES[:dialogues]):
             rare = [label for label, most in RARE.items() if place == 0 and session <= most]
-            said, files = _dialogue(session, f"Ses{session:02d}{side}_{script}", rare, seed)
-            recordings += said
+            dialogue, files = _dialogue(session, f"Ses{session:02d}{side}_{script}", rare, seed)
+            recordings += dialogue
             beside.update(files)
     return write_corpus(folder, recordings, beside, parameters, syllables=syllables, seed=seed)
 

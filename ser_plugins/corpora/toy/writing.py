@@ -82,8 +82,8 @@ def write_corpus(folder, recordings, beside, parameters, *, syllables, seed, wri
 
 
 def _say(recording: ToyRecording, syllables: int, seed: int) -> np.ndarray:
-    def chance(*what):
-        return np.random.default_rng([seed, *"/".join(what).encode()])
+    def chance(*words):
+        return np.random.default_rng([seed, *"/".join(words).encode()])
 
     if not recording.emotion:
         return np.zeros(0, np.int16)

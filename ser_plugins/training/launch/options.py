@@ -19,12 +19,12 @@ def add_launcher_options(parser) -> None:
     )
 
 
-def choose_launcher(own, workers: int):
+def choose_launcher(options, workers: int):
     """The launcher that the options ask for.
 
     Arguments
     ---------
-    own : argparse.Namespace
+    options : argparse.Namespace
         The options of :func:`add_launcher_options`.
     workers : int
         Processes side by side where no launcher was named; 0 is this one.
@@ -34,12 +34,13 @@ def choose_launcher(own, workers: int):
     SerError
         When ``ray`` is wanted and not installed, or options of Ray are given without it.
     """
-    if own.launcher == "ray":
-        return RayCluster(own.address, cpus=own.cpus_per_job, gpus=own.gpus_per_job, send_back=own.send_back)
-    if own.address or own.gpus_per_job or own.send_back:
+    if options.launcher == "ray":
+        limits = {"cpus": options.cpus_per_job, "gpus": options.gpus_per_job}
+        return RayCluster(options.address, **limits, send_back=options.send_back)
+    if options.address or options.gpus_per_job or options.send_back:
         raise SerError(
             got="--address, --gpus-per-job or --send-back", expected="--launcher ray with it", remedy="add or drop it"
         )
-    if own.launcher == "here" or (own.launcher is None and not workers):
+    if options.launcher == "here" or (options.launcher is None and not workers):
         return Here()
     return Local(max(workers, 1))

@@ -76,9 +76,10 @@ class RayCluster:
 
     @contextlib.contextmanager
     def _connected(self):
-        ray, own = self.ray, not self.ray.is_initialized()
+        ray = self.ray
+        connects = not ray.is_initialized()
         where = {"address": self.address} if self.address else {"object_store_memory": STORE_BYTES}
-        if own:
+        if connects:
             try:
                 with environment(WORKER_ENVIRONMENT):
                     ray.init(**where, include_dashboard=False if not self.address else None, log_to_driver=False)
@@ -91,7 +92,7 @@ class RayCluster:
         try:
             yield
         finally:
-            if own:
+            if connects:
                 ray.shutdown()
 
     def _slots(self) -> int:
