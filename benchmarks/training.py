@@ -104,7 +104,7 @@ def call_ours(data_folder, folder, folds, workers, epochs) -> tuple:
     command = [
         *(sys.executable, RECIPE / "train.py", "hparams/bigru_mha.yaml", "--noprogressbar"),
         *("--data_folder", data_folder, "--results_folder", results, "--number_of_epochs", epochs),
-        *("--folds", ",".join(folds), "--jobs", workers),
+        *("--fold", ",".join(folds), "--jobs", workers),
     ]
     start = time.perf_counter()
     run(command, {"CUDA_VISIBLE_DEVICES": ""})

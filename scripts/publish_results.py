@@ -5,7 +5,7 @@
 > python scripts/publish_results.py   # the tables alone, anew
 
 Per run two files, as `ser pack` writes them (docs/evidence.md); no weights, no audio. Of an ablation, the folder of a
-list that `nested.py --folds all` has run, the predictions of all its entries side by side. Then the tables of all
+list that `nested.py --fold all` has run, the predictions of all its entries side by side. Then the tables of all
 systems (`ser suite`) in docs/results/EmoDB, the report of the paper's own system beside them, and the tables that stand
 between two marks in a document: `DOCUMENTS` says in which.
 """

@@ -45,9 +45,9 @@ def nested(arguments, *, prepare, script) -> None:
     Arguments
     ---------
     arguments : list of str
-        ``experiments.yaml [--seeds 1,2] [--inner-seeds 1] [--folds PAIRS] [--jobs N] [--launcher L] [--key value]``.
+        ``experiments.yaml [--seeds 1,2] [--inner-seeds 1] [--fold PAIRS] [--jobs N] [--launcher L] [--key value]``.
         ``--inner-seeds`` are those of the inner validation, where it has fewer than the final trainings. With
-        ``--folds``, pairs of the inner validation or ``all``, nothing is tested. A key that only some of the YAMLs have
+        ``--fold``, pairs of the inner validation or ``all``, nothing is tested. A key that only some of the YAMLs have
         is given to those. The list says ``name`` and ``configurations``: name -> ``yaml`` and the keys that it changes
         there, or name -> ``fuse``, the weights of others on the list; and it may say ``inner``, which inner validation.
     prepare : callable
@@ -80,17 +80,17 @@ def _nested(arguments, prepare, script):
     name, configurations, protocol = read_configurations(find_yaml(rest[0], script))
     planner = _Planner(name, configurations, rest[1:], options, prepare, script)
     inner_seeds = options.inner_seeds or options.seeds
-    inner = {key: planner.plan(key, protocol, inner_seeds, options.folds) for key in planner.yaml_files}
+    inner = {key: planner.plan(key, protocol, inner_seeds, planner.inner_fold) for key in planner.yaml_files}
     settings = planner.settings(inner)
-    if not options.folds:
+    if planner.inner_fold is None:
         _refuse_opened(planner.folder, settings)
     run_plans(list(inner.values()), options, planner.run_options)
     selection, task, predictions = _select(configurations, inner, settings["seeds"])
     console().print(selection_table(selection, task))
-    if options.folds:
+    if planner.inner_fold is not None:
         _write_selection(planner.folder / "inner", selection, task, predictions)
         console().print(
-            "Inner validation only, as --folds asks for: nothing was tested. What each entry is worth against the "
+            "Inner validation only, as --fold asks for: nothing was tested. What each entry is worth against the "
             f"first: ser ablation {planner.folder / 'inner.json'}"
         )
         return
@@ -116,15 +116,16 @@ class _Planner:
         }
         yaml_file = next(iter(self.yaml_files.values()))
         self.run_options, overrides = parse_options(list(dict.fromkeys(self.yaml_files.values())), arguments)
-        if "fold" in overrides:
-            raise SerError(got="--fold", expected="--folds, pairs or all", remedy="see --help")
+        self.inner_fold = overrides.pop("fold", None)
         self.overrides = overrides_by_file(list(self.yaml_files.values()), overrides)
         self.folder = Path(Experiment.of(yaml_file, self.overrides[yaml_file]).values()["results_folder"]) / name
 
-    def plan(self, key, protocol, seeds, folds) -> Plan:
+    def plan(self, key, protocol, seeds, fold) -> Plan:
         yaml_file = self.yaml_files[key]
         changes = {option: value for option, value in self.configurations[key].items() if option != "yaml"}
         where = {"system": key, "results_folder": str(self.folder / "configurations"), "protocol": protocol}
+        if fold is not None:
+            where["fold"] = fold
         experiment = Experiment.of(yaml_file, {**self.overrides[yaml_file], **changes, **where})
         if experiment.values()["normalisation"] == "speaker":
             raise SerError(
@@ -132,7 +133,7 @@ class _Planner:
                 expected="configurations that do not",
                 remedy="report it as a row of its own, by train.py",
             )
-        options = argparse.Namespace(folds=folds, seeds=seeds, sealed=protocol == OUTER)
+        options = argparse.Namespace(seeds=seeds, sealed=protocol == OUTER)
         return plan_system(experiment, self.run_options, options, prepare=self.prepare, script=self.script)
 
     def settings(self, plans) -> dict:
@@ -176,9 +177,9 @@ def _test(planner, chosen, settings) -> Plan:
 def _parser(script):
     parser = argparse.ArgumentParser(
         prog=f"{script.parent.name}/{script.name}",
-        usage="%(prog)s LIST.yaml [--KEY VALUE ...] [--seeds 1,2] [--folds PAIRS] [--jobs N] ...",
+        usage="%(prog)s LIST.yaml [--KEY VALUE ...] [--seeds 1,2] [--fold PAIRS] [--jobs N] ...",
         description="Choose a configuration for every test speaker by inner validation on the others, train it, and "
-        "seal the predictions. With --folds (pairs such as spk03-spk08, or all) only the inner validation is run, and "
+        "seal the predictions. With --fold (pairs such as spk03-spk08, or all) only the inner validation is run, and "
         "nothing tested: for comparing configurations. Finished trainings are kept, begun ones resumed.",
         allow_abbrev=False,
     )

@@ -36,8 +36,8 @@ def run_recipe(arguments, *, prepare, script, brain_class=EmotionBrain) -> None:
     Arguments
     ---------
     arguments : list of str
-        ``hparams/x.yaml [--key value ...]``: keys of the YAML, SpeechBrain's run options, and our own ``--folds``,
-        ``--seeds`` and ``--jobs``.
+        ``hparams/x.yaml [--key value ...]``: keys of the YAML, SpeechBrain's run options, and our own ``--seeds``
+        and ``--jobs``.
     prepare : callable
         The recipe's prepare function; YAML keys named like its parameters are handed to it.
     script : str
@@ -169,8 +169,7 @@ def plan_system(experiment, run_options, options, *, prepare, script, brain_clas
     """
     check_keys(experiment)
     hparams = experiment.values()
-    wanted = options.folds or str(hparams["fold"])
-    protocol = _prepare_on_main(prepare, {**hparams, "fold": wanted})
+    protocol = _prepare_on_main(prepare, hparams)
     protocol = {**protocol, "sealed": options.sealed or is_sealed(hparams["run_folder"])}  # once sealed, all of it is
     if hparams.get("n_classes") == "auto":  # as many as the labels have, which only prepare knows
         experiment = Experiment.of(
@@ -192,7 +191,7 @@ def plan_system(experiment, run_options, options, *, prepare, script, brain_clas
             (experiment, fold, seed, run_options, protocol, script, brain_class),
         )
         for seed in seeds
-        for fold in choose_folds(wanted, protocol["folds"])
+        for fold in choose_folds(str(hparams["fold"]), protocol["folds"])
     ]
     return Plan(hparams["system"], run_folder, protocol, jobs, experiment)
 
@@ -215,7 +214,7 @@ def run_plans(plans, options, run_options) -> None:
 def _parser(script):
     parser = argparse.ArgumentParser(
         prog=f"{script.parent.name}/{script.name}",
-        usage="%(prog)s hparams/NAME.yaml [--KEY VALUE ...] [--folds A,B] [--seeds 1,2] [--jobs N] ...",
+        usage="%(prog)s hparams/NAME.yaml [--KEY VALUE ...] [--fold A,B] [--seeds 1,2] [--jobs N] ...",
         description="Train and test folds. Every key of the YAML and every run option of SpeechBrain (--device, "
         f"--precision, ...) can be given as --KEY VALUE; with {BASE}.yaml, --system NAME takes the keys of that row of "
         "recipes/systems.yaml. Finished folds are kept, begun ones resumed.",
@@ -227,7 +226,6 @@ def _parser(script):
 
 def add_run_options(parser) -> None:
     """Add what we have beside the keys of a YAML and SpeechBrain's run options."""
-    parser.add_argument("--folds", help="comma-separated names; default: the YAML's `fold` (all)")
     parser.add_argument("--seeds", help="comma-separated numbers; default: the YAML's `seed`")
     parser.add_argument(
         "--sealed",

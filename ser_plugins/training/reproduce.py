@@ -37,7 +37,7 @@ def reproduce(arguments, *, prepare, script) -> None:
     Arguments
     ---------
     arguments : list of str
-        ``[--systems a,b] [--folds A,B] [--seeds 1,2] [--jobs N] [--launcher L] [--key value ...]``. A key that only
+        ``[--systems a,b] [--fold A,B] [--seeds 1,2] [--jobs N] [--launcher L] [--key value ...]``. A key that only
         some of the YAMLs have is given to those.
     prepare : callable
         The recipe's prepare function; it is called once for systems that share their manifests.
@@ -83,7 +83,7 @@ def _reproduce(arguments, prepare, script):
 def _parser(script):
     parser = argparse.ArgumentParser(
         prog=f"{script.parent.name}/{script.name}",
-        usage="%(prog)s [--KEY VALUE ...] [--systems A,B] [--folds A,B] [--seeds 1,2] [--jobs N] ...",
+        usage="%(prog)s [--KEY VALUE ...] [--systems A,B] [--fold A,B] [--seeds 1,2] [--jobs N] ...",
         description="Train and test systems on folds with seeds, then write every table. Every key of the YAMLs and "
         "every run option of SpeechBrain can be given as --KEY VALUE. Finished trainings are kept, begun ones resumed.",
         allow_abbrev=False,

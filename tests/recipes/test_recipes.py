@@ -90,7 +90,7 @@ def test_a_second_call_trains_nothing_and_reports_the_same(whole_run, toy_emodb)
 
 
 def test_some_folds_say_which_are_missing(toy_emodb, tmp_path):
-    process = run(command("bigru_mha.yaml", toy_emodb, tmp_path, "--folds", "spk03,spk08", "--jobs", "2"))
+    process = run(command("bigru_mha.yaml", toy_emodb, tmp_path, "--fold", "spk03,spk08", "--jobs", "2"))
     assert "still to be trained before there is a report: spk09" in process.stdout
     assert not (tmp_path / "bigru_mha" / "loso" / "results.json").exists()
 

@@ -53,7 +53,7 @@ def test_systems_folds_and_seeds_become_reports_and_tables_and_a_second_call_kee
 
 
 def test_what_is_named_twice_is_trained_once(suite, capfd):
-    suite("--seeds", "1,01", "--folds", "spk03,spk03", systems="bigru,bigru.yaml")
+    suite("--seeds", "1,01", "--fold", "spk03,spk03", systems="bigru,bigru.yaml")
     assert "EmoDB (synthetic), loso: 1 trainings of bigru into" in capfd.readouterr().err
     assert len(list(suite.results.rglob("seed_*/*/results.json"))) == 1
 
@@ -79,7 +79,8 @@ def test_one_system_that_fails_loses_no_report_of_another(suite, monkeypatch, ca
     ("options", "systems", "message"),
     [
         (["--headz", "2"], "bigru", "such as --heads"),
-        (["--folds", "spk99"], "bigru", "got: fold 'spk99'"),
+        (["--fold", "spk99"], "bigru", "got: fold 'spk99'"),
+        (["--folds", "spk03"], "bigru", "such as --fold"),
         ([], "bigru,nothing", "got: no system nothing"),
         (["--system", "mha"], "bigru", "got: --system mha; expected: --systems"),
     ],

@@ -57,7 +57,7 @@ def done(toy_emodb, tiny_whisper, tmp_path_factory):
     folder = tmp_path_factory.mktemp("done")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feature_store, "MEMORY", MemoryStore(0))
-        run(toy_emodb, folder, tiny_whisper, "--folds", "spk03,spk08")
+        run(toy_emodb, folder, tiny_whisper, "--fold", "spk03,spk08")
     return folder
 
 

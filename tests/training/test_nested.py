@@ -301,7 +301,7 @@ def test_an_ablation_of_numbers_is_by_its_errors(tmp_path):
 
 
 def test_with_folds_only_the_inner_validation_is_run(corpus, tmp_path):
-    folder = run(corpus, tmp_path, "--folds", "spk03-spk08")
+    folder = run(corpus, tmp_path, "--fold", "spk03-spk08")
     assert json.loads((folder / "inner.json").read_text())["chosen"].keys() == {"spk03", "spk08"}
     assert not list(folder.glob("selection.*"))
     assert not list(folder.rglob("loso"))
@@ -432,7 +432,7 @@ class TestEnsemble:
 
 def test_a_list_may_ask_for_all_pairs(toy_emodb, tmp_path):
     content = LIST.replace("configurations:", f"inner: {ALL_PAIRS}\nconfigurations:")
-    folder = run(toy_emodb, tmp_path, "--folds", "all", content=content)
+    folder = run(toy_emodb, tmp_path, "--fold", "all", content=content)
     assert len(list(folder.glob(f"configurations/rbf/{ALL_PAIRS}/seed_*/*"))) == 3
     (tmp_path / "list.yaml").write_text(content.replace(ALL_PAIRS, "loso"), encoding="utf-8")
     with pytest.raises(SerError, match="inner='loso'; expected: one of loso-pairs, loso-all-pairs"):

@@ -115,10 +115,10 @@ def test_every_door_takes_a_folder_as_it_was_typed(toy_emodb, toy_csv, tmp_path,
     where = ["--data_folder", str(toy_emodb)]
     train(toy_emodb, "1.10", "--fold", "spk03", yaml_file="hparams/mfcc_svm.yaml")
     script = str(ROOT / "recipes/EmoDB/reproduce.py")
-    options = ["--systems", "mfcc_svm", *where, "--results_folder", "2024_05_01", "--folds", "spk03"]
+    options = ["--systems", "mfcc_svm", *where, "--results_folder", "2024_05_01", "--fold", "spk03"]
     reproduce(options, **svm, script=script)
     (tmp_path / "list.yaml").write_text("name: list\nconfigurations:\n  svm: {yaml: hparams/mfcc_svm.yaml}\n")
-    options = ["list.yaml", *where, "--results_folder", "1e3", "--folds", "spk03-spk08"]
+    options = ["list.yaml", *where, "--results_folder", "1e3", "--fold", "spk03-spk08"]
     nested(options, **svm, script=str(ROOT / "recipes/EmoDB/nested.py"))
     (tmp_path / "2024.10").write_text(toy_csv.read_text(encoding="utf-8"), encoding="utf-8")
     with pytest.raises(SystemExit):  # its wavs are not beside it: the file was read

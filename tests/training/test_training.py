@@ -477,7 +477,7 @@ def test_a_wav_replaced_after_preparing_fails_its_folds_and_loses_no_other(toy_e
     [
         (["--hidden_sizes", "3"], "such as --hidden_size"),
         (["--fold", "spk99"], "fold 'spk99'; expected: all, or some of spk03"),
-        (["--folds", "spk03,spk98"], "fold 'spk98'"),
+        (["--fold", "spk03,spk98"], "fold 'spk98'"),
         (["--protocol", "lopo"], "loso"),
         (["--n_classes", "4"], "n_classes: 4; expected: 7"),
         (["--jobs", "0"], "--jobs 0; expected: 1 or more"),
