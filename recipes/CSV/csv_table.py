@@ -35,7 +35,8 @@ def read_table(path: Path) -> tuple[list[dict], str]:
     lines, encoding = read_lines(path)
     delimiter = max(",;\t", key=lines[0].count)
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
-    rows, header = [], None
+    rows = []
+    header = None
     try:
         for cells in reader:
             cells = [cell.strip() for cell in cells]
@@ -70,9 +71,11 @@ def check_header(path: Path, header: list[str]) -> list[str]:
 
 def check_rows(path: Path, rows: list[dict], task: str) -> None:
     """Complain about everything in the lines at once."""
-    complaints, first_of = defaultdict(list), {}
+    complaints = defaultdict(list)
+    first_of = {}
     for row in rows:
-        wav, line = os.path.abspath(path.parent / row["wav"].replace("\\", "/")), row[LINE]
+        wav = os.path.abspath(path.parent / row["wav"].replace("\\", "/"))
+        line = row[LINE]
         for name in (*REQUIRED, *OPTIONAL):
             if not row.get(name, "there") or "\n" in row.get(name, ""):
                 complaints[f"{name} {'broken off' if row[name] else 'empty'}"].append(line)

@@ -83,7 +83,8 @@ if __name__ == "__main__":
     train, test = (make_dataset(manifests[part], protocol["data_root"], encoder) for part in ("train", "test"))
 
     # The z-norm has the statistics of the training set alone.
-    features, loader = hparams["compute_features"], make_dataloader(train, batch_size=hparams["batch_size"])
+    features = hparams["compute_features"]
+    loader = make_dataloader(train, batch_size=hparams["batch_size"])
     hparams["mean_var_norm"].fit((features(*batch.sig), batch.sig.lengths) for batch in loader)
 
     brain = EmotionBrain(hparams["modules"], hparams["opt_class"], hparams, run_opts, hparams["checkpointer"])

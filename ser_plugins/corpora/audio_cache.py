@@ -106,7 +106,8 @@ def _valid_notes(sources, folder) -> dict:
 
 def _convert(sources, folder, notes, workers) -> Conversion:
     """Make the wavs that have no note."""
-    failed, complaints = {}, {}
+    failed = {}
+    complaints = {}
     waiting = [name for name, note in notes.items() if note is None]
     screen = console(stderr=True)
     with ThreadPoolExecutor(workers or cores()) as pool, _progress(screen, waiting) as progress:

@@ -146,12 +146,16 @@ def read_corpus(corpus: Corpus, data_root: Path, memory: Path, *, cache=None, al
     allow_partial : bool
         Labels without a recording are left out, and lower counts are told instead of refused.
     """
-    marker, checksums, name, remedy = read_marker(data_root), None, corpus.name, corpus.remedy
+    marker = read_marker(data_root)
+    checksums = None
+    name = corpus.name
+    remedy = corpus.remedy
     synthetic = marker is not None
     if synthetic:
         name = f"{corpus.name} (synthetic)"
     if synthetic and marker[0] == corpus.name:  # else it is read by another recipe than its layout's
-        checksums, remedy = marker[1], f"remove {data_root} and write it anew"
+        checksums = marker[1]
+        remedy = f"remove {data_root} and write it anew"
     elif corpus.checksums:
         checksums = read_checksums(corpus.checksums)
         remedy = (

@@ -64,7 +64,8 @@ def download(url: str, target: Path, *, remedy: str) -> None:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    failures, reason = 0, ""
+    failures = 0
+    reason = ""
     with Progress(*columns) as progress:
         task = progress.add_task(f"download {url}", total=None)
         while failures < ATTEMPTS:

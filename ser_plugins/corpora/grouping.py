@@ -28,7 +28,8 @@ def divide(sizes: Mapping, shares: Mapping, seed: int = 0) -> dict:
     random.Random(seed).shuffle(groups)
     groups.sort(key=lambda group: -sizes[group])
     unit = sum(sizes.values()) / sum(shares.values())
-    missing, given = {part: share * unit for part, share in shares.items()}, {}
+    missing = {part: share * unit for part, share in shares.items()}
+    given = {}
     for group in groups:
         part = max(missing, key=missing.get)
         given[group] = part

@@ -64,7 +64,8 @@ def measure(path) -> Sound:
     header, container, lossless compression or kind of number.
     """
     path = Path(path)
-    sha256, size = sha256_of(path), path.stat().st_size
+    sha256 = sha256_of(path)
+    size = path.stat().st_size
     try:
         samples = hash_samples(path)
     except SerError:

@@ -61,7 +61,8 @@ def near_duplicates(recordings: Mapping, memory: Path | None = None) -> NearDupl
         alike = find_alike(list(prints.values()))
         if memory is not None:
             _remember(memory, prints, alike)
-    order, owners = list(prints), {}
+    order = list(prints)
+    owners = {}
     for id_, (_, sha256) in recordings.items():
         owners.setdefault(sha256, []).append(id_)
     pairs = [

@@ -197,7 +197,8 @@ def write_together(folder: Path, files: dict, *, seal: tuple, others: dict) -> N
     others : dict
         ``{fold: files}`` that are not written, but removed where some are there and not all of them are right.
     """
-    seal_path, summary = folder / seal[0], seal[1]
+    seal_path = folder / seal[0]
+    summary = seal[1]
     sealed = _read(seal_path)
     sealed = sealed if isinstance(sealed, dict) else {}
     stale = sorted(set(sealed.get("folds", ())) - set(summary["folds"]))

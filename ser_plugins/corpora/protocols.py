@@ -242,7 +242,8 @@ def make_folds(manifest: dict, protocol: Protocol, *, select="last", target: str
     folds = {}
     for fold, block in blocks.items():
         test = {id_: manifest[id_] for id_ in block}
-        train, valid = _independent(manifest, test, protocol.disjoint), {}
+        train = _independent(manifest, test, protocol.disjoint)
+        valid = {}
         if select == "inner_speaker":
             valid = _inner(train, test, protocol.disjoint) if protocol.disjoint else _next_block(manifest, blocks, fold)
             train = _independent(train, valid, protocol.disjoint)

@@ -56,7 +56,9 @@ def playable(utterances: Iterable[Utterance], folder, cache) -> list[Utterance]:
     SerError
         Some sources could not be converted: all of them in one message, after all others are done.
     """
-    utterances, folder, cache = list(utterances), Path(folder), Path(cache).absolute()
+    utterances = list(utterances)
+    folder = Path(folder)
+    cache = Path(cache).absolute()
     places = {u.wav: _place(folder / u.wav, folder) for u in utterances if _is_other(folder / u.wav)}
     cache_audio({place: folder / wav for wav, place in places.items()}, cache).require_all()
     return [dataclasses.replace(u, wav=str(cache / places[u.wav])) if u.wav in places else u for u in utterances]

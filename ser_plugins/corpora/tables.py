@@ -85,10 +85,13 @@ def read_rows(path, columns: Iterable[str], *, headerless: Iterable[str] = ()) -
     >>> [row.cells for row in read_rows(path, ["video", "label"])]
     [{'label': '0.2', 'video': '_a_b'}]
     """
-    path, columns, header = Path(path), list(columns), list(headerless)
+    path = Path(path)
+    columns = list(columns)
+    header = list(headerless)
     if not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="the labels", remedy="check the folder")
-    rows, reader = [], csv.reader(io.StringIO(_decoded(path), newline=""))
+    rows = []
+    reader = csv.reader(io.StringIO(_decoded(path), newline=""))
     try:
         for cells in reader:
             cells = [cell.strip() for cell in cells]
@@ -118,7 +121,8 @@ def read_rows(path, columns: Iterable[str], *, headerless: Iterable[str] = ()) -
 
 
 def _check_header(where, header, columns) -> None:
-    missing, twice = [c for c in columns if c not in header], sorted({c for c in header if header.count(c) > 1})
+    missing = [c for c in columns if c not in header]
+    twice = sorted({c for c in header if header.count(c) > 1})
     if missing or twice:
         wrong = f"no column {', '.join(missing)}" if missing else f"the column {', '.join(twice)} twice"
         raise SerError(

@@ -94,7 +94,8 @@ def verify_usable(utterances, sounds: dict, *, folder, remedy: str) -> None:
     """Raise one :class:`SerError` that names every recording that is missing or has a problem, and its label's line."""
     complaints = {"missing": [], "unusable": []}
     for utterance in utterances:
-        sound, source = sounds.get(utterance.wav), f" ({utterance.source})" if utterance.source else ""
+        sound = sounds.get(utterance.wav)
+        source = f" ({utterance.source})" if utterance.source else ""
         if sound is None:
             complaints["missing"].append(f"{utterance.wav}{source}")
         elif sound.problem:
@@ -124,7 +125,8 @@ def verify_distinct(utterances, sounds: dict, *, folder, target: str, remedy: st
     remedy : str
         What the user should do about it.
     """
-    first_of, pairs = {}, []
+    first_of = {}
+    pairs = []
     for utterance in utterances:
         earliest = first_of.setdefault(sounds[utterance.wav].audio_sha256, utterance)
         if earliest is not utterance:

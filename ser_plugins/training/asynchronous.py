@@ -12,7 +12,8 @@ class Unread:
     """A number on the device; reading it waits. ``shown``: whether SpeechBrain's progress bar may read it."""
 
     def __init__(self, value, shown):
-        self.value, self.shown = value, shown
+        self.value = value
+        self.shown = shown
 
     def __float__(self):
         return float(self.value)

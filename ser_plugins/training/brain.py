@@ -100,7 +100,8 @@ class EmotionBrain(AsynchronousBrain):
     def on_fit_batch_start(self, batch, should_step):
         """Follow the learning rate schedule, where the YAML has one."""
         if schedule := getattr(self.hparams, "lr_schedule", None):
-            epochs, steps = self.hparams.epoch_counter, len(self.train_sampler)
+            epochs = self.hparams.epoch_counter
+            steps = len(self.train_sampler)
             done = (epochs.current - 1 + (self.step - 1) / steps) / epochs.limit
             for group in self.optimizer.param_groups:
                 group["lr"] = schedule(done)

@@ -48,7 +48,8 @@ class Classical:
     """
 
     def __init__(self, hparams, protocol):
-        self.hparams, self.protocol = hparams, protocol
+        self.hparams = hparams
+        self.protocol = protocol
         ((self.target, self.task),) = hparams["tasks"].items()
         normalisation = str(hparams["normalisation"])
         heard = normalisation.startswith(_HEARD) and normalisation != _HEARD + self.target
@@ -60,7 +61,9 @@ class Classical:
             )
         if "classifier" in hparams:
             check_linear(hparams)
-        self.predictions, self.parameters, self.seconds = {self.target: {}}, 0, 0.0
+        self.predictions = {self.target: {}}
+        self.parameters = 0
+        self.seconds = 0.0
         self.checkpoint = None
 
     def train_and_test(self, tested=True):
@@ -152,7 +155,8 @@ def per_speaker(vectors: np.ndarray, spoken_by: list) -> np.ndarray:
     >>> per_speaker(np.array([[1.0], [3.0], [7.0]]), ["a", "a", "b"]).ravel().tolist()
     [-1.0, 1.0, 0.0]
     """
-    scaled, spoken_by = np.empty_like(vectors), np.asarray(spoken_by)
+    scaled = np.empty_like(vectors)
+    spoken_by = np.asarray(spoken_by)
     for speaker in np.unique(spoken_by):
         rows = spoken_by == speaker
         scaled[rows] = StandardScaler().fit_transform(vectors[rows])

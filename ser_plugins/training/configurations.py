@@ -30,7 +30,9 @@ def read_configurations(path) -> tuple[str, dict, str]:
     """
     try:
         content = YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))  # 1.2, as recipes are read
-        name, configurations, inner = content["name"], dict(content["configurations"]), content.get("inner", RING)
+        name = content["name"]
+        configurations = dict(content["configurations"])
+        inner = content.get("inner", RING)
         json.dumps(configurations)
     except (YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise SerError(

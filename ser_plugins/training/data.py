@@ -172,7 +172,10 @@ class LengthSortedBatches(Sampler):
     """
 
     def __init__(self, lengths, batch_size, seed=0, jitter=0.02):
-        self.lengths, self.batch_size, self.seed, self.jitter = lengths, batch_size, seed, jitter
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.seed = seed
+        self.jitter = jitter
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:

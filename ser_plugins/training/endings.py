@@ -33,7 +33,8 @@ def one_line_endings():
 
 def close_experiment_log(folder: Path) -> None:
     """Close ``log.txt`` of an experiment, which SpeechBrain leaves open until the process begins the next one."""
-    root, log = logging.getLogger(), str((Path(folder) / "log.txt").resolve())
+    root = logging.getLogger()
+    log = str((Path(folder) / "log.txt").resolve())
     for handler in root.handlers[:]:
         if isinstance(handler, logging.FileHandler) and str(Path(handler.baseFilename).resolve()) == log:
             root.removeHandler(handler)

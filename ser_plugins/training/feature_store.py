@@ -65,7 +65,9 @@ class FeatureStore:
     """
 
     def __init__(self, compute: nn.Module, protocol: dict, folder: Path | None = None) -> None:
-        self.compute, self.protocol, self.folder = compute, protocol, folder
+        self.compute = compute
+        self.protocol = protocol
+        self.folder = folder
 
     def wave(self, fields: dict, copy=None) -> torch.Tensor:
         """The recording of an entry of a manifest, or a copy of it: (samples,)."""

@@ -145,7 +145,8 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     trained, outcome = train_and_test(hparams, protocol, run_options, brain_class, tested)
     shown = tested and not protocol.get("sealed")
 
-    unit, (_, *auxiliary) = protocol.get("unit_field", "speaker"), tasks
+    unit = protocol.get("unit_field", "speaker")
+    _, *auxiliary = tasks
     front_end = hparams["compute_functionals" if "estimator" in hparams else "compute_features"]
     results = {
         "schema": 1,
@@ -211,7 +212,8 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
         checkpointer.recover_if_possible()  # for the history
     else:
         _fit(brain, hparams, dataset)
-    rows, seconds = list(brain.history.rows), brain.history.seconds  # evaluating goes back to the chosen epoch
+    rows = list(brain.history.rows)  # before evaluating, which goes back to the chosen epoch
+    seconds = brain.history.seconds
     best = {} if hparams["select"] == "last" else {f"{brain.task.best}_key": f"valid_{brain.task.select}"}
     checkpoint = checkpointer.recover_if_possible(**best)
     check_selected(checkpoint, rows, _epochs(hparams, run_options), **best)
@@ -230,7 +232,8 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
 
 def dataset_of(part: str, hparams: dict, protocol: dict):
     """The dataset of ``train``, ``valid`` or ``test`` of a fold, as the built YAML says; see :func:`make_dataset`."""
-    features, cache = hparams["compute_features"], hparams["cache_features"]
+    features = hparams["compute_features"]
+    cache = hparams["cache_features"]
     features = features.cpu() if cache else features  # else they are the Brain's, on its device
     further = {"auxiliary": hparams.get("auxiliary"), "by_speaker": hparams["normalisation"] == "speaker"}
     further["features_folder"] = store_of(hparams, protocol).folder

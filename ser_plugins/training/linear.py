@@ -40,11 +40,13 @@ def save_as_network(model: Pipeline, hparams: Mapping):
     speechbrain.utils.checkpoints.Checkpoint
         Of ``hparams["checkpointer"]``.
     """
-    scaler, estimator = model[0], model[-1]
+    scaler = model[0]
+    estimator = model[-1]
     weights, biases = estimator.coef_, estimator.intercept_
     if len(estimator.classes_) == 2:  # of two classes the second one's logit alone is fitted
         weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
-    layer, norm = hparams["classifier"].output, hparams["mean_var_norm"]
+    layer = hparams["classifier"].output
+    norm = hparams["mean_var_norm"]
     with torch.no_grad():
         layer.weight.zero_()
         layer.bias.fill_(_NEVER)

@@ -40,7 +40,8 @@ def check_keys(experiment: Experiment) -> None:
     experiment : Experiment
         A recipe's hyper-parameters.
     """
-    yaml_file, hparams = experiment.yaml_file, experiment.values()
+    yaml_file = experiment.yaml_file
+    hparams = experiment.values()
     classical = "estimator" in hparams
     names = ("compute_functionals",) if classical else (*_BUILT, *_NOT_YET[1:], "save_folder")
     for key in (*_WHERE, *names, "seed"):
@@ -90,7 +91,8 @@ def rehearse(experiment: Experiment, tasks: dict) -> None:
     SerError
         Names the key, and what was wrong with it.
     """
-    yaml_file, plain = experiment.yaml_file, experiment.values()
+    yaml_file = experiment.yaml_file
+    plain = experiment.values()
     for key in _NOT_YET[1:]:
         if key in plain:
             _stage(yaml_file, key, plain, lambda key=key: _bind(plain[key]))
@@ -108,8 +110,10 @@ def _one_step(yaml_file, plain, hparams, tasks):
         return _stage(yaml_file, key, plain, function)
 
     modules = stage("modules", lambda: torch.nn.ModuleDict(hparams["modules"]).train())
-    features, norm = modules["compute_features"], modules["mean_var_norm"]
-    waves, lengths = torch.randn(2, round(_SECONDS * features.sample_rate)), torch.tensor([1.0, 0.5])
+    features = modules["compute_features"]
+    norm = modules["mean_var_norm"]
+    waves = torch.randn(2, round(_SECONDS * features.sample_rate))
+    lengths = torch.tensor([1.0, 0.5])
     frames = stage("compute_features", lambda: features(waves, lengths))
     counts = stage("compute_features", lambda: features.frame_counts(lengths, waves.shape[1]))
     if "augmentation" in modules:
@@ -125,7 +129,8 @@ def _one_step(yaml_file, plain, hparams, tasks):
     if isinstance(outputs, dict):
         outputs = {name: utterance_outputs(output) for name, output in outputs.items()}
     else:
-        outputs, (targets,) = utterance_outputs(outputs), targets.values()
+        outputs = utterance_outputs(outputs)
+        (targets,) = targets.values()
     loss = stage("loss", lambda: hparams["loss"](outputs, targets))
     trained = [parameter for parameter in modules.parameters() if parameter.requires_grad]
     optimizer = stage("opt_class", lambda: hparams["opt_class"](trained))
@@ -160,7 +165,8 @@ def build(experiment: Experiment, keys) -> dict:
 
 
 def _load(document, keys) -> dict:
-    part, stream = CommentedMap((key, document[key]) for key in keys), io.StringIO()
+    part = CommentedMap((key, document[key]) for key in keys)
+    stream = io.StringIO()
     YAML().dump(part, stream)
     return load_hyperpyyaml(stream.getvalue())
 

@@ -117,7 +117,8 @@ def parse_options(yaml_files, options) -> tuple:
         An option that is neither a key of any of the YAMLs nor one of SpeechBrain's; a value of another kind.
     """
     keys = {key: value for path in reversed(yaml_files) for key, value in resolve(path, texts_as_written(path)).items()}
-    run_arguments, typed = [], {}
+    run_arguments = []
+    typed = {}
     for key, texts in _groups(options):
         if key in RunOptions():
             run_arguments += [f"--{key}", *texts]
@@ -199,7 +200,8 @@ def plan_system(experiment, run_options, options, *, prepare, script, brain_clas
 def run_plans(plans, options, run_options) -> None:
     """Run the jobs of all plans, in the order given, with the launcher that the options ask for."""
     screen = console(stderr=True, quiet=not sb.utils.distributed.if_main_process())
-    jobs, protocol = [job for plan in plans for job in plan.jobs], plans[0].protocol
+    jobs = [job for plan in plans for job in plan.jobs]
+    protocol = plans[0].protocol
     screen.print(
         f"{protocol['corpus']}, {protocol['protocol']}: {len(jobs)} trainings of "
         f"{', '.join(plan.system for plan in plans)} into {os.path.commonpath([plan.run_folder for plan in plans])}"

@@ -131,7 +131,8 @@ def _seconds(plan) -> float:
 
 
 def _report(plans, command):
-    screen, runs = console(), {}
+    screen = console()
+    runs = {}
     for plan in plans:
         if plan.why_no_report:
             screen.print(f"{plan.system}: {plan.why_no_report}")

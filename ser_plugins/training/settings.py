@@ -222,7 +222,9 @@ def differences(old: dict, new: dict) -> str:
         if (before, after) not in changes.values():
             changes[place] = before, after
     named = [f"{place}: {_short(before)} -> {_short(after)}" for place, (before, after) in changes.items()]
-    return ", ".join(named[:_NAMED] + [f"and {len(named) - _NAMED} more"] * (len(named) > _NAMED))
+    if len(named) > _NAMED:
+        named[_NAMED:] = [f"and {len(named) - _NAMED} more"]
+    return ", ".join(named)
 
 
 _NAMED = 8  # differences; more of them say no more

@@ -56,7 +56,8 @@ def with_system(yaml_file: Path, overrides: dict, script: Path) -> dict:
     SerError
         When the name is no row, or a row that is not of this YAML.
     """
-    name, rows = overrides.get("system"), read_systems(script)
+    name = overrides.get("system")
+    rows = read_systems(script)
     if yaml_file.stem != BASE:
         if name in rows:
             raise SerError(
@@ -84,7 +85,8 @@ def find_system(name: str, script: Path) -> tuple[Path, dict]:
     MissingPathError
         When neither is there.
     """
-    folder, rows = script.parent / "hparams", read_systems(script)
+    folder = script.parent / "hparams"
+    rows = read_systems(script)
     if (folder / f"{name}.yaml").is_file():
         return folder / f"{name}.yaml", {}
     if name not in rows:

@@ -65,17 +65,16 @@ def emodb_layout(speakers, sentences, emotions, seed) -> tuple[list[ToyRecording
     As the real one, ``erkennung.txt`` also rates what has no wav: a second take of each, and speaker 08's disgust.
     """
     rng = np.random.default_rng(seed)
-    recordings, rows = [], ["Nr.\tSatz\terkannt\tnatuerlich"]
+    recordings = []
+    rows = ["Nr.\tSatz\terkannt\tnatuerlich"]
     for sentence in sentences:
         for speaker in speakers:
             for emotion in emotions:
                 for take in "ab":
                     name = f"{speaker}{sentence}{EMODB_LETTERS[emotion]}{take}.wav"
                     published = take == "a" and (speaker, emotion) != ("08", "disgust")
-                    recognised, natural = (
-                        rng.integers(16, 21) if published else rng.integers(4, 16),
-                        rng.integers(8, 21),
-                    )
+                    recognised = rng.integers(16, 21) if published else rng.integers(4, 16)
+                    natural = rng.integers(8, 21)
                     columns = [name, *(f"{5 * votes},00".ljust(10, "\xa0") for votes in (recognised, natural))]
                     rows.append("\t".join([str(len(rows)).ljust(3, "\xa0"), *columns]))
                     if published:

@@ -50,7 +50,8 @@ def write_toy_iemocap(folder, sessions=5, dialogues=2, syllables=3, seed=0) -> P
         "syllables": within("syllables", syllables, 100),
         "seed": seed,
     }
-    recordings, beside = [], {}
+    recordings = []
+    beside = {}
     for session in range(1, sessions + 1):
         for place, (side, script) in enumerate(DIALOGUES[:dialogues]):
             rare = [label for label, most in RARE.items() if place == 0 and session <= most]
@@ -63,11 +64,16 @@ def write_toy_iemocap(folder, sessions=5, dialogues=2, syllables=3, seed=0) -> P
 def _dialogue(session, name, rare, seed) -> tuple[list[ToyRecording], dict]:
     """List the recordings of one dialogue, and its label and transcript files as ``{path: bytes}``."""
     rng = np.random.default_rng([seed, *name.encode()])
-    recordings, lines, spoken, time = [], [HEADER, ""], [], 6.2901
+    recordings = []
+    lines = [HEADER, ""]
+    spoken = []
+    time = 6.2901
     labels = [(actor, label) for label in VOICES if label not in RARE for actor in "FM"]
     labels += [("FM"[place % 2], label) for place, label in enumerate(rare)]
     for number, (actor, label) in enumerate(labels):
-        id_, start, time = f"{name}_{actor}{number // 2:03d}", time, time + 2
+        id_ = f"{name}_{actor}{number // 2:03d}"
+        start = time
+        time = time + 2
         wav = f"Session{session}/sentences/wav/{name}/{id_}.wav"
         gender = "female" if actor == "F" else "male"
         recordings.append(

@@ -59,12 +59,16 @@ def write_toy_mosi(folder, videos=10, segments=4, layout="published", media="wav
         raise SerError(got=f"videos={videos}", expected="3 or more: train, valid and test", remedy="correct the option")
     names = list(MOSI_VIDEOS)[: within("videos", videos, len(MOSI_VIDEOS))]
     numbers = range(1, within("segments", segments, 40) + 1)
-    rng, recordings, published = np.random.default_rng(seed), [], []
+    rng = np.random.default_rng(seed)
+    recordings = []
+    published = []
     mmsa = ["video_id,clip_id,mode,label,annotation,text"]
     transcript = []  # of the first video only: the real ones are not complete either
     for video in names:
         for number in [*numbers, *([EMPTY[1]] if video == EMPTY[0] else [])]:
-            empty, label, text = (video, number) == EMPTY, _draw(rng, 15), f"VIDEO {video}, WORD {number}"
+            empty = (video, number) == EMPTY
+            label = _draw(rng, 15)
+            text = f"VIDEO {video}, WORD {number}"
             stem = f"Audio/WAV_16000/Segmented/{video}_{number}" if layout == "published" else f"Raw/{video}/{number}"
             recordings.append(_recording(stem, video, label, media, empty=empty))
             published.append(f"{number * 3.5:.9g},{number * 3.5 + 3.5 * (not empty):.9g},{video},{number},{label}")
@@ -116,11 +120,14 @@ def write_toy_chsims(folder, videos=10, clips=6, header=True, media="wav", sylla
     if videos < 3 or clips < 4:
         raise SerError(got=f"videos={videos}, clips={clips}", expected="3 and 4, or more", remedy="correct the option")
     within("videos", videos, 60), within("clips", clips, 99)
-    rng, recordings = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    recordings = []
     rows = ["video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode"][: int(header)]
     for place in range(1, videos + 1):
         for number in range(1, clips + 1):
-            video, clip, labels = f"video_{place:04d}", f"{number:04d}", [_draw(rng, 5) for _ in range(4)]
+            video = f"video_{place:04d}"
+            clip = f"{number:04d}"
+            labels = [_draw(rng, 5) for _ in range(4)]
             annotation = "Negative" if labels[0] < 0 else "Positive" if labels[0] > 0 else "Neutral"
             mode = CHSIMS_MODES[(number - 1) % len(CHSIMS_MODES)] if place < videos else "train"
             recordings.append(_recording(f"Raw/{video}/{clip}", video, labels[0], media))

@@ -109,7 +109,8 @@ def speak(sentence, speaker: Speaker, emotion: str, rng: np.random.Generator) ->
     dtype('int16')
     """
     style = _stray(STYLES[emotion], rng)
-    pieces, phase = [_silence(0.06)], 0.0
+    pieces = [_silence(0.06)]
+    phase = 0.0
     for place, (vowel, consonant, accented, pause) in enumerate(sentence):
         seconds = (0.15 + 0.05 * accented) * rng.uniform(0.85, 1.15) / style.tempo
         if consonant is not None:
@@ -128,7 +129,8 @@ def speak(sentence, speaker: Speaker, emotion: str, rng: np.random.Generator) ->
 
 def _stray(style: Style, rng) -> Style:
     drawn = {name: value + getattr(SPREAD, name) * rng.standard_normal() for name, value in vars(style).items()}
-    drawn["tempo"], drawn["breath"] = max(drawn["tempo"], 0.55), max(drawn["breath"], 0.005)
+    drawn["tempo"] = max(drawn["tempo"], 0.55)
+    drawn["breath"] = max(drawn["breath"], 0.005)
     return Style(**drawn)
 
 

@@ -73,7 +73,9 @@ class Local:
 
     def run(self, jobs, tick):
         """Yield ``(job, results, error)``."""
-        waiting, idle, busy = deque(jobs), [_pool() for _ in range(min(self.workers, len(jobs)))], {}
+        waiting = deque(jobs)
+        idle = [_pool() for _ in range(min(self.workers, len(jobs)))]
+        busy = {}
         try:
             while waiting or busy:
                 while waiting and idle:

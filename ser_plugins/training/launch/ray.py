@@ -44,11 +44,16 @@ class RayCluster:
             raise SerError(
                 got="--launcher ray without Ray", expected="the extra `cluster`", remedy='pip install "ray>=2.40"'
             ) from None
-        self.ray, self.address, self.cpus, self.gpus, self.send_back = ray, address, cpus, gpus, send_back
+        self.ray = ray
+        self.address = address
+        self.cpus = cpus
+        self.gpus = gpus
+        self.send_back = send_back
 
     def run(self, jobs, tick):
         """Yield ``(job, results, error)``."""
-        ray, pending = self.ray, {}
+        ray = self.ray
+        pending = {}
         with self._connected():
             slots = self._slots()
             task = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=RETRIES, max_calls=0)(_on_machine)

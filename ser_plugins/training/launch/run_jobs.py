@@ -59,7 +59,9 @@ class _Board:
     """The live line (done, running, failed, epochs, time left), and one line per finished job."""
 
     def __init__(self, jobs, console):
-        self.jobs, self.done, self.failed = jobs, set(), set()
+        self.jobs = jobs
+        self.done = set()
+        self.failed = set()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
         self.progress = Progress(
             *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
