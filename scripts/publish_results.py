@@ -15,7 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from results_tables import ALL, FRONT_PAGE, recipe_table, results_table
+from results_tables import ALL, FRONT_PAGE, FRONT_PAGE_LINKS, recipe_table, results_table
 
 from ser_plugins.evaluation.compare.ablation import ablation_table
 from ser_plugins.evaluation.paper import numbers as paper
@@ -34,7 +34,7 @@ ABLATIONS = EVIDENCE / "EmoDB" / "ablations"
 TABLES = ROOT / "docs" / "results" / "EmoDB"
 RESULTS_PAGE = ROOT / "docs" / "results" / "emodb.md"
 # Where a table stands, by the name of its marks; those of ablations are in RESULTS_PAGE, by their own names.
-DOCUMENTS = {"results": [(ROOT / "README.md", FRONT_PAGE), (RESULTS_PAGE, ALL)]}
+DOCUMENTS = {"results": [(ROOT / "README.md", FRONT_PAGE, FRONT_PAGE_LINKS), (RESULTS_PAGE, ALL, {})]}
 
 
 def keep(run: Path) -> Path:
@@ -72,8 +72,8 @@ def write_tables() -> None:
     command = " ".join(["ser suite", *(path.relative_to(ROOT).as_posix() for path in (EVIDENCE / "EmoDB", TABLES))])
     write_suite(runs, TABLES, command=command)
     write_text(TABLES / "report.md", results_markdown(aggregate(read_run(runs[paper.MAIN]))))
-    for document, systems in DOCUMENTS["results"]:
-        fill(document, "results", results_table(systems, TABLES / "tables" / "table_6.csv"))
+    for document, systems, links in DOCUMENTS["results"]:
+        fill(document, "results", results_table(systems, TABLES / "tables", links))
     fill(RECIPE / "README.md", "results", recipe_table(TABLES / "tables"))
     for file in sorted(ABLATIONS.glob("*/inner.json")):
         fill(RESULTS_PAGE, file.parent.name, ablation_table(file))

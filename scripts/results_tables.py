@@ -1,6 +1,6 @@
-"""The short tables of results on EmoDB, for READMEs and docs/results/emodb.md, out of Table 6 as the suite wrote it.
+"""The short tables of results on EmoDB, for READMEs and docs/results/emodb.md, out of the tables that the suite wrote.
 
-Scores are copied from the table's cells, never typed: what stands here is which systems are shown and how each came
+Scores are copied from the cells of Table 6, never typed: what stands here is which systems are shown and how each came
 about. Three rows are not ours: the paper's number, from :mod:`ser_plugins.evaluation.paper.numbers`, chance, and the
 listeners.
 """
@@ -20,6 +20,15 @@ FRONT_PAGE = {
     "bundled": "`standard` of the package, the model of `ser classify`; the best of several seen on this test",
     "nested_whisper": "the best that was chosen without the test speaker",
     "listeners": "mean recognition of the 535 recordings, `erkennung.txt` of the corpus",
+}
+# Where the names lead from the README.
+FRONT_PAGE_LINKS = {
+    "paper": "https://doi.org/10.3390/s24051429",
+    "bigru_mha": "recipes/EmoDB/hparams/bigru_mha.yaml",
+    "bigru_mha_mel_mean": "recipes/EmoDB/hparams/bigru_mha_mel_mean.yaml",
+    "nested_sentence": "recipes/EmoDB/experiments/2026-11-25_sixth_list.md",
+    "bundled": "ser_plugins/models/standard/README.md",
+    "nested_whisper": "recipes/EmoDB/experiments/2026-11-26_whisper.md",
 }
 ALL = {
     "listeners": "`erkennung.txt` of the corpus",
@@ -67,23 +76,51 @@ RELEASE = "0.1.0"
 
 
 def recipe_table(tables: Path) -> str:
-    """The table of recipes/EmoDB/README.md in SpeechBrain's columns, out of Table 6 and the table of costs."""
-    rows = read_table_6(tables / "table_6.csv")
-    with open(tables / "cost.csv", encoding="utf-8", newline="") as stream:
-        machines = {_name(row["system"].removesuffix(" PRETRAINED")): row["machine"] for row in csv.DictReader(stream)}
+    """The table of recipes/EmoDB/README.md, in SpeechBrain's columns."""
+    rows = read_rows(tables)
     lines = [["release", "YAML", "WA (95 %)", "UAR (95 %)", "model", "device"], ["---"] * 6]
     for name, (yaml_file, model) in RECIPE.items():
-        mark = " **PRETRAINED**" * rows[name]["system"].endswith(" PRETRAINED")
-        lines.append(
-            [RELEASE, f"[{Path(yaml_file).stem}]({yaml_file}){mark}", *_scores(rows[name]), model, machines[name]]
-        )
+        title = f"[{Path(yaml_file).stem}]({yaml_file}){_mark(rows[name])}"
+        lines.append([RELEASE, title, *_scores(rows[name]), model, rows[name]["machine"]])
     return _markdown(lines)
 
 
-def read_table_6(file: Path) -> dict[str, dict]:
-    """Rows of the suite's Table 6 by the name of the system, with ``chance`` for the majority class."""
-    with open(file, encoding="utf-8", newline="") as stream:
-        return {_name(row["system"].removesuffix(" PRETRAINED")): row for row in csv.DictReader(stream)}
+def results_table(remarks: dict[str, str], tables: Path, links: dict[str, str]) -> str:
+    """A markdown table of the systems in ``remarks``, in their order.
+
+    Arguments
+    ---------
+    remarks : dict
+        How each came about, by the name of the system; ``chance``, ``paper`` and ``listeners`` are names as well.
+    tables : Path
+        Where the suite wrote its tables.
+    links : dict
+        Where a name leads, of those that lead somewhere.
+    """
+    rows, published = read_rows(tables), paper.ACCURACY["EmoDB"][paper.MAIN]
+    lines = [HEADER, ["---", "--:", "--:", "---"]]
+    for name, remark in remarks.items():
+        link = links.get(name)
+        if name == "paper":
+            lines.append([_linked("Xu et al. 2024", link), f"{published}", "–", remark])
+        elif name == "listeners":
+            lines.append(["listeners", "93.5", "93.0", remark])
+        elif name == "chance":
+            lines.append(["chance", *_scores(rows[name]), remark])
+        else:
+            title = _linked(f"`{name}`", link) + _mark(rows[name])
+            lines.append([title, *_scores(rows[name]), "; ".join([remark, *_training(name, rows[name])])])
+    return _markdown(lines)
+
+
+def read_rows(tables: Path) -> dict[str, dict]:
+    """Table 6 and the table of costs joined, by the name of the system; ``chance`` is the majority class."""
+    rows = {}
+    for table in ("table_6", "cost"):
+        with open(tables / f"{table}.csv", encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                rows.setdefault(_name(row["system"].removesuffix(" PRETRAINED")), {}).update(row)
+    return rows
 
 
 def _name(title):
@@ -91,25 +128,16 @@ def _name(title):
     return next((name for name, start in titles.items() if title == start or title.startswith(f"{start} (")), title)
 
 
-def results_table(remarks: dict[str, str], file: Path) -> str:
-    """A markdown table of the systems in ``remarks``, in their order, with the scores that stand in Table 6."""
-    rows, lines = read_table_6(file), [HEADER, ["---", "--:", "--:", "---"]]
-    for name, remark in remarks.items():
-        if name == "paper":
-            lines.append(["Xu et al. 2024", f"{paper.ACCURACY['EmoDB'][paper.MAIN]}", "–", remark])
-        elif name == "listeners":
-            lines.append(["listeners", "93.5", "93.0", remark])
-        else:
-            lines.append([_title(name, rows[name]), *_scores(rows[name]), f"{remark}{_seeds(rows[name])}"])
-    return _markdown(lines)
-
-
 def _markdown(lines):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _title(name, row):
-    return "chance" if name == "chance" else f"`{name}`" + " **PRETRAINED**" * row["system"].endswith(" PRETRAINED")
+def _linked(title, target):
+    return f"[{title}]({target})" if target else title
+
+
+def _mark(row):
+    return " **PRETRAINED**" if row["system"].endswith(" PRETRAINED") else ""
 
 
 def _scores(row):
@@ -118,6 +146,10 @@ def _scores(row):
         yield row[f"{score} (%)"] + (f" ({interval})" if interval else "")
 
 
-def _seeds(row):
-    seeds = len(row["seeds"].split())
-    return f"; mean ± sd of {seeds} seeds" if seeds > 1 else ""
+def _training(name, row):
+    """What has to be known of the trainings: epochs where they are not the paper's, seeds where there are several."""
+    epochs, theirs = row["epochs"], paper.HYPERPARAMETERS["EmoDB"]["number_of_epochs"]
+    if name in paper.METHODS and epochs != str(theirs):
+        yield f"{epochs} epochs, the paper's {theirs}"
+    if len(seeds := row["seeds"].split()) > 1:
+        yield f"mean ± sd of {len(seeds)} seeds"

@@ -143,11 +143,12 @@ def between_marks(document, name):
     return document.read_text(encoding="utf-8").partition(marks[0])[2].partition(marks[1])[0].strip()
 
 
-@pytest.mark.parametrize(("document", "rows"), [(ROOT / "README.md", "FRONT_PAGE"), (RESULTS_PAGE, "ALL")], ids=str)
-def test_short_tables_of_results_hold_the_scores_of_table_6(document, rows, monkeypatch):
+@pytest.mark.parametrize("document", [ROOT / "README.md", RESULTS_PAGE], ids=lambda path: path.name)
+def test_short_tables_of_results_hold_the_scores_of_table_6(document, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    results_tables = import_module("results_tables")
-    table = results_tables.results_table(getattr(results_tables, rows), TABLES / "tables" / "table_6.csv")
+    publish = import_module("publish_results")
+    ((systems, links),) = [rest for path, *rest in publish.DOCUMENTS["results"] if path == document]
+    table = publish.results_table(systems, TABLES / "tables", links)
     assert between_marks(document, "results") == table
 
 
