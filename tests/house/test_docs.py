@@ -152,6 +152,13 @@ def test_short_tables_of_results_hold_the_scores_of_table_6(document, monkeypatc
     assert between_marks(document, "results") == table
 
 
+def test_leaks_of_systems_with_an_encoder_are_those_of_the_committed_predictions(monkeypatch):
+    monkeypatch.setattr("ser_plugins.evaluation.metrics.intervals.DRAWS", 2000)  # as published
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    table = import_module("publish_results").leaks_with_encoder()
+    assert between_marks(RESULTS_PAGE, "leaks with an encoder") == table.strip()
+
+
 def test_the_results_of_the_recipe_are_those_of_the_tables(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     table = import_module("results_tables").recipe_table(TABLES / "tables")
