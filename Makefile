@@ -1,8 +1,8 @@
 # Two commands: `make demo` shows what this is, `make test` shows that it works. Both install everything by themselves.
 
-# The first Python from 3.10 to 3.12 on this machine; name another with `make demo PYTHON=/path/to/python`.
-PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
-	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
+# The first Python from 3.10 to 3.13 on this machine; name another with `make demo PYTHON=/path/to/python`.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 EMODB ?= data/EmoDB
@@ -45,7 +45,7 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs . build/docs
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "got: no Python 3.10, 3.11 or 3.12; expected: one of them; remedy: install it, or make PYTHON=/path/to/python"; exit 2; }
+	@test -n "$(PYTHON)" || { echo "got: no Python 3.10, 3.11, 3.12 or 3.13; expected: one of them; remedy: install it, or make PYTHON=/path/to/python"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@

@@ -1,6 +1,6 @@
 """Write constraints.txt: let pip resolve the package and all its extras on every supported Python that is found here.
 
-Needs python3.10, python3.11 and python3.12 on the PATH, and a package index; downloads metadata only.
+Needs python3.10 to python3.13 on the PATH, and a package index; downloads metadata only.
 """
 
 import json
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PYTHONS = ("3.10", "3.11", "3.12")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 HEAD = """\
 # Exact versions of all that the Makefile but for `make bench` installs, so that an install can be repeated.
 # Written by `make constraints`: a line with a marker holds for that Python, one without for all.
