@@ -97,8 +97,9 @@ class UtteranceEncoder(nn.Module):
         super().__init__()
         _refuse_unknown(front_end, attention, deltas)
         size = bins
-        self.front_end = self.recurrence = self.projection = self.attention = None
-        self.front_end_norm = self.attention_norm = None
+        self.front_end: ConvFrontEnd | StateMix | None = None
+        self.attention: MultiHeadSelfAttention | LSHSelfAttention | None = None
+        self.recurrence = self.projection = self.front_end_norm = self.attention_norm = None
         if front_end == "states":
             self.front_end = StateMix(bins, states, states_size, states_dropout)
         elif front_end != "none":
@@ -165,10 +166,8 @@ class UtteranceEncoder(nn.Module):
             attended, weights = self.attention(frames, counts, return_weights=True)
         elif self.attention is not None:
             attended = self.attention(frames, counts)
-        if self.attention_norm is not None:
-            frames = self.attention_norm(frames + attended)
-        elif attended is not None:
-            frames = attended
+        if attended is not None:
+            frames = attended if self.attention_norm is None else self.attention_norm(frames + attended)
         embedding = self.pooling(frames, counts).unsqueeze(1)  # (batch, 1, output_size)
         return (embedding, weights) if return_weights else embedding
 
@@ -299,7 +298,9 @@ class RegressionHead(_Head):
         high: float | None = None,
     ) -> None:
         super().__init__(input_size, 1, hidden_size, dropout)
-        if (low is None) != (high is None) or (low is not None and not low < high):
+        unbounded = low is None and high is None
+        bounded = low is not None and high is not None and low < high
+        if not unbounded and not bounded:
             raise SerError(
                 got=f"low={low}, high={high}",
                 expected="two numbers, low below high, or neither",
@@ -310,7 +311,7 @@ class RegressionHead(_Head):
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """(..., input_size) -> (..., 1)."""
         value = super().forward(embedding)
-        if self.low is None:
+        if self.low is None or self.high is None:
             return value
         return self.low + (self.high - self.low) * (1 + value.tanh()) / 2
 

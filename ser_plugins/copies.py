@@ -30,6 +30,7 @@ def copied(wave: torch.Tensor, copy, sha256: str) -> torch.Tensor:
     return copy(wave, torch.Generator().manual_seed(int.from_bytes(seed, "big")))
 
 
+@dataclass(frozen=True)
 class _Copy:
     """What copies have in common: settings and a name, from their fields."""
 

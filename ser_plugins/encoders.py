@@ -88,7 +88,7 @@ class ConvFrontEnd(nn.Module):
             channels = out_channels
             bins = -(-bins // stride[1]) // pool[1]
         self.output_size = channels * bins
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, frames: torch.Tensor, lengths: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Convolve frames (batch, time, bins).

@@ -207,7 +207,7 @@ class JoinedFunctionals(nn.Module):
     def __init__(self, kinds: Sequence[nn.Module]) -> None:
         super().__init__()
         self.kinds = nn.ModuleList(kinds)
-        rates = sorted({kind.sample_rate for kind in kinds})
+        rates = sorted({kind.sample_rate for kind in kinds})  # type: ignore[type-var]
         if len(rates) != 1:
             raise SerError(got=f"functionals for {rates} Hz", expected="one sample rate", remedy="correct the YAML")
         (self.sample_rate,) = rates

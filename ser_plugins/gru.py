@@ -46,10 +46,11 @@ def bidirectional_gru(frames: torch.Tensor, mask: torch.Tensor, ahead: nn.GRU, b
     True
     """
     n = 2 * ahead.hidden_size  # where n's rows begin: torch's order is r, z, n
-    biases = [torch.cat([x.bias_ih_l0[:n] + x.bias_hh_l0[:n], x.bias_ih_l0[n:]]) for x in (ahead, back)]
-    gates = F.linear(frames, torch.cat([ahead.weight_ih_l0, back.weight_ih_l0]), torch.cat(biases))
-    weight = torch.stack([ahead.weight_hh_l0, back.weight_hh_l0])  # (2, 3 * hidden, hidden)
-    bias = torch.stack([ahead.bias_hh_l0[n:], back.bias_hh_l0[n:]])[:, None]  # (2, 1, hidden)
+    ways = [layer.all_weights[0] for layer in (ahead, back)]  # of each: weights and biases of inputs and of states
+    biases = [torch.cat([bias_ih[:n] + bias_hh[:n], bias_ih[n:]]) for _, _, bias_ih, bias_hh in ways]
+    gates = F.linear(frames, torch.cat([weight_ih for weight_ih, *_ in ways]), torch.cat(biases))
+    weight = torch.stack([weight_hh for _, weight_hh, *_ in ways])  # (2, 3 * hidden, hidden)
+    bias = torch.stack([bias_hh[n:] for *_, bias_hh in ways])[:, None]  # (2, 1, hidden)
     return _Recurrence.apply(gates, mask, weight, bias)
 
 

@@ -134,7 +134,9 @@ def _listing(repository: str, commit: str) -> dict:
     from huggingface_hub import HfApi
 
     info = HfApi().model_info(repository, revision=commit, files_metadata=True, timeout=TIMEOUT)
-    return {file.rfilename: Listed(file.size or 0, file.lfs and file.lfs.sha256) for file in info.siblings}
+    return {
+        file.rfilename: Listed(file.size or 0, file.lfs.sha256 if file.lfs else None) for file in info.siblings or ()
+    }
 
 
 def _download(repository: str, commit: str, names: list, folder: Path) -> None:

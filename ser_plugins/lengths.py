@@ -64,7 +64,7 @@ def frame_counts(lengths, frames: torch.Tensor) -> torch.Tensor:
 
 def remember_wave(frames: torch.Tensor, count_frames) -> torch.Tensor:
     """Note on ``frames`` how relative lengths of waveforms become frame counts, which SpeechBrain does not pass on."""
-    frames.count_frames = count_frames
+    frames.count_frames = count_frames  # type: ignore[attr-defined]
     return frames
 
 

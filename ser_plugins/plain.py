@@ -172,7 +172,7 @@ def unmarked(text: str, code=lambda inside: inside, bold=lambda inside: inside, 
     return "".join([*parts, plain(text[end:])])
 
 
-_LATEX = {
+_LATEX: dict[str, str | int | None] = {
     **{mark: f"\\{mark}" for mark in "&%$#_{}"},
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
     "–": "--", "±": r"$\pm$", "−": "$-$", "·": r"$\cdot$", "…": r"\dots{}", "<": r"$<$", ">": r"$>$", "²": "$^2$",

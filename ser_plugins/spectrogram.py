@@ -83,6 +83,8 @@ class LogPowerSpectrogram(nn.Module):
         if mel_bands:
             bands, self.frequencies = _mel_bands(self.frequencies, max_frequency, mel_bands)
             self.bins = mel_bands
+        self.bands: torch.Tensor | None
+        self.window: torch.Tensor
         self.register_buffer("bands", bands, persistent=False)
         # Derived from the arguments, hence in no checkpoint.
         self.register_buffer("window", torch.hamming_window(self.window_samples), persistent=False)
@@ -200,6 +202,9 @@ class ZNorm(nn.Module):
                 got=f"normalisation {mode!r}", expected=f"one of {', '.join(self.MODES)}", remedy="correct the YAML key"
             )
         self.mode, self.floor = mode, floor
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
+        self.count: torch.Tensor
         self.register_buffer("mean", torch.zeros(bins))
         self.register_buffer("std", torch.ones(bins))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))  # frames seen by fit
@@ -217,7 +222,7 @@ class ZNorm(nn.Module):
         Partial means and squared deviations are merged in float64 (Chan, Golub & LeVeque 1983), so the outcome does not
         depend on how the frames are cut into batches.
         """
-        count = mean = deviation = 0
+        count, mean, deviation = 0, torch.zeros(()), torch.zeros(())
         for frames, lengths in batches:
             counts = frame_counts(lengths, frames)
             mask = frame_mask(counts, frames.shape[1])

@@ -215,11 +215,12 @@ class WhisperEncoder(nn.Module):
         self.stacked = len(numbers) if mix == "stack" else 1
         self.bins = width * self.stacked
         self.sample_rate, self.hop = SAMPLE_RATE, 2 * HOP * merge * pool
-        self.settings = ("whisper", numbers, mix, pool, merge, level)
+        self.settings: tuple = ("whisper", numbers, mix, pool, merge, level)
         self.log_mel = LogMel(bands, level)
         self.convolution_1 = nn.Conv1d(bands, width, 3, padding=1)
         self.convolution_2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
         with torch.device("cpu"):
+            self.positions: torch.Tensor
             self.register_buffer("positions", sinusoids(POSITIONS, width), persistent=False)
         self.layers = nn.ModuleList(_Layer(width, heads, hidden_size) for _ in range(numbers[-1]))
         self.norm = nn.LayerNorm(width) if numbers[-1] == last else None

@@ -1,6 +1,7 @@
 """Pictures of a timeline and of an explanation: matplotlib figures without pyplot, in the style of the report's."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -10,7 +11,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.report.figures import BLUE, ORANGE, STYLE
 from ser_plugins.files import atomic_path, refuse_unwritable
 from ser_plugins.inference.explain import Explanation
-from ser_plugins.inference.timeline import Timeline
+from ser_plugins.inference.timeline import SentimentTimeline, Timeline
 from ser_plugins.plain import figure_text, figure_title
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -48,7 +49,7 @@ def save_picture(figure: Figure, path) -> None:
         figure.savefig(temporary, dpi=150)
 
 
-def timeline_figure(timeline: Timeline, title: str = "") -> Figure:
+def timeline_figure(timeline: Timeline | SentimentTimeline, title: str = "") -> Figure:
     """Probabilities over time, one row per class, and the label of each segment above; or the score as a line.
 
     Example
@@ -60,7 +61,7 @@ def timeline_figure(timeline: Timeline, title: str = "") -> Figure:
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['joy', 'fear']
     """
-    cells = timeline.cells
+    cells: list[Any] = list(timeline.cells)
     edges = [cells[0].start, *(cell.end for cell in cells)]
     classes = next((list(cell.probabilities) for cell in cells if getattr(cell, "probabilities", None)), [])
     with mpl.rc_context(STYLE):

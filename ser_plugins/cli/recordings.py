@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.progress import Progress
@@ -52,7 +52,7 @@ def classify(
     from ser_plugins.inference import open_model
     from ser_plugins.inference.batch import judge, prediction_columns
 
-    options = {} if abstain_below is None else {"abstain_below": abstain_below}
+    options: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
     classifier = open_model(model, any_sound=any_sound, **options)
     with recordings(files) as found:
         rows, columns = judge(classifier, found), prediction_columns(classifier)

@@ -88,7 +88,8 @@ def compare(
         refuse_unwritable(out)
     allowed = [word.strip() for word in despite.split(",") if word.strip()]
     if len(run_folders) == 2:
-        comparison = compare_runs(*run_folders, despite=allowed, unit=anova_unit)
+        first, second = run_folders
+        comparison = compare_runs(first, second, despite=allowed, unit=anova_unit)
     else:
         comparison = compare_many(run_names(run_folders), despite=allowed, reference=reference or None)
     show(comparison_terminal(comparison))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ser_plugins.corpora.download import fetch_archive
 from ser_plugins.corpora.manifest import entry
@@ -164,7 +165,12 @@ def read_corpus(corpus: Corpus, data_root: Path, memory: Path, *, cache=None, al
             f" it downloaded to {corpus.home}"
         )
     folder = data_root / corpus.wav_folder
-    wanted = {"folder": folder, "sample_rate": corpus.sample_rate, "remedy": remedy, "refused": corpus.refused}
+    wanted: dict[str, Any] = {
+        "folder": folder,
+        "sample_rate": corpus.sample_rate,
+        "remedy": remedy,
+        "refused": corpus.refused,
+    }
     if checksums:
         sounds = measure_wavs(folder)
         verify_sounds(sounds, checksums, **wanted)

@@ -31,7 +31,7 @@ def divide(sizes: Mapping, shares: Mapping, seed: int = 0) -> dict:
     missing = {part: share * unit for part, share in shares.items()}
     given = {}
     for group in groups:
-        part = max(missing, key=missing.get)
+        part = max(missing, key=missing.__getitem__)
         given[group] = part
         missing[part] -= sizes[group]
     return dict(sorted(given.items()))

@@ -9,6 +9,7 @@ do not already say the same are written: there is no "exists, so skip" that coul
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ser_plugins.corpora.corpus import Corpus, find_corpus, read_corpus
 from ser_plugins.corpora.manifest import digest

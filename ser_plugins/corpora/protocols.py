@@ -238,6 +238,7 @@ def make_folds(manifest: dict, protocol: Protocol, *, select="last", target: str
     choose("select", select, protocol.selections)
     if protocol.split:
         return {name: _fixed(manifest, protocol.split, select)}
+    assert protocol.blocks is not None  # a protocol has one of the two
     blocks = protocol.blocks(manifest, target, seed)
     folds = {}
     for fold, block in blocks.items():

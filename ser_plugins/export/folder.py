@@ -121,7 +121,7 @@ def export_ensemble(
     return facts
 
 
-def _robustness(run: Path) -> dict:
+def _robustness(run: str | Path) -> dict:
     """What ``scripts/robustness.py`` has left in a run folder, as a key of ``model.json``; nothing where it has not."""
     if is_packed(run):
         measured = read_record(run).get("robustness")

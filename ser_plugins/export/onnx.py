@@ -245,7 +245,7 @@ def _traced(model, output: str) -> bytes:
         torch.onnx.export(
             _Mean(model.members).eval(),
             (torch.zeros(1, samples), torch.tensor([samples])),
-            stream,
+            stream,  # type: ignore[arg-type]  # torch writes to a file object as well
             input_names=["waves", "lengths"],
             output_names=[output],
             dynamic_axes={"waves": {0: "batch", 1: "samples"}, "lengths": {0: "batch"}, output: {0: "batch"}},

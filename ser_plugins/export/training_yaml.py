@@ -40,7 +40,8 @@ def described(path: Path, target: str, scale: str | None) -> tuple[Description, 
 
 def described_by(nodes: dict, path, scale: str | None) -> tuple[Description, WhisperFrontEnd | None]:
     """The modules that the nodes of a YAML describe, under the names of ``MODULES``; and its pretrained front end."""
-    modules, built = {}, {}
+    modules: dict[str, tuple[type, dict[str, str]]] = {}
+    built = {}
     for name in MODULES:
         kind, argument_nodes = constructor(nodes, name, path)
         if kind is WhisperFrontEnd:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 import torch
@@ -110,6 +110,13 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
             )
         return cls.of(model, device, **options)
 
+    if TYPE_CHECKING:
+
+        @staticmethod
+        def _meaning(model: Model) -> Any: ...
+
+        def _predictions(self, result: Result) -> list[Outcome]: ...
+
     @classmethod
     def fits(cls, model: Model) -> bool:
         """Whether a loaded model is one of this kind."""
@@ -119,12 +126,15 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     def of(cls: type[Own], model: Model, device: str | torch.device | None = None, **options: Any) -> Own:
         """Take a loaded model."""
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        face = cls(model.modules, cls._meaning(model), device, others=model.others, **options)
+        construct: Any = cls
+        face = construct(model.modules, cls._meaning(model), device, others=model.others, **options)
         face.card = model.text
         return face
 
-    @overload
-    def predict(self, sounds: Sound, sample_rate: int | None = None, *, batch_size: int = 8) -> Outcome: ...
+    @overload  # a text is a sequence of texts, too
+    def predict(  # type: ignore[overload-overlap]
+        self, sounds: Sound, sample_rate: int | None = None, *, batch_size: int = 8
+    ) -> Outcome: ...
 
     @overload
     def predict(

@@ -6,7 +6,7 @@ when it is built or when it judges a recording, so they are looked at before any
 
 import inspect
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ser_plugins.classifier import ClassifierHead, LinearHead, RegressionHead, UtteranceEncoder
 from ser_plugins.encoders import CELLS, PRESETS
@@ -102,7 +102,7 @@ def _bounded(kind, value):
 
 _BINS, _SHARE, _HIDDEN = Whole(1, 2**15), Real(0, 1), Whole(1, 2**12)
 _LAYERS = 48  # of a pretrained encoder
-ARGUMENTS = {
+ARGUMENTS: dict[type, dict[str, Any]] = {
     LogPowerSpectrogram: {
         "sample_rate": Whole(4_000, 96_000),  # Hz
         "win_length": Real(1, 1_000),  # ms

@@ -51,7 +51,7 @@ class Classification(NamedTuple):
 
     probabilities: torch.Tensor
     score: torch.Tensor
-    index: torch.Tensor
+    index: torch.Tensor  # type: ignore[assignment]  # SpeechBrain's name hides tuple.index
     labels: list[str | None]
 
 

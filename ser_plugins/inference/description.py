@@ -127,6 +127,9 @@ def _module(lines, name, kinds):
 class _Lines:
     """The lines of a text, one after another, empty ones left out."""
 
+    number: int
+    line: str | None
+
     def __init__(self, content: bytes, path):
         self.path = path
         try:

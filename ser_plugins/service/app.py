@@ -2,10 +2,10 @@
 
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
@@ -42,7 +42,7 @@ class Failure(BaseModel):
     remedy: str
 
 
-_FAILURES = {
+_FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": what}
     for status, what in {
         403: "asked through another host's name or from another site's page",
@@ -107,8 +107,9 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
         redoc_url=None,
         redirect_slashes=False,
     )
-    own_docs = {"response_class": HTMLResponse, "include_in_schema": False}
-    app.add_api_route("/docs", lambda: openapi_page(app.openapi()), **own_docs)
+    app.add_api_route(
+        "/docs", lambda: openapi_page(app.openapi()), response_class=HTMLResponse, include_in_schema=False
+    )
     for kind, status in ((RequestValidationError, 422), (HTTPException, None), (SerError, 422), (Exception, 500)):
         app.add_exception_handler(kind, _failure(status))
 
@@ -125,16 +126,16 @@ def _add_routes(app, service, card):
         _refuse_other_types(request)
         return await service.answer(request, service.classify)
 
-    @app.post("/timeline", openapi_extra=_BODY, responses=_FAILURES)
+    @app.post("/timeline", response_model=dict, openapi_extra=_BODY, responses=_FAILURES)
     async def timeline(
         request: Request, window: Annotated[float, Query(gt=0, le=60)] = 3.0, hop: Annotated[float, Query(ge=0.1)] = 1.0
-    ) -> dict:
+    ) -> Response:
         """Judge window after window: `windows`, each with `start` and `end` in s; null where nobody speaks."""
         _refuse_other_types(request)
         return await service.answer(request, service.timeline, window, hop)
 
-    @app.post("/attention", openapi_extra=_BODY, responses=_FAILURES)
-    async def attention(request: Request) -> dict:
+    @app.post("/attention", response_model=dict, openapi_extra=_BODY, responses=_FAILURES)
+    async def attention(request: Request) -> Response:
         """Where the model looks: `weights` (query, key), mean over the heads; null in a model without attention."""
         _refuse_other_types(request)
         return await service.answer(request, service.attention)

@@ -163,6 +163,8 @@ class Decoded:
 
     def _take(self, size: int) -> bytes:
         late, process = threading.Event(), self.process
+        assert process is not None  # read has asked
+        assert process.stdout is not None
 
         def give_up():  # knows nothing of self, which may be dropped
             late.set()
@@ -172,7 +174,7 @@ class Decoded:
         timer.daemon = True
         timer.start()
         try:
-            content = self.process.stdout.read(size)
+            content = process.stdout.read(size)
         finally:
             timer.cancel()
         if late.is_set():
@@ -214,7 +216,8 @@ class Decoded:
         """End ffmpeg, and remove what was written for it."""
         if self.process is not None:
             self.process.kill()
-            self.process.stdout.close()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
             self.process.wait()
             self.process = None
             self.log.close()

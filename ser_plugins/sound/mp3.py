@@ -226,6 +226,7 @@ def _count_frame(run, length) -> bytes:
     for bit_rate in range(1, 15):
         header[2] = bit_rate << 4 | header[2] & 0x0C
         frame = parse_header(bytes(header))
+        assert frame is not None  # only its bit rate was changed
         if frame.length >= 4 + frame.side + 16:
             break
     count = b"Xing" + (3).to_bytes(4, "big") + run.frames.to_bytes(4, "big")

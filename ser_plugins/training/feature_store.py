@@ -6,6 +6,7 @@ the SHA-256 of the recording and of all that the features depend on; its checksu
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,6 +96,7 @@ class FeatureStore:
 
     def path(self, fields: dict, copy=None) -> Path:
         """The file of these features, there or not; there is a folder for each of what they depend on."""
+        assert self.folder is not None  # whoever calls has asked
         return self.folder / sha256(self._settings(copy))[:16] / f"{fields['sha256']}.npz"
 
     def _settings(self, copy):

@@ -5,6 +5,7 @@ import dataclasses
 import inspect
 import os
 from pathlib import Path
+from typing import Any
 
 import speechbrain as sb
 import torch
@@ -255,7 +256,7 @@ def _prepare_on_main(prepare, hparams) -> dict:
     """Call the recipe's prepare function on one process; hand what it returns to all."""
     options = {key: hparams[key] for key in inspect.signature(prepare).parameters if key in hparams}
     options["save_folder"] = hparams["manifest_folder"]  # the YAML's `save_folder` is where checkpoints go
-    box = [None]
+    box: list[Any] = [None]
     if sb.utils.distributed.if_main_process():
         box[0] = prepare(**options)
     if torch.distributed.is_initialized():

@@ -1,10 +1,13 @@
 """Synthetic corpora in real layouts, for the demo and the tests: a file per layout; ``synth`` speaks them."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from ser_plugins.corpora.toy.emodb import write_toy_emodb
 from ser_plugins.corpora.toy.iemocap import write_toy_iemocap
 from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
 
-WRITERS = {
+WRITERS: dict[str, Callable[..., Path]] = {
     "emodb": write_toy_emodb,
     "iemocap": write_toy_iemocap,
     "mosi": write_toy_mosi,

@@ -125,7 +125,7 @@ def _read(file) -> tuple:
 def _run(table, name, task) -> Run:
     """One configuration as a run whose tests are those of the pairs."""
     trials = table[["seed", "unit", "true"]].assign(id=table["fold"] + "/" + table["id"], predicted=table[name])
-    return Run(None, task, trials, trials.drop_duplicates("id").set_index("id").sort_index())
+    return Run({}, task, trials, trials.drop_duplicates("id").set_index("id").sort_index())
 
 
 def _scores(run) -> dict:

@@ -11,6 +11,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.metrics.classification import confusion
 from ser_plugins.evaluation.metrics.intervals import cluster_bootstrap, paired_bootstrap
 from ser_plugins.evaluation.metrics.regression import evaluate
+from ser_plugins.evaluation.metrics.tasks import Classification, Regression
 from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.report.tables import cautions
 from ser_plugins.evaluation.runs.definition import TestDefinition
@@ -33,7 +34,7 @@ class Run(NamedTuple):
     """
 
     summary: dict
-    task: object
+    task: Classification | Regression
     trials: pd.DataFrame
     answers: pd.DataFrame
 
@@ -135,7 +136,7 @@ def parts(run: Run, score: str, of: str, *, pooled: bool = False) -> pd.Series:
     return (weights * run.answers["gain"]).groupby(run.answers[of]).sum()
 
 
-def difference_intervals(first: Run, second: Run) -> dict[str, list[float] | None]:
+def difference_intervals(first: Run, second: Run) -> Mapping[str, list[float] | None]:
     """95 % intervals of the differences in the scores, bootstrap over units, the same draws for both runs."""
     task, answers = first.task, first.answers
     if answers["unit"].nunique() < 2:

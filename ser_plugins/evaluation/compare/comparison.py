@@ -95,7 +95,7 @@ def compare_many(
         one fold), ``pairs`` (each other run minus the reference) and ``conclusion``, among others.
     """
     reference = reference or next(iter(runs), None)
-    if len(runs) < 3 or reference not in runs:
+    if len(runs) < 3 or reference is None or reference not in runs:
         raise SerError(
             got=f"{len(runs)} runs ({', '.join(runs)}), reference {reference}",
             expected="at least three runs, the reference among them",

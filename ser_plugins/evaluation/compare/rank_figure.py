@@ -15,7 +15,7 @@ def not_different(ranks: dict[str, float], cd: float) -> list[list[str]]:
     >>> not_different({"cnn": 1.0, "rnn": 1.8, "lstm": 2.5, "gru": 4.0}, cd=1.0)
     [['cnn', 'rnn'], ['rnn', 'lstm']]
     """
-    names = sorted(ranks, key=ranks.get)
+    names = sorted(ranks, key=ranks.__getitem__)
     groups, reached = [], 0
     for place, best in enumerate(names):
         end = max(later for later, name in enumerate(names) if ranks[name] - ranks[best] <= cd) + 1
@@ -43,7 +43,7 @@ def critical_difference_figure(ranks: dict[str, float], cd: float, note: str = "
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['CD 0.90', 'cnn  1.20', 'rnn  1.90', '2.90  gru']
     """
-    names, groups = sorted(ranks, key=ranks.get), not_different(ranks, cd)
+    names, groups = sorted(ranks, key=ranks.__getitem__), not_different(ranks, cd)
     best, worst = 1, max(len(names), 2)
     gap, beyond = 0.008 * (worst - best), ", beyond the axis" * (cd > worst - best)
     left, first_name = (len(names) + 1) // 2, 0.7 + 0.22 * len(groups)

@@ -218,8 +218,8 @@ def anova(*groups: Sequence[float]) -> dict:
     flat = within <= _SAME or df[1] < 1
     test = None if flat else f_oneway(*groups)
     return {
-        "F": None if flat else float(test.statistic),
+        "F": None if test is None else float(test.statistic),
         "df": df,
-        "p": None if flat else float(test.pvalue),
+        "p": None if test is None else float(test.pvalue),
         "eta_squared": float(1 - within / total) if total > _SAME else 0.0,
     }

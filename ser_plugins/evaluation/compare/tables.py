@@ -89,7 +89,7 @@ def _many(comparison) -> list:
     known, key, reference = _known(comparison), comparison["score"], comparison["reference"]
     score, ranks, unit = known[key], comparison["mean_ranks"], comparison["unit"]
     marked = _marked(comparison)
-    names = sorted(comparison["systems"], key=(ranks or dict.fromkeys(comparison["systems"], 0)).get)
+    names = sorted(comparison["systems"], key=(ranks or dict.fromkeys(comparison["systems"], 0)).__getitem__)
     systems = [
         [
             marked[name],

@@ -3,6 +3,7 @@
 Colours are from the Okabe-Ito palette or single-hue maps: they survive colour blindness and a grey printer.
 """
 
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -148,11 +149,15 @@ def curves_figure(histories, note: str = "", key: str = "UAR", score: Score = SC
                     epochs = sorted({epoch for curve in curves for epoch, _ in curve})
                     means = [np.mean([dict(curve)[e] for curve in curves if e in dict(curve)]) for e in epochs]
                     axes.plot(epochs, means, color=colour, linewidth=2, label=f"{name}, mean of {len(curves)} runs")
-            axes.yaxis.set_major_formatter(lambda value, _, scale=scale: f"{scale * value:g}")
+            axes.yaxis.set_major_formatter(partial(_scaled, scale=scale))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set(xlabel="epoch", ylabel=label)
             axes.legend()
     return figure
+
+
+def _scaled(value: float, _, scale: float) -> str:
+    return f"{scale * value:g}"
 
 
 def calibration_figure(found: dict, note: str = "") -> Figure:
@@ -174,12 +179,12 @@ def calibration_figure(found: dict, note: str = "") -> Figure:
     ['as trained, ECE 20.0 %', 'perfect']
     """
     kinds = [("as trained", "raw", ORANGE, "s"), ("temperature", "calibrated", BLUE, "o")]
-    kinds = [(name, found[key], colour, mark) for name, key, colour, mark in kinds if found[key]]
+    drawn = [(name, found[key], colour, mark) for name, key, colour, mark in kinds if found[key]]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 3.4), layout="constrained")
         figure.suptitle(figure_title(note), fontsize=10)
         diagram, curve = figure.subplots(1, 2)
-        for name, scores, colour, mark in kinds:
+        for name, scores, colour, mark in drawn:
             style = {"color": colour, "marker": mark, "markersize": 4}
             bins, points = scores["reliability"], [row for row in scores["coverage"] if row["accuracy"] is not None]
             across, up = ([100 * row[key] for row in bins] for key in ("confidence", "accuracy"))
