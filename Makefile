@@ -38,6 +38,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+	$(BIN)/mypy
 
 # The documentation, in build/docs/docs/index.html; about 40 s of one core.
 docs: $(VENV)/.installed-docs

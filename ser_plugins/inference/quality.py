@@ -101,11 +101,13 @@ def check_recording(path: str | Path, model: RecordingModel[Any, Any, Any] | Non
     speech = False
     for wave in reading.blocks:
         speech = speech or any(_speech(*piece, rate) for piece in pieces.feed(wave))
-        for _, part in parts.feed(wave) if spectrum else ():
-            spectrum.feed(part)
+        if spectrum:
+            for _, part in parts.feed(wave):
+                spectrum.feed(part)
     speech = speech or any(_speech(*piece, rate) for piece in pieces.close())
-    for _, part in parts.close() if spectrum else ():
-        spectrum.feed(part)
+    if spectrum:
+        for _, part in parts.close():
+            spectrum.feed(part)
     return _checked(reading.measurement.statistics(), spectrum.distance() if spectrum else None, speech, rate)
 
 

@@ -100,7 +100,8 @@ class Decoding:
 
     def __init__(self, upload: Upload, model, seconds: float):
         self.upload, self.model, self.seconds = upload, model, seconds
-        self.reading, self.parts = None, []
+        self.reading: Reading | None = None
+        self.parts = []
         self.samples, self.values_per_second = 0, 0
 
     def advance(self, values: int) -> Recording | None:

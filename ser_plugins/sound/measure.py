@@ -81,7 +81,7 @@ class Measurement:
         self.squares += np.square(exact).sum()
         joined = np.concatenate([self.last, block])
         stays = (joined[2:] == joined[1:-1]) & (joined[2:] == joined[:-2])
-        self.flat += np.count_nonzero(stays & (np.abs(block) >= FULL_SCALE))
+        self.flat += int(np.count_nonzero(stays & (np.abs(block) >= FULL_SCALE)))
         self.last = joined[-2:]
         frames = exact[: len(block) // self.size * self.size].reshape(-1, self.size)  # (frames, samples)
         frames = frames - frames.mean(axis=1, keepdims=True)
