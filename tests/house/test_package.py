@@ -37,7 +37,6 @@ def test_the_paper_is_cited_with_all_its_authors():
     (paper,) = citation()["references"]
     assert [author["family-names"] for author in paper["authors"]] == ["Xu", "Liu", "Song", "Liang", "Chen"]
     assert paper["doi"] == "10.3390/s24051429"
-    assert paper["title"] in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +65,10 @@ def test_the_wheel_classifies_where_the_sources_are_not(wheel, tmp_path, toy_emo
     builder = venv.EnvBuilder()
     builder.create(tmp_path / "venv")
     fresh = builder.ensure_directories(tmp_path / "venv")
-    install = ["--python", fresh.env_exe, "install", "--no-deps", "--no-index", wheel]
-    subprocess.run([sys.executable, "-m", "pip", *install], check=True, capture_output=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     run = partial(subprocess.check_output, cwd=tmp_path, env=environment, text=True)
+    install = ["--python", fresh.env_exe, "install", "--quiet", "--no-deps", "--no-index", wheel]
+    run([sys.executable, "-m", "pip", *install])
     packages = run([fresh.env_exe, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
     borrowed = "\n".join(folder for folder in sys.path if folder.endswith("-packages"))
     Path(packages, "borrowed.pth").write_text(borrowed + "\n", encoding="utf-8")

@@ -37,6 +37,7 @@ def write_toy_emodb(folder, speakers=10, sentences=4, emotions=tuple(STYLES), sy
 
     Example
     -------
+    >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()) / "emodb"
     >>> write_toy_emodb(folder, speakers=1, sentences=1, emotions=("happiness",)) == folder
     True
