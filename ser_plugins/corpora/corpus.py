@@ -154,7 +154,7 @@ def read_corpus(corpus: Corpus, data_root: Path, memory: Path, *, cache=None, al
     synthetic = marker is not None
     if synthetic:
         name = f"{corpus.name} (synthetic)"
-    if synthetic and marker[0] == corpus.name:  # else it is read by another recipe than its layout's
+    if marker is not None and marker[0] == corpus.name:  # else it is read by another recipe than its layout's
         checksums = marker[1]
         remedy = f"remove {data_root} and write it anew"
     elif corpus.checksums:

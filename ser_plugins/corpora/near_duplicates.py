@@ -114,7 +114,10 @@ def _recall(memory: Path | None) -> tuple[dict, list]:
             peaks = np.split(kept["peaks"], np.cumsum(kept["lengths"])[:-1])
             prints = dict(zip(kept["sha256"].tolist(), peaks, strict=True))
             columns = (kept["pairs"].tolist(), kept["agreement"].tolist(), kept["whole"].tolist())
-            alike = [Likeness(*pair, agreement, whole) for pair, agreement, whole in zip(*columns, strict=True)]
+            alike = [
+                Likeness(first, second, agreement, whole)
+                for (first, second), agreement, whole in zip(*columns, strict=True)
+            ]
             return prints, [pair for pair in alike if 0 <= pair.first < pair.second < len(prints)]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return {}, []

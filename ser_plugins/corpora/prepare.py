@@ -123,7 +123,7 @@ def prepare_corpus(
         name: {f"{name}/{part}.json": partial(entries.of, ids) for part, ids in parts.items()}
         for name, parts in folds.items()
     }
-    files = {"corpus.json": reading.manifest, "skipped.json": reading.skipped}
+    files: dict[str, Any] = {"corpus.json": reading.manifest, "skipped.json": reading.skipped}
     for name in wanted:
         files |= manifests.pop(name)
     write_together(Path(save_folder), files, seal=("protocol.json", summary), others=manifests)

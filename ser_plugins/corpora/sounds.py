@@ -56,7 +56,7 @@ def measure_remembered(folder, names, memory: Path) -> dict:
         name: _stamp(path) for name, path in paths.items() if os.path.isfile(path)
     }  # before reading, to miss no change
     memorised = _recall(memory)
-    records = {str(paths[name]): memorised.get(str(paths[name])) for name in stamps}
+    records: dict[str, Any] = {str(paths[name]): memorised.get(str(paths[name])) for name in stamps}
     new = [n for n, stamp in stamps.items() if (records[str(paths[n])] or {}).get("stamp") != stamp]
     if new:
         quiet = len(new) < 500

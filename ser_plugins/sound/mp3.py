@@ -147,6 +147,7 @@ def _find_frame(read, position, end, kind) -> int | None:
 def _walk(read, position, end) -> _Run:
     """All frames of one kind that lie behind one another; a second count begins another run."""
     header = parse_header(read(position, 4))
+    assert header is not None  # whoever calls has found it
     run = _Run(position, header.kind, header=read(position, 4), end=position)
     while position < end:
         frame = parse_header(read(position, 4))

@@ -66,7 +66,7 @@ class FeatureStore:
     """
 
     def __init__(self, compute: nn.Module, protocol: dict, folder: Path | None = None) -> None:
-        self.compute = compute
+        self.compute: Any = compute
         self.protocol = protocol
         self.folder = folder
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ class TestDefinition:
     @classmethod
     def from_protocol(cls, protocol: dict) -> "TestDefinition":
         """The test that ``protocol`` of a fold's ``results.json`` is one of."""
-        values = {key: protocol[key] for key in cls.fields()}
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        values: dict[str, Any] = {key: protocol[key] for key in cls.fields()}
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
 
     @classmethod
     def fields(cls) -> list[str]:

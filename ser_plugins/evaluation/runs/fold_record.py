@@ -110,7 +110,8 @@ train the fold again, or restore its files
             expected="a fold with a test set",
             remedy="report and export by the run that measured the same settings: ser export RUN FOLDER --measured-by",
         )
-    protocol = results.get("protocol") if isinstance(results.get("protocol"), dict) else {}
+    protocol = results.get("protocol")
+    protocol = protocol if isinstance(protocol, dict) else {}
     missing = [key for key in _KEYS if key not in results]
     missing += [f"protocol.{key}" for key in _PROTOCOL_KEYS if key not in protocol]
     if missing:
