@@ -126,7 +126,7 @@ def prepare_corpus(
     files: dict[str, Any] = {"corpus.json": reading.manifest, "skipped.json": reading.skipped}
     for name in wanted:
         files |= manifests.pop(name)
-    write_together(Path(save_folder), files, seal=("protocol.json", summary), others=manifests)
+    write_together(Path(save_folder), files, seal=("protocol.json", summary), unwritten=manifests)
     return summary
 
 
@@ -183,7 +183,7 @@ def _statements(lacking, skipped, name, rules: Protocol, folds, unit_field) -> l
     return statements
 
 
-def write_together(folder: Path, files: dict, *, seal: tuple, others: dict) -> None:
+def write_together(folder: Path, files: dict, *, seal: tuple, unwritten: dict) -> None:
     """Bring JSON files below ``folder`` into agreement; the seal is absent while they are not.
 
     Arguments
@@ -195,15 +195,15 @@ def write_together(folder: Path, files: dict, *, seal: tuple, others: dict) -> N
     seal : tuple
         (relative path, value) of the file that vouches for the others: removed first, written last.
         The folds that an earlier seal listed and this one does not are removed.
-    others : dict
-        ``{fold: files}`` that are not written, but removed where some are there and not all of them are right.
+    unwritten : dict
+        ``{fold: files}``, which are only removed where some are there and not all of them are right.
     """
     seal_path = folder / seal[0]
     summary = seal[1]
     sealed = _read(seal_path)
     sealed = sealed if isinstance(sealed, dict) else {}
     stale = sorted(set(sealed.get("folds", ())) - set(summary["folds"]))
-    stale += [fold for fold, its in others.items() if _is_outdated(folder, its)]
+    stale += [fold for fold, fold_files in unwritten.items() if _is_outdated(folder, fold_files)]
     changed = {name: value for name, value in files.items() if not _says(folder / name, value)}
     if stale or changed:
         seal_path.unlink(missing_ok=True)
