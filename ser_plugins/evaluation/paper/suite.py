@@ -104,15 +104,16 @@ def write_suite(runs: dict[str, Path], folder, *, command: str = "") -> list[Pat
 
 
 def _once(texts) -> list[str]:
-    """The protocol lines in full where they stand first, and by their hash from then on."""
+    """The protocol lines in full where they stand first, and one short line in the place of those from then on."""
     seen = set()
 
     def shorten(line):
-        short = line[0] in seen
+        known = line[0] in seen
         seen.add(line[0])
-        return f"{line[1]}." if short else line[0]
+        return f"- Protocol {line[1]}, as above." if known else line[0]
 
-    return [re.sub(r"^(- Protocol `\w+`[^:]*):.*$", shorten, text, flags=re.MULTILINE) for text in texts]
+    short = (re.sub(r"^- Protocol (`\w+`).*$", shorten, text, flags=re.MULTILINE) for text in texts)
+    return [re.sub(r"^(- Protocol `\w+`, as above\.)(\n\1)+", r"\1", text, flags=re.MULTILINE) for text in short]
 
 
 def _refuse_mixture(summaries):
