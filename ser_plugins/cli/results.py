@@ -96,7 +96,7 @@ def compare(
     if out and out.suffix == ".md":
         write_text(out, comparison_markdown(comparison))
     elif out:
-        write_json(out, comparison)
+        write_json(out, comparison.to_json())
 
 
 @app.command()

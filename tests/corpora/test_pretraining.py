@@ -203,7 +203,7 @@ class TestReport:
         export_model(write_run(tmp_path / "bigru_mha" / "loso"), tmp_path / "model")
         written = [path.read_text() for path in (tmp_path / "model").iterdir() if path.suffix in (".md", ".json")]
         everything = [
-            json.dumps([summary, comparison, list(overview([tmp_path / "model"]))[-1]]),
+            json.dumps([summary, comparison.to_json(), list(overview([tmp_path / "model"]))[-1]]),
             (results / "cnn" / "loso" / "results.md").read_text(encoding="utf-8"),
             comparison_markdown(comparison),
             leak_table(runs),
@@ -228,7 +228,7 @@ class TestComparison:
     def test_two_runs_are_one_test_whatever_they_were_pretrained_on(self, results):
         for names in (("cnn", "whisper"), ("whisper", "cnn")):
             found = compare_runs(*(results / name / "loso" for name in names))
-            assert found["differing"] == {}
+            assert found.differing == {}
             text = comparison_markdown(found)
             header = ["cnn", "whisper PRETRAINED"] if names[0] == "cnn" else ["whisper PRETRAINED", "cnn"]
             assert f"|  | {' | '.join(header)} | difference |" in text

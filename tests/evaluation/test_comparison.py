@@ -77,7 +77,7 @@ def tables(folder):
 
 
 def named(found, test, score, over=""):
-    (row,) = [row for row in found["tests"] if (row["test"], row["score"]) == (test, score) and over in row["over"]]
+    (row,) = [row for row in found.tests if (row["test"], row["score"]) == (test, score) and over in row["over"]]
     return row
 
 
@@ -118,7 +118,7 @@ def test_a_choice_of_the_system_is_refused_until_it_is_allowed(key, options, pai
     with pytest.raises(SerError, match=rf"got: {key} .*remedy: .*--despite {key}$"):
         compare_runs(pair[0], other)
     found = compare_runs(pair[0], other, despite=[key])
-    assert list(found["differing"]) == [key]
+    assert list(found.differing) == [key]
     assert f"**Despite other {key}** of gru" in comparison_markdown(found)
 
 
@@ -149,7 +149,7 @@ def test_other_labels_and_other_ids_are_refused(pair, tmp_path):
 
 
 def test_scores_and_differences_are_those_of_the_predictions(pair, found):
-    for name, row in found["scores"].items():
+    for name, row in found.scores.items():
         means = [
             np.mean([classification_metrics(t["true"], t["predicted"], CLASSES)[name] for t in tables(run).values()])
             for run in pair
@@ -208,7 +208,7 @@ def test_wilcoxon_is_of_the_folds_and_holm_of_all_tests(pair, found):
     ]  # fmt: skip
     row = named(found, "Wilcoxon", "WA")
     assert row["p"] == pytest.approx(stats.wilcoxon(*by_fold, method="exact").pvalue)
-    assert [row["p_holm"] for row in found["tests"]] == holm([row["p"] for row in found["tests"]])
+    assert [row["p_holm"] for row in found.tests] == holm([row["p"] for row in found.tests])
 
 
 def test_intervals_agree_with_their_slow_twin(pair, monkeypatch):
@@ -226,17 +226,17 @@ def test_intervals_agree_with_their_slow_twin(pair, monkeypatch):
             means.append([np.mean([one[name] for one in metrics]) for name in ("WA", "UAR", "macro_F1")])
         scores.append(np.subtract(*means))
     expected = np.quantile(scores, [0.025, 0.975], axis=0).T
-    found = compare_runs(*pair)["scores"]
+    found = compare_runs(*pair).scores
     assert [row["interval"] for row in found.values()] == [pytest.approx(row) for row in expected.tolist()]
 
 
 def test_the_other_way_round_says_the_same(pair):
     one, two = compare_runs(*pair), compare_runs(*pair[::-1])
-    for row, other in zip(one["tests"], two["tests"], strict=True):
+    for row, other in zip(one.tests, two.tests, strict=True):
         assert [row["difference"], row["p"]] == pytest.approx([-other["difference"], other["p"]])
-    assert one["conclusion"] == two["conclusion"]
-    low, high = one["scores"]["UAR"]["interval"]
-    assert two["scores"]["UAR"]["interval"] == pytest.approx([-high, -low])
+    assert one.conclusion == two.conclusion
+    low, high = one.scores["UAR"]["interval"]
+    assert two.scores["UAR"]["interval"] == pytest.approx([-high, -low])
 
 
 def test_the_anova_has_the_degrees_of_freedom_of_its_unit(pair):
@@ -246,11 +246,11 @@ def test_the_anova_has_the_degrees_of_freedom_of_its_unit(pair):
         for side in sides
     ]
     expected = stats.f_oneway(*cells)
-    found = compare_runs(*pair)["anova"]
+    found = compare_runs(*pair).anova
     assert found["df"] == [1, 2 * len(cells[0]) - 2] == [1, 2 * 2 * 4 * 3 - 2]  # runs x speakers x classes there
     assert [found["F"], found["p"]] == pytest.approx([*expected])
-    assert compare_runs(*pair, unit="utterance")["anova"]["df"] == [1, 2 * 2 * 4 * 24 - 2]
-    assert compare_runs(*pair, unit="fold")["anova"]["df"] == [1, 2 * 2 * 4 - 2]
+    assert compare_runs(*pair, unit="utterance").anova["df"] == [1, 2 * 2 * 4 * 24 - 2]
+    assert compare_runs(*pair, unit="fold").anova["df"] == [1, 2 * 2 * 4 - 2]
     with pytest.raises(SerError, match="one of cell, utterance, fold"):
         compare_runs(*pair, unit="speaker")
 
@@ -261,19 +261,17 @@ def test_the_anova_has_the_degrees_of_freedom_of_its_unit(pair):
 def test_a_large_difference_over_ten_speakers_is_found(tmp_path):
     runs = [write_system(tmp_path / name / "loso", skill, speakers=10) for name, skill in (("cnn", 3.0), ("rnn", 0.5))]
     found = compare_runs(*runs)
-    assert found["conclusion"].startswith(
-        "Over these 10 speakers, by sign flips with Holm, cnn is better than rnn in WA"
-    )
-    assert "cnn is better than rnn in UAR" in found["conclusion"]
-    assert found["conclusion"].endswith("; with one seed, that is of these trainings.")
-    assert found["detectable"]["by_units"]["difference"] < found["scores"]["WA"]["difference"]
+    assert found.conclusion.startswith("Over these 10 speakers, by sign flips with Holm, cnn is better than rnn in WA")
+    assert "cnn is better than rnn in UAR" in found.conclusion
+    assert found.conclusion.endswith("; with one seed, that is of these trainings.")
+    assert found.detectable["by_units"]["difference"] < found.scores["WA"]["difference"]
 
 
 def test_equal_systems_give_what_could_have_been_found(tmp_path):
     runs = [write_system(tmp_path / name / "loso", 1.0, speakers=10) for name in ("cnn", "rnn")]
     found = compare_runs(*runs)
-    least = 100 * found["detectable"]["by_units"]["difference"]
-    assert found["conclusion"] == (
+    least = 100 * found.detectable["by_units"]["difference"]
+    assert found.conclusion == (
         f"Nothing may be concluded: with these 10 speakers a difference in WA below {least:.1f} points is found less "
         "than four times in five."
     )
@@ -281,7 +279,7 @@ def test_equal_systems_give_what_could_have_been_found(tmp_path):
 
 def test_few_speakers_allow_at_most_a_word_on_these_utterances(found):
     """Four speakers: the least p of a sign flip is 1/8, however large the difference."""
-    conclusion = found["conclusion"]
+    conclusion = found.conclusion
     assert conclusion.startswith("On these 96 utterances cnn is right more often than rnn (exact McNemar of the ")
     assert "nothing may be concluded for other speakers: with 4 speakers no sign-flip test" in conclusion
 
@@ -289,7 +287,7 @@ def test_few_speakers_allow_at_most_a_word_on_these_utterances(found):
 def test_a_leaking_comparison_says_so_first(tmp_path):
     runs = [write_system(tmp_path / name / "random", protocol="random", leaks=True) for name in ("cnn", "rnn")]
     found = compare_runs(*runs)
-    assert found["conclusion"].startswith("LEAKING: ")
+    assert found.conclusion.startswith("LEAKING: ")
     assert "**LEAKING**: test speakers are also in training" in comparison_markdown(found)
 
 
@@ -303,12 +301,12 @@ def test_markdown_and_terminal_show_every_test_and_the_conclusion(found):
     markdown = comparison_markdown(found)
     shown = shown_in_terminal(found)
     for text in (markdown, shown):
-        assert found["conclusion"] in text
+        assert found.conclusion in text
         assert "Warning: it ignores that both systems were tried on the same speakers" in text
-        for row in found["tests"]:
+        for row in found.tests:
             assert f"{row['p_holm']:.4f}" in text
     assert "±" in markdown  # two seeds
-    json.dumps(found, allow_nan=False)
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 # Numbers instead of classes
@@ -345,9 +343,9 @@ def test_errors_of_numbers_are_swapped_by_video(scale, tmp_path):
     row = named(found, "sign flip", "MAE", "pooled")
     assert row["difference"] == pytest.approx(observed)
     assert row["p"] == pytest.approx(np.mean([abs(difference(swap)) >= abs(observed) - 1e-9 for swap in swaps]))
-    assert found["scores"]["MAE"]["difference"] == pytest.approx(observed)
-    assert found["scores"]["r"]["interval"] is not None
-    assert (found["anova"], found["detectable"]["by_mcnemar"]) == (None, None)
+    assert found.scores["MAE"]["difference"] == pytest.approx(observed)
+    assert found.scores["r"]["interval"] is not None
+    assert (found.anova, found.detectable["by_mcnemar"]) == (None, None)
     text = comparison_markdown(found)
     assert "McNemar and the ANOVA of recalls are of classes" in text
     assert "One fold only: no Wilcoxon." in text
@@ -357,15 +355,15 @@ def test_a_smaller_error_is_the_better_one(tmp_path):
     videos = [f"v{number}" for number in range(24)]
     runs = [write_ratings(tmp_path / name / "official", noise, videos) for name, noise in (("cnn", 0.2), ("rnn", 3))]
     found = compare_runs(*runs)
-    assert "cnn is better than rnn in MAE by" in found["conclusion"]
+    assert "cnn is better than rnn in MAE by" in found.conclusion
     assert named(found, "sign flip", "MAE", "pooled")["exact"] is False  # 24 videos
 
 
 def test_one_video_allows_nothing(tmp_path):
     runs = [write_ratings(tmp_path / name / "official", noise, ["v"]) for name, noise in (("cnn", 0.2), ("rnn", 3))]
     found = compare_runs(*runs)
-    assert found["tests"] == []
-    assert found["conclusion"] == "Nothing may be concluded: one video says nothing about the next."
+    assert found.tests == []
+    assert found.conclusion == "Nothing may be concluded: one video says nothing about the next."
     assert "no interval, no sign flips" in comparison_markdown(found)
 
 
@@ -383,27 +381,27 @@ def test_ranks_are_those_of_the_folds(many):
     found = compare_many(many)
     hits = {name: next(iter(tables(run).values())) for name, run in many.items()}
     by_fold = pd.DataFrame({name: (t["true"] == t["predicted"]).groupby(t["fold"]).mean() for name, t in hits.items()})
-    assert found["mean_ranks"] == pytest.approx(by_fold.rank(axis=1, ascending=False).mean().to_dict())
-    assert found["friedman"]["chi2"] == pytest.approx(stats.friedmanchisquare(*by_fold.to_numpy().T).statistic)
-    assert list(found["systems"]) == list(many)
+    assert found.mean_ranks == pytest.approx(by_fold.rank(axis=1, ascending=False).mean().to_dict())
+    assert found.friedman["chi2"] == pytest.approx(stats.friedmanchisquare(*by_fold.to_numpy().T).statistic)
+    assert list(found.systems) == list(many)
 
 
 def test_pairs_are_those_of_two_runs_with_holm_over_them(many):
     found = compare_many(many, reference="rnn")
-    assert [pair["system"] for pair in found["pairs"]] == ["cnn", "lstm", "gru"]
-    for pair in found["pairs"][:1]:
+    assert [pair["system"] for pair in found.pairs] == ["cnn", "lstm", "gru"]
+    for pair in found.pairs[:1]:
         two = compare_runs(many[pair["system"]], many["rnn"])
         assert pair["sign_flip"]["p"] == named(two, "sign flip", "WA", "pooled")["p"]
         assert pair["mcnemar"]["p"] == named(two, "McNemar", "WA")["p"]
-        assert pair["interval"] == two["scores"]["WA"]["interval"]
-    assert [pair["sign_flip"]["p_holm"] for pair in found["pairs"]] == holm(
-        [pair["sign_flip"]["p"] for pair in found["pairs"]]
+        assert pair["interval"] == two.scores["WA"]["interval"]
+    assert [pair["sign_flip"]["p_holm"] for pair in found.pairs] == holm(
+        [pair["sign_flip"]["p"] for pair in found.pairs]
     )
-    assert found["conclusion"].startswith("In WA, cnn and lstm and gru are better than rnn over these 10 speakers")
+    assert found.conclusion.startswith("In WA, cnn and lstm and gru are better than rnn over these 10 speakers")
     text = comparison_markdown(found)
-    assert found["conclusion"] in text
+    assert found.conclusion in text
     assert "Nemenyi" in text
-    json.dumps(found, allow_nan=False)
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_numbers_are_ranked_with_the_smallest_error_first(tmp_path):
@@ -412,14 +410,14 @@ def test_numbers_are_ranked_with_the_smallest_error_first(tmp_path):
         name: write_ratings(tmp_path / name / "loo", noise, folds=("set01", "set02", "set03"))
         for name, noise in noises.items()
     }
-    assert compare_many(runs)["mean_ranks"] == {"cnn": 3, "rnn": 1, "gru": 2}
+    assert compare_many(runs).mean_ranks == {"cnn": 3, "rnn": 1, "gru": 2}
 
 
 def test_one_fold_ranks_nothing(tmp_path):
     runs = {name: write_ratings(tmp_path / name / "official", 1) for name in ("cnn", "rnn", "gru")}
     found = compare_many(runs)
-    assert found["mean_ranks"] is None
-    assert "with 5 videos no sign-flip test among 2 can have a p below 0.12" in found["conclusion"]
+    assert found.mean_ranks is None
+    assert "with 5 videos no sign-flip test among 2 can have a p below 0.12" in found.conclusion
     assert "One fold only: no ranks" in comparison_markdown(found)
 
 
@@ -460,8 +458,8 @@ def test_the_diagram_shows_every_system_at_its_rank():
 
 def test_decisions_stay_apart_from_the_anova(pair, monkeypatch):
     """Whatever the ANOVA finds, the conclusion is the same."""
-    before = compare_runs(*pair)["conclusion"]
+    before = compare_runs(*pair).conclusion
     monkeypatch.setattr(
         comparison.significance, "anova", lambda *_: {"F": 99.0, "df": [1, 9], "p": 0.0, "eta_squared": 1}
     )
-    assert compare_runs(*pair)["conclusion"] == before
+    assert compare_runs(*pair).conclusion == before

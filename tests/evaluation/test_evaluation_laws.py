@@ -14,6 +14,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.compare.comparable import _brief
 from ser_plugins.evaluation.compare.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.compare.leaks import leak_table
+from ser_plugins.evaluation.compare.nouns import ManyComparison, PairComparison
 from ser_plugins.evaluation.compare.power import detectable_by_t, mcnemar_power
 from ser_plugins.evaluation.compare.significance import ALPHA, EXACT, friedman, sign_flip
 from ser_plugins.evaluation.compare.tables import _signed
@@ -30,6 +31,7 @@ from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
 from ser_plugins.spectrogram import LogPowerSpectrogram
 
 P = st.just(ALPHA) | st.floats(1e-6, 1)
+HEAD = {"kind": "classification", "unit": "speaker", "utterances": 535}
 
 
 def comparison(sign_flip, mcnemar, difference=0.05, units=10, seeds=(1,), score="WA", **protocol):
@@ -40,15 +42,22 @@ def comparison(sign_flip, mcnemar, difference=0.05, units=10, seeds=(1,), score=
     ]
     for test, (p, p_holm) in zip(tests, (sign_flip, mcnemar), strict=True):
         test |= {"p": p, "p_holm": p_holm}
-    return {
-        "runs": [{"name": name, "seeds": list(seeds)} for name in ("cnn", "rnn")],
-        "units": units,
-        "unit": "speaker",
-        "utterances": 535,
-        "tests": tests,
-        "protocol": {"leaks": False, "transductive": False, **protocol},
-        "detectable": {"score": score, "by_units": {"difference": 0.08}},
-    }
+    return PairComparison(
+        **HEAD,
+        runs=[{"name": name, "seeds": list(seeds)} for name in ("cnn", "rnn")],
+        units=units,
+        tests=tests,
+        protocol={"leaks": False, "transductive": False, **protocol},
+        detectable={"score": score, "by_units": {"difference": 0.08}},
+    )
+
+
+def comparison_of_many(pairs, units=10, score="WA"):
+    """What ``compare_many`` finds, as far as the conclusion needs it."""
+    runs = [{"name": "svm", "seeds": [1]}, *({"name": pair["system"], "seeds": [1]} for pair in pairs)]
+    return ManyComparison(
+        **HEAD, runs=runs, units=units, protocol={"leaks": False}, reference="svm", score=score, pairs=pairs
+    )
 
 
 class TestConclusion:
@@ -93,7 +102,7 @@ class TestConclusion:
 
     def test_of_runs_with_unlike_seeds_the_fewest_and_the_most_are_told(self):
         found = comparison((1, 1), (0.01, 0.01))
-        found["runs"][0]["seeds"] = [1, 2]
+        found.runs[0]["seeds"] = [1, 2]
         assert "of the seeds' mean probabilities" in conclude(found)
         assert "with one seed" in conclude(found)
 
@@ -116,16 +125,11 @@ class TestConclusion:
 
     @given(st.lists(st.tuples(P, P, st.sampled_from([0.1, -0.1])), min_size=1, max_size=3))
     def test_of_many_the_corrected_p_decides_too(self, pairs):
-        found = {
-            **comparison((1, 1), (1, 1), units=20),
-            "reference": "svm",
-            "score": "UAR",
-            "pairs": [
-                {"system": f"net{place}", "difference": difference, "sign_flip": {"p": p, "p_holm": p_holm}}
-                for place, (p, p_holm, difference) in enumerate(pairs)
-            ],
-        }
-        text = conclude_many(found)
+        found = [
+            {"system": f"net{place}", "difference": difference, "sign_flip": {"p": p, "p_holm": p_holm}}
+            for place, (p, p_holm, difference) in enumerate(pairs)
+        ]
+        text = conclude_many(comparison_of_many(found, units=20, score="UAR"))
         better = [f"net{place}" for place, (_, p, difference) in enumerate(pairs) if p < ALPHA and difference > 0]
         worse = [f"net{place}" for place, (_, p, difference) in enumerate(pairs) if p < ALPHA and difference < 0]
         for names, word in ((better, "better"), (worse, "worse")):
@@ -139,8 +143,7 @@ class TestConclusion:
 
     def test_a_pair_without_a_test_is_not_counted(self):
         pair = {"system": "net", "difference": 0.1, "sign_flip": {"p": 0.01, "p_holm": 0.01}}
-        found = {**comparison((1, 1), (1, 1)), "reference": "svm", "score": "WA",
-                 "pairs": [pair, {"system": "other", "difference": 0.1, "sign_flip": None}]}  # fmt: skip
+        found = comparison_of_many([pair, {"system": "other", "difference": 0.1, "sign_flip": None}])
         assert "In WA, net is better than svm over these 10 speakers, by sign flips with Holm over 1 pairs" in (
             conclude_many(found)
         )

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,13 @@ from ser_plugins.evaluation.compare.comparable import (
     run_names,
 )
 from ser_plugins.evaluation.compare.conclusion import conclude, conclude_many
+from ser_plugins.evaluation.compare.nouns import ManyComparison, PairComparison
 
 ANOVA_UNITS = ("cell", "utterance", "fold")
 
 
-def compare_runs(run_a, run_b, despite: Sequence[str] = (), *, unit: str = "cell") -> dict:
-    """Everything that can be said of the difference between two runs, ready for JSON.
+def compare_runs(run_a, run_b, despite: Sequence[str] = (), *, unit: str = "cell") -> PairComparison:
+    """Everything that can be said of the difference between two runs.
 
     Arguments
     ---------
@@ -42,12 +44,6 @@ def compare_runs(run_a, run_b, despite: Sequence[str] = (), *, unit: str = "cell
         Of ``seeds``, ``normalisation``, ``selection``: what may differ.
     unit : str
         Of the ANOVA: ``cell`` (recall of run x unit x class), ``utterance`` (hits) or ``fold`` (WA).
-
-    Returns
-    -------
-    dict
-        ``scores`` (of both, their difference a - b and its interval), ``tests`` (with ``p`` and ``p_holm``), ``anova``,
-        ``detectable`` and ``conclusion``, among others.
 
     Raises
     ------
@@ -61,20 +57,20 @@ def compare_runs(run_a, run_b, despite: Sequence[str] = (), *, unit: str = "cell
     tests, skipped = _tests(first, second)
     for test, adjusted in zip(tests, significance.holm([test["p"] for test in tests]), strict=True):
         test["p_holm"] = adjusted
-    comparison = {
+    comparison = PairComparison(
         **_head(runs, despite),
-        "scores": _scores(first, second),
-        "tests": tests,
-        "anova": _anova(first, second, unit),
-        "detectable": _detectable(first, second),
-        "not_applicable": skipped,
-    }
-    return {**comparison, "conclusion": conclude(comparison)}
+        scores=_scores(first, second),
+        tests=tests,
+        anova=_anova(first, second, unit),
+        detectable=_detectable(first, second),
+        not_applicable=skipped,
+    )
+    return replace(comparison, conclusion=conclude(comparison))
 
 
 def compare_many(
     runs: Mapping[str, Path], despite: Sequence[str] = (), *, reference: str | None = None, score: str | None = None
-) -> dict:
+) -> ManyComparison:
     """Rank three runs or more over the folds, and hold each against one of them.
 
     Arguments
@@ -87,12 +83,6 @@ def compare_many(
         The run that all others are compared with; the first without it.
     score : str, optional
         What ranks and sign flips are of: ``WA`` (the default) or ``UAR``; of numbers ``MAE``.
-
-    Returns
-    -------
-    dict
-        ``systems`` (scores and mean rank of each), ``mean_ranks``, ``friedman`` and ``critical_difference`` (None with
-        one fold), ``pairs`` (each other run minus the reference) and ``conclusion``, among others.
     """
     reference = reference or next(iter(runs), None)
     if len(runs) < 3 or reference is None or reference not in runs:
@@ -114,16 +104,16 @@ def compare_many(
         tested = [pair[test] for pair in pairs if pair[test]]
         for row, adjusted in zip(tested, significance.holm([row["p"] for row in tested]), strict=True):
             row["p_holm"] = adjusted
-    comparison = {
+    comparison = ManyComparison(
         **_head(found, despite),
-        "reference": reference,
-        "score": score,
-        "systems": {name: _own(found[name]) for name in runs},
+        reference=reference,
+        score=score,
+        systems={name: _own(found[name]) for name in runs},
         **ranks,
-        "pairs": pairs,
-        "folds": len(base.summary["protocol"]["folds"]),
-    }
-    return {**comparison, "conclusion": conclude_many(comparison)}
+        pairs=pairs,
+        folds=len(base.summary["protocol"]["folds"]),
+    )
+    return replace(comparison, conclusion=conclude_many(comparison))
 
 
 def _head(runs: dict[str, Run], despite) -> dict:
@@ -133,7 +123,6 @@ def _head(runs: dict[str, Run], despite) -> dict:
         for key, sides in differing(first, run).items():
             found.setdefault(key, {})[name] = sides
     return {
-        "schema": 1,
         "kind": first.task.kind,
         "protocol": protocol,
         "runs": [

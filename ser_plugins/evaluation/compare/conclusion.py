@@ -1,5 +1,6 @@
 """What a comparison allows to be said, in one sentence, and no more than that."""
 
+from ser_plugins.evaluation.compare.nouns import ManyComparison, PairComparison
 from ser_plugins.evaluation.compare.significance import ALPHA
 from ser_plugins.evaluation.metrics.scores import SCORES, Score
 from ser_plugins.evaluation.report.tables import cautions
@@ -7,14 +8,14 @@ from ser_plugins.evaluation.report.tables import cautions
 _LESS_IS_BETTER = {"MAE"}
 
 
-def conclude(comparison: dict) -> str:
+def conclude(comparison: PairComparison) -> str:
     """One sentence about two runs, from what :func:`ser_plugins.evaluation.compare.comparison.compare_runs` has found.
 
     The pooled scores' sign-flip tests over units decide, adjusted by Holm. McNemar alone speaks of these utterances.
     """
-    names, people = [run["name"] for run in comparison["runs"]], f"{comparison['units']} {comparison['unit']}s"
+    names, people = [run["name"] for run in comparison.runs], f"{comparison.units} {comparison.unit}s"
     caution = _caution(comparison)
-    decisive = [test for test in comparison["tests"] if test["over"].endswith("pooled")]
+    decisive = [test for test in comparison.tests if test["over"].endswith("pooled")]
     sure = [test for test in decisive if test["p_holm"] < ALPHA]
     once = _once(comparison)
     if sure:
@@ -25,22 +26,22 @@ def conclude(comparison: dict) -> str:
         )
         return f"{caution}Over these {people}, by sign flips with Holm, {found}{once}."
     reason = _why_not(comparison, people)
-    here = [test for test in comparison["tests"] if test["test"] == "McNemar" and test["p_holm"] < ALPHA]
+    here = [test for test in comparison.tests if test["test"] == "McNemar" and test["p_holm"] < ALPHA]
     if here:
-        several = max(len(run["seeds"]) for run in comparison["runs"]) > 1
+        several = max(len(run["seeds"]) for run in comparison.runs) > 1
         how = "exact McNemar" + " of the seeds' mean probabilities" * several
         return (
-            f"{caution}On these {comparison['utterances']} utterances {_winner(here[0], names)} is right more often "
+            f"{caution}On these {comparison.utterances} utterances {_winner(here[0], names)} is right more often "
             f"than {_loser(here[0], names)} ({how} with Holm, {_p(here[0]['p_holm'])}{once}), but nothing may "
-            f"be concluded for other {comparison['unit']}s: {reason}."
+            f"be concluded for other {comparison.unit}s: {reason}."
         )
     return f"{caution}Nothing may be concluded: {reason}."
 
 
-def conclude_many(comparison: dict) -> str:
+def conclude_many(comparison: ManyComparison) -> str:
     """One sentence about many runs: which of them differ from the reference, over units and with Holm."""
-    reference, unit, score = comparison["reference"], comparison["unit"], comparison["score"]
-    tested = [pair for pair in comparison["pairs"] if pair["sign_flip"]]
+    reference, unit, score = comparison.reference, comparison.unit, comparison.score
+    tested = [pair for pair in comparison.pairs if pair["sign_flip"]]
     sides = {"better": [], "worse": []}
     for pair in tested:
         if pair["sign_flip"]["p_holm"] < ALPHA:
@@ -50,7 +51,7 @@ def conclude_many(comparison: dict) -> str:
         for word, names in sides.items()
         if names
     )
-    over = f"over these {comparison['units']} {unit}s, by sign flips with Holm over {len(tested)} pairs"
+    over = f"over these {comparison.units} {unit}s, by sign flips with Holm over {len(tested)} pairs"
     if told:
         others = "; of the others nothing may be concluded" * (len(tested) > sum(map(len, sides.values())))
         return f"{_caution(comparison)}In {score}, {told} {over}{others}{_once(comparison)}."
@@ -71,17 +72,17 @@ def points(difference: float, score: str) -> str:
 
 
 def _caution(comparison) -> str:
-    return "".join(f"{word}: " for word in cautions(comparison["protocol"]))
+    return "".join(f"{word}: " for word in cautions(comparison.protocol))
 
 
 def _once(comparison) -> str:
-    once = min(len(run["seeds"]) for run in comparison["runs"]) == 1
+    once = min(len(run["seeds"]) for run in comparison.runs) == 1
     return "; with one seed, that is of these trainings" * once
 
 
 def _too_few(comparison, tests) -> str:
     """Why no sign-flip test can be significant, where that is so: none has a p below 2 / 2^units, before Holm."""
-    unit, units = comparison["unit"], comparison["units"]
+    unit, units = comparison.unit, comparison.units
     if units < 2:
         return f"one {unit} says nothing about the next"
     least = tests * 2 / 2**units
@@ -91,9 +92,9 @@ def _too_few(comparison, tests) -> str:
 
 
 def _why_not(comparison, people) -> str:
-    if impossible := _too_few(comparison, sum(test["test"] == "sign flip" for test in comparison["tests"])):
+    if impossible := _too_few(comparison, sum(test["test"] == "sign flip" for test in comparison.tests)):
         return impossible
-    detectable, score = comparison["detectable"]["by_units"], comparison["detectable"]["score"]
+    detectable, score = comparison.detectable["by_units"], comparison.detectable["score"]
     least = points(detectable["difference"], score)
     return f"with these {people} a difference in {score} below {least} is found less than four times in five"
 

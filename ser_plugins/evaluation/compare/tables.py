@@ -3,14 +3,15 @@
 from rich.console import Group
 
 from ser_plugins.corpora.pretraining import pretrained_key
+from ser_plugins.evaluation.compare.nouns import Comparison, ManyComparison, PairComparison
 from ser_plugins.evaluation.metrics.scores import NOTES, SCORES, percent
 from ser_plugins.evaluation.report.tables import cautions, explained, interval_text, markdown_table, marks
 from ser_plugins.plain import Markup, bold, code, markdown, terminal, terminal_table, unmarked
 
 
-def comparison_markdown(comparison: dict) -> str:
+def comparison_markdown(comparison: Comparison) -> str:
     """What ``compare_runs`` or ``compare_many`` has found, as markdown."""
-    parts = [f"## {markdown(_title(comparison))}", bold(comparison["conclusion"])]
+    parts = [f"## {markdown(_title(comparison))}", bold(comparison.conclusion)]
     parts += [f"> {text}" for text in _notes(comparison)]
     for part in _body(comparison):
         if isinstance(part, str):
@@ -21,9 +22,9 @@ def comparison_markdown(comparison: dict) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def comparison_terminal(comparison: dict) -> Group:
+def comparison_terminal(comparison: Comparison) -> Group:
     """The same as one renderable, for :func:`ser_plugins.plain.console`."""
-    alarm = "bold red" if cautions(comparison["protocol"]) else "bold"
+    alarm = "bold red" if cautions(comparison.protocol) else "bold"
     parts = [terminal(_title(comparison), alarm)]
     parts += [terminal(unmarked(text), "bold red") for text in _notes(comparison)]
     for part in _body(comparison):
@@ -31,36 +32,35 @@ def comparison_terminal(comparison: dict) -> Group:
             parts.append(terminal(unmarked(part), "dim"))
         else:
             parts.append(terminal_table(*part))
-    return Group(*parts, terminal(comparison["conclusion"], "bold"))
+    return Group(*parts, terminal(comparison.conclusion, "bold"))
 
 
 def _title(comparison):
-    protocol, names = comparison["protocol"], [run["name"] for run in comparison["runs"]]
-    against = " against ".join(names) if "tests" in comparison else f"{len(names)} systems"
+    protocol, names = comparison.protocol, [run["name"] for run in comparison.runs]
+    against = " against ".join(names) if isinstance(comparison, PairComparison) else f"{len(names)} systems"
     return " · ".join([protocol["corpus"], protocol["protocol"], against, *cautions(protocol)])
 
 
 def _notes(comparison) -> list[str]:
     """What the protocol must not be shown without, and what every run's pretrained models have heard."""
-    models = [model for run in comparison["runs"] for model in run.get("pretrained", ())]
-    return explained({**comparison["protocol"], **pretrained_key(models)})
+    models = [model for run in comparison.runs for model in run.get("pretrained", ())]
+    return explained({**comparison.protocol, **pretrained_key(models)})
 
 
 def _marked(comparison) -> dict[str, str]:
     """The names of the runs as they stand in tables: cautions, the same for all, are in the title."""
-    return {run["name"]: " ".join([run["name"], *marks(run)]) for run in comparison["runs"]}
+    return {run["name"]: " ".join([run["name"], *marks(run)]) for run in comparison.runs}
 
 
 def _body(comparison) -> list:
     """Texts, and tables as (caption, header, rows)."""
-    if "tests" in comparison:
-        return [*_two(comparison), *_provenance(comparison)]
-    return [*_many(comparison), *_provenance(comparison)]
+    found = _two(comparison) if isinstance(comparison, PairComparison) else _many(comparison)
+    return [*found, *_provenance(comparison)]
 
 
 def _two(comparison) -> list:
     names, known = _marked(comparison).values(), _known(comparison)
-    unit, units = comparison["unit"], comparison["units"]
+    unit, units = comparison.unit, comparison.units
     rough = f", which {units} {unit}s make rough" if units < 30 else ""
     scores = [
         [
@@ -69,9 +69,9 @@ def _two(comparison) -> list:
             _signed(known[key], row["difference"]),
             _span(known[key], row["interval"]),
         ]
-        for key, row in comparison["scores"].items()
+        for key, row in comparison.scores.items()
     ]
-    tests = [_test_cells(row, known[row["score"]]) for row in comparison["tests"]]
+    tests = [_test_cells(row, known[row["score"]]) for row in comparison.tests]
     return [
         ("Scores, of all folds pooled", ["", *names, "difference", "95 % interval"], scores),
         f"{NOTES[_scale(comparison)]} Interval of the difference: bootstrap over {unit}s, the same for both{rough}.",
@@ -81,15 +81,15 @@ def _two(comparison) -> list:
         "table.",
         *_detectable(comparison, known),
         *_anova(comparison),
-        *comparison["not_applicable"],
+        *comparison.not_applicable,
     ]
 
 
 def _many(comparison) -> list:
-    known, key, reference = _known(comparison), comparison["score"], comparison["reference"]
-    score, ranks, unit = known[key], comparison["mean_ranks"], comparison["unit"]
+    known, key, reference = _known(comparison), comparison.score, comparison.reference
+    score, ranks, unit = known[key], comparison.mean_ranks, comparison.unit
     marked = _marked(comparison)
-    names = sorted(comparison["systems"], key=(ranks or dict.fromkeys(comparison["systems"], 0)).__getitem__)
+    names = sorted(comparison.systems, key=(ranks or dict.fromkeys(comparison.systems, 0)).__getitem__)
     systems = [
         [
             marked[name],
@@ -97,35 +97,35 @@ def _many(comparison) -> list:
             interval_text(own["intervals"][key], score),
             "–" if ranks is None else f"{ranks[name]:.2f}",
         ]
-        for name, own in ((name, comparison["systems"][name]) for name in names)
+        for name, own in ((name, comparison.systems[name]) for name in names)
     ]
     pairs = [
         [marked[pair["system"]], _signed(score, pair["difference"]), _span(score, pair["interval"]),
          *(_p(pair[test] and pair[test][p]) for test in ("sign_flip", "mcnemar") for p in ("p", "p_holm"))]
-        for pair in comparison["pairs"]
+        for pair in comparison.pairs
     ]  # fmt: skip
     header = ["", *map(_label, known.values()), f"95 % of {score.label}", "mean rank"]
     columns = ["", "difference", "95 % interval", "sign flip p", "Holm", "McNemar p", "Holm"]
     return [
-        (f"Systems, by mean rank in {score.label} over {comparison['folds']} folds", header, systems),
+        (f"Systems, by mean rank in {score.label} over {comparison.folds} folds", header, systems),
         friedman_text(comparison),
         (f"Against {reference}, {_label(score)}", columns, pairs),
-        f"{_seeds(comparison)}Sign flips of the pooled {score.label} over {comparison['units']} {unit}s; McNemar on "
-        f"these {comparison['utterances']} utterances, of which alone it speaks; Holm over the {len(pairs)} pairs.",
+        f"{_seeds(comparison)}Sign flips of the pooled {score.label} over {comparison.units} {unit}s; McNemar on "
+        f"these {comparison.utterances} utterances, of which alone it speaks; Holm over the {len(pairs)} pairs.",
     ]
 
 
 def _seeds(comparison) -> str:
-    several = any(len(run["seeds"]) > 1 for run in comparison["runs"])
+    several = any(len(run["seeds"]) > 1 for run in comparison.runs)
     return "Several seeds are averaged first; McNemar takes their mean probabilities. " * several
 
 
-def friedman_text(comparison: dict) -> str:
+def friedman_text(comparison: ManyComparison) -> str:
     """Whether the mean ranks that ``compare_many`` found differ, in a sentence or two."""
-    found = comparison["friedman"]
+    found = comparison.friedman
     if found is None:
         return "One fold only: no ranks, no Friedman test."
-    cd = comparison["critical_difference"]
+    cd = comparison.critical_difference
     ratio = "" if found["F"] is None else f" (Iman-Davenport F = {found['F']:.2f}, p {_p(found['p_F'])})"
     return (
         f"Friedman: chi² = {found['chi2']:.2f}, df {found['df']}, p {_p(found['p'])}{ratio}. Nemenyi: mean ranks "
@@ -134,8 +134,8 @@ def friedman_text(comparison: dict) -> str:
 
 
 def _detectable(comparison, known) -> list[str]:
-    found, texts = comparison["detectable"], []
-    score, unit = known[found["score"]], comparison["unit"]
+    found, texts = comparison.detectable, []
+    score, unit = known[found["score"]], comparison.unit
     if by := found["by_mcnemar"]:
         share = f"{percent(by['discordance'])} % discordant, as observed"
         texts.append(f"{_size(score, by['difference'])} by an exact McNemar test on {by['n']} utterances ({share})")
@@ -147,11 +147,11 @@ def _detectable(comparison, known) -> list[str]:
 
 
 def _anova(comparison) -> list[str]:
-    found = comparison["anova"]
+    found = comparison.anova
     if found is None:
         return []
     cells = {
-        "cell": f"recalls of run x {comparison['unit']} x class",
+        "cell": f"recalls of run x {comparison.unit} x class",
         "utterance": "hits (0 or 1)",
         "fold": "WA of folds",
     }
@@ -165,10 +165,10 @@ def _anova(comparison) -> list[str]:
 
 
 def _provenance(comparison) -> list[str]:
-    first, *others = comparison["runs"]
+    first, *others = comparison.runs
     lines = [f"Protocol {code(first['protocol_hash'])}: {markdown(first['protocol_line'])}"]
     for other in others:
-        if differing := " and ".join(key for key, of in comparison["differing"].items() if other["name"] in of):
+        if differing := " and ".join(key for key, of in comparison.differing.items() if other["name"] in of):
             line = markdown(other["protocol_line"])
             lines.append(f"**Despite other {differing}** of {markdown(other['name'])}: {line}")
     return lines
@@ -179,7 +179,7 @@ def _known(comparison):
 
 
 def _scale(comparison):
-    return "classes" if comparison["kind"] == "classification" else comparison["protocol"]["scale"]
+    return "classes" if comparison.kind == "classification" else comparison.protocol["scale"]
 
 
 def _label(score):

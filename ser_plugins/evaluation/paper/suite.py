@@ -6,6 +6,7 @@ from pathlib import Path
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.compare.comparable import CHOICES
 from ser_plugins.evaluation.compare.comparison import compare_many, compare_runs
+from ser_plugins.evaluation.compare.nouns import Comparison, ManyComparison
 from ser_plugins.evaluation.compare.rank_figure import critical_difference_figure
 from ser_plugins.evaluation.compare.tables import comparison_markdown, friedman_text
 from ser_plugins.evaluation.paper import numbers as paper
@@ -131,7 +132,7 @@ def _refuse_mixture(summaries):
                 )
 
 
-def _compare(runs, summaries) -> dict | None:
+def _compare(runs, summaries) -> Comparison | None:
     """The paper's own system against all others that were put to the same test; None without others."""
     reference = paper.MAIN if paper.MAIN in runs else next(iter(runs))
     fair = cautions(summaries[reference]["protocol"])
@@ -144,7 +145,7 @@ def _compare(runs, summaries) -> dict | None:
     return compare_many(same, despite=CHOICES, reference=reference)
 
 
-def _compare_the_papers(runs, summaries) -> dict | None:
+def _compare_the_papers(runs, summaries) -> Comparison | None:
     """As :func:`_compare`, of the systems of Tables 3 and 6 alone; None for fewer than three of them."""
     known = paper.ACCURACY.get(next(iter(summaries.values()))["protocol"]["corpus"], paper.ACCURACY["EmoDB"])
     papers = {name: run for name, run in runs.items() if name in known}
@@ -171,10 +172,10 @@ def _drawings(summaries, comparison) -> dict:
             scores = {heads: _with_intervals(summary) for heads, summary in ours.items()}
             note = f"{corpus} · {some['protocol']['protocol']}"
             drawings["figure_4"] = ("Fig. 4: accuracy over attention heads", heads_figure(theirs, scores, note))
-    if comparison and comparison.get("mean_ranks"):
-        note = f"{corpus} · mean ranks over {comparison['folds']} folds"
-        figure = critical_difference_figure(comparison["mean_ranks"], comparison["critical_difference"], note)
-        caption = f"Mean ranks of {len(comparison['mean_ranks'])} systems and the critical difference"
+    if isinstance(comparison, ManyComparison) and comparison.mean_ranks and comparison.critical_difference:
+        note = f"{corpus} · mean ranks over {comparison.folds} folds"
+        figure = critical_difference_figure(comparison.mean_ranks, comparison.critical_difference, note)
+        caption = f"Mean ranks of {len(comparison.mean_ranks)} systems and the critical difference"
         drawings["critical_difference"] = (f"{caption}. {friedman_text(comparison)}", figure)
     return drawings
 
