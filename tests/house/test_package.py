@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,11 @@ def test_the_wheel_has_every_file_of_the_package_and_no_other(wheel):
     files = {path.relative_to(sources).as_posix() for path in sources.rglob("ser_plugins/**/*") if path.is_file()}
     with zipfile.ZipFile(wheel) as archive:
         assert {name for name in archive.namelist() if ".dist-info/" not in name} == files
+
+
+def test_the_documents_say_its_size(wheel):
+    (megabytes,) = re.findall(r"a wheel of ([\d.]+) MB", (ROOT / "docs" / "install.md").read_text(encoding="utf-8"))
+    assert float(megabytes) == pytest.approx(wheel.stat().st_size / 1e6, abs=0.2)
 
 
 def test_the_wheel_classifies_where_the_sources_are_not(wheel, tmp_path, toy_emodb):
