@@ -24,7 +24,7 @@ FRONT_PAGE = {
 # Where the names lead from the README.
 FRONT_PAGE_LINKS = {
     "paper": "https://doi.org/10.3390/s24051429",
-    "bigru_mha": "recipes/EmoDB/hparams/bigru_mha.yaml",
+    "bigru_mha_80_epochs": "recipes/EmoDB/hparams/bigru_mha.yaml",
     "bigru_mha_mel_mean": "recipes/EmoDB/hparams/bigru_mha_mel_mean.yaml",
     "nested_sentence": "recipes/EmoDB/experiments/2026-11-25_sixth_list.md",
     "bundled": "ser_plugins/models/standard/README.md",
