@@ -31,7 +31,7 @@ from ser_plugins.files import write_text
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "EmoDB"
 EVIDENCE = ROOT / "evidence"
-WITH_ENCODER = ("whisper_linear", "whisper_svm")  # whose leaks are shown in RESULTS_PAGE
+WITH_ENCODER = ("whisper_linear", "whisper_svm", "whisper_bigru_mha")  # whose leaks are shown in RESULTS_PAGE
 ABLATIONS = EVIDENCE / "EmoDB" / "ablations"
 TABLES = ROOT / "docs" / "results" / "EmoDB"
 RESULTS_PAGE = ROOT / "docs" / "results" / "emodb.md"
