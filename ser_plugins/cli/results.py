@@ -64,7 +64,7 @@ def ensemble(
 @app.command()
 def compare(
     run_folders: Annotated[list[Path], Argument(metavar="RUN_A RUN_B [RUN]...", help="run folders of one protocol")],
-    despite: Annotated[str, Option(help="what may differ: seeds,normalisation,selection")] = "",
+    allow_differing: Annotated[str, Option(help="what may differ: seeds,normalisation,selection")] = "",
     reference: Annotated[str, Option(help="of three runs or more, the one that others are held against")] = "",
     anova_unit: Annotated[str, Option(help="of two runs: cell (run x speaker x class), utterance, fold")] = "cell",
     out: Annotated[Path | None, Option(help="also write it to a .md or .json")] = None,
@@ -86,12 +86,12 @@ def compare(
         )
     if out:
         refuse_unwritable(out)
-    allowed = [word.strip() for word in despite.split(",") if word.strip()]
+    allowed = [word.strip() for word in allow_differing.split(",") if word.strip()]
     if len(run_folders) == 2:
         first, second = run_folders
-        comparison = compare_runs(first, second, despite=allowed, unit=anova_unit)
+        comparison = compare_runs(first, second, allow_differing=allowed, unit=anova_unit)
     else:
-        comparison = compare_many(run_names(run_folders), despite=allowed, reference=reference or None)
+        comparison = compare_many(run_names(run_folders), allow_differing=allowed, reference=reference or None)
     show(comparison_terminal(comparison))
     if out and out.suffix == ".md":
         write_text(out, comparison_markdown(comparison))

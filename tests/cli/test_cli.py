@@ -254,12 +254,12 @@ def test_compare_prints_the_conclusion_and_writes_it(ser, run_folder, tmp_path):
     code, out, err = ser("compare", run_folder, other)
     assert (code, out) == (2, "")
     assert "seeds 1234 in" in err
-    assert "--despite seeds" in err
-    code, out, _ = ser("compare", run_folder, other, "--despite", "seeds", "--out", tmp_path / "two.md")
+    assert "--allow-differing seeds" in err
+    code, out, _ = ser("compare", run_folder, other, "--allow-differing", "seeds", "--out", tmp_path / "two.md")
     assert code == 0
     assert "oncluded: with 3 speakers no sign-flip test" in out
     assert "oncluded: with 3 speakers no sign-flip test" in (tmp_path / "two.md").read_text()
-    options = ("--despite", "seeds", "--reference", "cnn", "--out", tmp_path / "many.json")
+    options = ("--allow-differing", "seeds", "--reference", "cnn", "--out", tmp_path / "many.json")
     code, out, _ = ser("compare", run_folder, other, third, *options)
     assert code == 0
     assert "Nemenyi" in out

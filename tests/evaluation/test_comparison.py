@@ -102,7 +102,7 @@ def test_another_test_is_refused_by_name_whatever_is_allowed(key, value, pair, t
     with pytest.raises(
         SerError, match=f"got: .*{key} .* in cnn but {value} in gru.*remedy: train one of them anew under"
     ):
-        compare_runs(pair[0], other, despite=CHOICES)
+        compare_runs(pair[0], other, allow_differing=CHOICES)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_another_test_is_refused_by_name_whatever_is_allowed(key, value, pair, t
 )
 def test_a_choice_of_the_system_is_refused_until_it_is_allowed(key, options, pair, tmp_path):
     other = write_system(tmp_path / "gru" / "loso", **{"seeds": (1, 2), "absent": "fear", **options})
-    with pytest.raises(SerError, match=rf"got: {key} .*remedy: .*--despite {key}$"):
+    with pytest.raises(SerError, match=rf"got: {key} .*remedy: .*--allow-differing {key}$"):
         compare_runs(pair[0], other)
-    found = compare_runs(pair[0], other, despite=[key])
+    found = compare_runs(pair[0], other, allow_differing=[key])
     assert list(found.differing) == [key]
     assert f"**Despite other {key}** of gru" in comparison_markdown(found)
 
@@ -129,12 +129,12 @@ def test_nothing_may_differ_where_test_speakers_were_seen(tmp_path):
             for name, kind in (("cnn", "bin"), ("rnn", "speaker"))
         ]
         with pytest.raises(SerError, match="runs may differ in nothing"):
-            compare_runs(*runs, despite=CHOICES)
+            compare_runs(*runs, allow_differing=CHOICES)
 
 
 def test_what_may_differ_is_one_of_three(pair):
-    with pytest.raises(SerError, match="got: despite folds; expected: some of seeds, normalisation, selection"):
-        compare_runs(*pair, despite=["folds"])
+    with pytest.raises(SerError, match="got: allow_differing folds; expected: some of seeds, normalisation, selection"):
+        compare_runs(*pair, allow_differing=["folds"])
 
 
 def test_other_labels_and_other_ids_are_refused(pair, tmp_path):

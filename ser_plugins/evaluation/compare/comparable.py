@@ -61,14 +61,14 @@ def run_names(run_folders: Sequence) -> dict[str, Path]:
     return dict(zip(names, folders, strict=True))
 
 
-def read_comparable(run_folders: Mapping[str, Path], despite: Sequence[str] = ()) -> dict[str, Run]:
+def read_comparable(run_folders: Mapping[str, Path], allow_differing: Sequence[str] = ()) -> dict[str, Run]:
     """Read runs, and refuse those that were not put to the same test.
 
     Arguments
     ---------
     run_folders : dict
         Run folders by name; the first is what the others are held against.
-    despite : sequence of str
+    allow_differing : sequence of str
         Of ``CHOICES``: what may differ, being a choice of the system; never where a run is transductive or leaks.
 
     Raises
@@ -76,16 +76,16 @@ def read_comparable(run_folders: Mapping[str, Path], despite: Sequence[str] = ()
     SerError
         Naming what differs; and all that :func:`ser_plugins.evaluation.runs.folds.read_run` raises.
     """
-    if unknown := sorted(set(despite) - set(CHOICES)):
+    if unknown := sorted(set(allow_differing) - set(CHOICES)):
         raise SerError(
-            got=f"despite {', '.join(unknown)}",
+            got=f"allow_differing {', '.join(unknown)}",
             expected=f"some of {', '.join(CHOICES)}; everything else defines the test",
             remedy="train both systems under one protocol",
         )
     runs = {name: read_one(folder) for name, folder in run_folders.items()}
     (first_name, first), *others = runs.items()
     for name, other in others:
-        _refuse_other_test(first_name, first, name, other, despite)
+        _refuse_other_test(first_name, first, name, other, allow_differing)
         _refuse_other_answers(first_name, first.answers, name, other.answers)
     return runs
 
@@ -193,10 +193,10 @@ def _means(scores):
     return {name: np.mean([one[name] for one in scores]) for name in scores[0]}
 
 
-def _refuse_other_test(first_name, first, name, other, despite):
+def _refuse_other_test(first_name, first, name, other, allow_differing):
     found = differing(first, other)
     unsound = [name for run in (first, other) for name in cautions(run.summary["protocol"]) if name != "PARTIAL"]
-    forbidden = {key: sides for key, sides in found.items() if key not in despite or unsound}
+    forbidden = {key: sides for key, sides in found.items() if key not in allow_differing or unsound}
     if not forbidden:
         return
     told = "; ".join(
@@ -209,7 +209,8 @@ def _refuse_other_test(first_name, first, name, other, despite):
     raise SerError(
         got=f"{told} (protocol{'s' * (len(hashes) > 1)} {' and '.join(hashes)})",
         expected=f"the same test for both{why}",
-        remedy=f"train one of them anew, or, where that is a choice of the system: --despite {','.join(choices)}"
+        remedy="train one of them anew, or, where that is a choice of the system: "
+        f"--allow-differing {','.join(choices)}"
         if free
         else "train one of them anew under the protocol of the other",
     )

@@ -33,14 +33,14 @@ from ser_plugins.evaluation.compare.nouns import ManyComparison, PairComparison
 ANOVA_UNITS = ("cell", "utterance", "fold")
 
 
-def compare_runs(run_a, run_b, despite: Sequence[str] = (), *, unit: str = "cell") -> PairComparison:
+def compare_runs(run_a, run_b, allow_differing: Sequence[str] = (), *, unit: str = "cell") -> PairComparison:
     """Everything that can be said of the difference between two runs.
 
     Arguments
     ---------
     run_a, run_b : str or Path
         Run folders, ``results/<corpus>/<system>/<protocol>``.
-    despite : sequence of str
+    allow_differing : sequence of str
         Of ``seeds``, ``normalisation``, ``selection``: what may differ.
     unit : str
         Of the ANOVA: ``cell`` (recall of run x unit x class), ``utterance`` (hits) or ``fold`` (WA).
@@ -52,13 +52,13 @@ def compare_runs(run_a, run_b, despite: Sequence[str] = (), *, unit: str = "cell
     """
     if unit not in ANOVA_UNITS:
         raise SerError(got=f"unit {unit}", expected=f"one of {', '.join(ANOVA_UNITS)}", remedy="correct the option")
-    runs = read_comparable(run_names([run_a, run_b]), despite)
+    runs = read_comparable(run_names([run_a, run_b]), allow_differing)
     first, second = runs.values()
     tests, skipped = _tests(first, second)
     for test, adjusted in zip(tests, significance.holm([test["p"] for test in tests]), strict=True):
         test["p_holm"] = adjusted
     comparison = PairComparison(
-        **_head(runs, despite),
+        **_head(runs, allow_differing),
         scores=_scores(first, second),
         tests=tests,
         anova=_anova(first, second, unit),
@@ -69,7 +69,11 @@ def compare_runs(run_a, run_b, despite: Sequence[str] = (), *, unit: str = "cell
 
 
 def compare_many(
-    runs: Mapping[str, Path], despite: Sequence[str] = (), *, reference: str | None = None, score: str | None = None
+    runs: Mapping[str, Path],
+    allow_differing: Sequence[str] = (),
+    *,
+    reference: str | None = None,
+    score: str | None = None,
 ) -> ManyComparison:
     """Rank three runs or more over the folds, and hold each against one of them.
 
@@ -77,7 +81,7 @@ def compare_many(
     ---------
     runs : dict
         Run folders by name.
-    despite : sequence of str
+    allow_differing : sequence of str
         Of ``seeds``, ``normalisation``, ``selection``: what may differ.
     reference : str, optional
         The run that all others are compared with; the first without it.
@@ -91,7 +95,7 @@ def compare_many(
             expected="at least three runs, the reference among them",
             remedy="use compare_runs for two, or name one of the runs",
         )
-    found = read_comparable({reference: runs[reference], **runs}, despite)
+    found = read_comparable({reference: runs[reference], **runs}, allow_differing)
     base = found[reference]
     score = score or next(iter(_summed(base)))
     if score not in _summed(base):
@@ -105,7 +109,7 @@ def compare_many(
         for row, adjusted in zip(tested, significance.holm([row["p"] for row in tested]), strict=True):
             row["p_holm"] = adjusted
     comparison = ManyComparison(
-        **_head(found, despite),
+        **_head(found, allow_differing),
         reference=reference,
         score=score,
         systems={name: _own(found[name]) for name in runs},
@@ -116,7 +120,7 @@ def compare_many(
     return replace(comparison, conclusion=conclude_many(comparison))
 
 
-def _head(runs: dict[str, Run], despite) -> dict:
+def _head(runs: dict[str, Run], allow_differing) -> dict:
     (_, first), *others = runs.items()
     protocol, found = first.summary["protocol"], {}
     for name, run in others:
@@ -133,7 +137,7 @@ def _head(runs: dict[str, Run], despite) -> dict:
             }
             for name, run in runs.items()
         ],
-        "despite": list(despite),
+        "allow_differing": list(allow_differing),
         "differing": found,
         "unit": protocol["unit_field"],
         "units": int(first.answers["unit"].nunique()),

@@ -18,7 +18,7 @@ class Comparison:
         That of the first run, as in its ``results.json``.
     runs : list of dict
         ``name``, ``system``, ``seeds``, ``protocol_hash``, ``protocol_line`` of each; of pretrained ones their models.
-    despite : list of str
+    allow_differing : list of str
         What was allowed to differ.
     differing : dict
         What does differ from the first run: by key, and name of the other run, both values.
@@ -33,7 +33,7 @@ class Comparison:
     kind: str
     protocol: dict
     runs: list[dict]
-    despite: list[str] = field(default_factory=list)
+    allow_differing: list[str] = field(default_factory=list)
     differing: dict = field(default_factory=dict)
     unit: str
     units: int

@@ -141,8 +141,8 @@ def _compare(runs, summaries) -> Comparison | None:
         return None
     if len(same) == 2:
         (other,) = same.keys() - {reference}
-        return compare_runs(same[reference], same[other], despite=CHOICES)
-    return compare_many(same, despite=CHOICES, reference=reference)
+        return compare_runs(same[reference], same[other], allow_differing=CHOICES)
+    return compare_many(same, allow_differing=CHOICES, reference=reference)
 
 
 def _compare_the_papers(runs, summaries) -> Comparison | None:
