@@ -116,6 +116,12 @@ class _Planner:
         }
         yaml_file = next(iter(self.yaml_files.values()))
         self.run_options, overrides = parse_options(list(dict.fromkeys(self.yaml_files.values())), arguments)
+        if "system" in overrides:
+            raise SerError(
+                got=f"--system {overrides['system']}",
+                expected=f"no name: the runs of a list are called {name}, and its entries by their own keys",
+                remedy="change name in the list",
+            )
         self.inner_fold = overrides.pop("fold", None)
         self.overrides = overrides_by_file(list(self.yaml_files.values()), overrides)
         self.folder = Path(Experiment.of(yaml_file, self.overrides[yaml_file]).values()["results_folder"]) / name

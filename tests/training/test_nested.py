@@ -223,6 +223,13 @@ def test_a_list_cannot_grow_when_a_part_was_opened_by_itself(corpus, tmp_path, c
     assert "opened at" in capsys.readouterr().err
 
 
+def test_a_name_for_all_entries_is_refused(corpus, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run(corpus, tmp_path, "--system", "mine")
+    assert "got: --system mine" in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_list_named_like_another_run_is_refused(corpus, tmp_path, capsys):
     train(corpus, tmp_path / "results", "--system", "chosen", yaml_file="hparams/mfcc_svm.yaml", here=True)
     before = {path: path.read_bytes() for path in (tmp_path / "results/chosen/loso").rglob("*.json")}
