@@ -31,10 +31,14 @@ from ser_plugins.files import write_text
 ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes" / "EmoDB"
 EVIDENCE = ROOT / "evidence"
-WITH_ENCODER = ("whisper_linear", "whisper_svm", "whisper_bigru_mha")  # whose leaks are shown in RESULTS_PAGE
 ABLATIONS = EVIDENCE / "EmoDB" / "ablations"
 TABLES = ROOT / "docs" / "results" / "EmoDB"
 RESULTS_PAGE = ROOT / "docs" / "results" / "emodb.md"
+# Whose leaks stand in a document beside those that scripts/leak_demonstration.py writes, by the name of the marks.
+LEAKS = {
+    "leaks with an encoder": (RESULTS_PAGE, ("whisper_linear", "whisper_svm", "whisper_bigru_mha")),
+    "leaks of networks": (RECIPE / "leaks.md", ("bigru_mha_mel_mean", "bigru_mha")),
+}
 # Where a table stands, by the name of its marks; those of ablations are in RESULTS_PAGE, by their own names.
 DOCUMENTS = {"results": [(ROOT / "README.md", FRONT_PAGE, FRONT_PAGE_LINKS), (RESULTS_PAGE, ALL, {})]}
 
@@ -68,15 +72,11 @@ def fill(document: Path, name: str, text: str) -> None:
     write_text(document, re.sub(marks, lambda found: f"{found[1]}\n{text.strip()}\n\n{found[2]}", old, flags=re.S))
 
 
-def leaks_with_encoder() -> str:
-    """What random folds and new sentences do to systems with a pretrained encoder."""
-    corpus = EVIDENCE / "EmoDB"
-    runs = [
-        corpus / run
-        for system in WITH_ENCODER
-        for run in (f"{system}.loso", f"leaks/{system}.random", f"{system}.loso-sentence")
-    ]
-    return leak_table(runs)
+def leaks_of(systems: tuple[str, ...]) -> str:
+    """What random folds, epochs chosen on the test and unknown sentences do to systems, as far as they were run."""
+    names = ("{}.loso", "leaks/{}.random", "leaks/{}_epoch_on_test.random", "{}.loso-sentence")
+    runs = [EVIDENCE / "EmoDB" / name.format(system) for system in systems for name in names]
+    return leak_table([run for run in runs if run.is_dir()])
 
 
 def write_tables() -> None:
@@ -88,7 +88,8 @@ def write_tables() -> None:
     for document, systems, links in DOCUMENTS["results"]:
         fill(document, "results", results_table(systems, TABLES / "tables", links))
     fill(RECIPE / "README.md", "results", recipe_table(TABLES / "tables"))
-    fill(RESULTS_PAGE, "leaks with an encoder", leaks_with_encoder())
+    for marks, (document, systems) in LEAKS.items():
+        fill(document, marks, leaks_of(systems))
     for file in sorted(ABLATIONS.glob("*/inner.json")):
         fill(RESULTS_PAGE, file.parent.name, ablation_table(file))
 

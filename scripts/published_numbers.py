@@ -98,9 +98,10 @@ def suite_numbers() -> Iterator[str]:
 
 def leak_numbers() -> Iterator[str]:
     """What leaks are worth: of every system that has a run with random folds."""
-    for random in sorted(EMODB.glob("leaks/*.random")):
-        system = system_named_by(random)
-        names = f"{system}.loso", f"{system}.loso-sentence", f"leaks/{system}.random", f"leaks/{system}_speaker.loso"
+    systems = {system_named_by(run).removesuffix("_epoch_on_test") for run in EMODB.glob("leaks/*.random")}
+    leaks = ("{}.random", "{}_epoch_on_test.random", "{}_speaker.loso")
+    for system in sorted(systems):
+        names = (f"{system}.loso", f"{system}.loso-sentence", *(f"leaks/{leak.format(system)}" for leak in leaks))
         runs = [EMODB / name for name in names if (EMODB / name).is_dir()]
         yield from numbers_in("leaks", leak_table(runs))
 
