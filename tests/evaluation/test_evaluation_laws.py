@@ -23,6 +23,7 @@ from ser_plugins.evaluation.metrics.calibration import coverage, fit_temperature
 from ser_plugins.evaluation.metrics.classification import (
     classification_metrics,
     confusion,
+    pooled_scores,
 )
 from ser_plugins.evaluation.metrics.regression import ConstantWarning, pearson, regression_metrics
 from ser_plugins.evaluation.metrics.scores import Score
@@ -345,5 +346,5 @@ def test_a_warp_is_as_much_slower_as_faster(monkeypatch, drawn, factor):
 def test_scores_of_the_bootstrap_are_those_of_the_table_however_few_utterances(answers):
     true, predicted = zip(*answers, strict=True)
     expected = classification_metrics(true, predicted, list("abc"))
-    found = statistics._scores(np.array(expected["confusion"]))
+    found = pooled_scores(np.array(expected["confusion"]))
     assert {name: float(value) for name, value in found.items()} == pytest.approx({n: expected[n] for n in found})

@@ -108,7 +108,7 @@ def test_baselines_know_the_training_set_only(run):
 
 KILLED = """
 import os, sys
-sys.path[:0] = [{tests!r}, {recipe!r}]
+sys.path[:0] = [{tests!r}, {support!r}, {recipe!r}]
 from toy_sentiment import prepare_sentiment
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.recipe import run_recipe
@@ -129,7 +129,12 @@ def test_a_killed_run_resumes_to_the_same_result(toy_emodb, tmp_path):
     folder = tmp_path / "killed"
     folder.mkdir()
     script = folder / "killed.py"
-    places = {"tests": ROOT / "tests" / "support", "recipe": recipe, "script": recipe / "train.py"}
+    places = {
+        "tests": ROOT / "tests",
+        "support": ROOT / "tests" / "support",
+        "recipe": recipe,
+        "script": recipe / "train.py",
+    }
     script.write_text(KILLED.format(**{name: str(place) for name, place in places.items()}))
     arguments = [write_yaml(folder / "toy.yaml", REGRESSION), "--data_folder", toy_emodb, "--results_folder", folder]
     process = subprocess.run([sys.executable, script, *arguments, *TINY, *options], capture_output=True, check=False)

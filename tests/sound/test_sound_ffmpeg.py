@@ -91,9 +91,9 @@ def test_every_door_takes_it(name, made, classifier, tmp_path):
     assert check_recording(path).seconds == pytest.approx(2.0, abs=0.12)
     assert explain_file(classifier, path).frames.shape[0] > 100
     decoding = Decoding(Upload(path.read_bytes()), classifier, 60)
-    while (wave := decoding.advance(60)) is None:
+    while (recording := decoding.advance(60)) is None:
         pass
-    assert classifier.predict([wave.numpy()], RATE)[0].probabilities == pytest.approx(expected, abs=1e-4)
+    assert classifier.predict([recording.wave.numpy()], RATE)[0].probabilities == pytest.approx(expected, abs=1e-4)
     [utterance] = playable([Utterance("a", name, {})], made, tmp_path)
     assert soundfile.info(utterance.wav).duration == pytest.approx(2.0, abs=0.12)
 

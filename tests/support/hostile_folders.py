@@ -60,7 +60,7 @@ ODD = [
 # Of the odd values those that a key may have.
 ALLOWED = {
     **dict.fromkeys(("system", "corpus", "target", "protocol_line"), ("", "text", 64 * "0")),
-    **dict.fromkeys(("metrics", "intervals"), ({},)),
+    **dict.fromkeys(("metrics", "intervals", "about_corpus"), ({},)),
     **dict.fromkeys(("statements", "pretrained"), ([],)),
 }
 
