@@ -152,11 +152,11 @@ def test_short_tables_of_results_hold_the_scores_of_table_6(document, monkeypatc
     assert between_marks(document, "results") == table
 
 
-def test_leaks_of_systems_with_an_encoder_are_those_of_the_committed_predictions(monkeypatch):
-    monkeypatch.setattr("ser_plugins.evaluation.metrics.intervals.DRAWS", 2000)  # as published
+def test_leaks_are_those_of_the_committed_predictions(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    table = import_module("publish_results").leaks_with_encoder()
-    assert between_marks(RESULTS_PAGE, "leaks with an encoder") == table.strip()
+    script = import_module("publish_results")
+    for marks, (document, systems) in script.LEAKS.items():
+        assert between_marks(document, marks) == script.leaks_of(systems).strip()
 
 
 def test_the_results_of_the_recipe_are_those_of_the_tables(monkeypatch):
