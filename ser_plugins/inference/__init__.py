@@ -2,9 +2,6 @@
 
 from ser_plugins.errors import SerError
 from ser_plugins.inference.classifiers import (
-    BOX,
-    BUNDLED,
-    SILENCE,
     Classification,
     EmotionClassifier,
     Prediction,
@@ -13,6 +10,8 @@ from ser_plugins.inference.classifiers import (
     SentimentRegressor,
     open_model,
 )
+from ser_plugins.inference.loading import BOX, BUNDLED
+from ser_plugins.sound.usable import SILENCE
 
 __all__ = [
     "BOX",

@@ -15,23 +15,9 @@ import torch
 from ser_plugins.classifier import CLASSIFIERS, RegressionHead
 from ser_plugins.errors import SerError
 from ser_plugins.inference.base import RecordingModel
-from ser_plugins.inference.loading import BOX, BUNDLED, load_model
+from ser_plugins.inference.loading import load_model
 from ser_plugins.inference.windows import SentimentWindow, Window
 from ser_plugins.scales import Scale, scale_named
-from ser_plugins.sound.usable import SILENCE
-
-__all__ = [
-    "BOX",
-    "BUNDLED",
-    "SILENCE",
-    "Classification",
-    "EmotionClassifier",
-    "Prediction",
-    "Sentiment",
-    "SentimentPrediction",
-    "SentimentRegressor",
-    "open_model",
-]
 
 
 class Classification(NamedTuple):
