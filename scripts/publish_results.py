@@ -74,7 +74,8 @@ def fill(document: Path, name: str, text: str) -> None:
 
 def leaks_of(systems: tuple[str, ...]) -> str:
     """What random folds, epochs chosen on the test and unknown sentences do to systems, as far as they were run."""
-    names = ("{}.loso", "leaks/{}.random", "leaks/{}_epoch_on_test.random", "{}.loso-sentence")
+    leaks = ("{}_epoch_on_test.loso", "{}.random", "{}_epoch_on_test.random")
+    names = ("{}.loso", *(f"leaks/{leak}" for leak in leaks), "{}.loso-sentence")
     runs = [EVIDENCE / "EmoDB" / name.format(system) for system in systems for name in names]
     return leak_table([run for run in runs if run.is_dir()])
 

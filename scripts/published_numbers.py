@@ -99,7 +99,7 @@ def suite_numbers() -> Iterator[str]:
 def leak_numbers() -> Iterator[str]:
     """What leaks are worth: of every system that has a run with random folds."""
     systems = {system_named_by(run).removesuffix("_epoch_on_test") for run in EMODB.glob("leaks/*.random")}
-    leaks = ("{}.random", "{}_epoch_on_test.random", "{}_speaker.loso")
+    leaks = ("{}_epoch_on_test.loso", "{}.random", "{}_epoch_on_test.random", "{}_speaker.loso")
     for system in sorted(systems):
         names = (f"{system}.loso", f"{system}.loso-sentence", *(f"leaks/{leak.format(system)}" for leak in leaks))
         runs = [EMODB / name for name in names if (EMODB / name).is_dir()]
