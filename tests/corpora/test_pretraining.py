@@ -6,10 +6,10 @@ import re
 import pandas as pd
 import pytest
 from conftest import ROOT, train
+from fake_predictions import rounded
 from fake_run import CLASSES, write_run, write_whisper_fold
-from test_evidence import rounded
-from test_nested import run as run_nested
-from test_suite import write_system
+from nested_run import run_nested
+from paper_system import write_paper_system
 from typer.testing import CliRunner
 
 from ser_plugins.cli import app
@@ -151,7 +151,7 @@ def results(tmp_path_factory):
     """Runs of one corpus: two that are pretrained, on the same and on another model, and two that are not."""
     folder = tmp_path_factory.mktemp("results")
     for name, models in {"cnn": [], "gru": [], "whisper": [MODEL], "wavlm": ["microsoft/wavlm-base", "own"]}.items():
-        write_system(folder, name, {}, **({"pretrained": models} if models else {}))
+        write_paper_system(folder, name, {}, **({"pretrained": models} if models else {}))
     return folder
 
 
@@ -247,7 +247,7 @@ class TestComparison:
         assert text.count(f"> {NOTE}") == 1
 
     def test_a_table_of_leaks_has_the_mark_beside_the_protocol(self, results, tmp_path):
-        leaking = write_system(tmp_path, "whisper", {}, protocol="random", leaks=True, pretrained=[MODEL])
+        leaking = write_paper_system(tmp_path, "whisper", {}, protocol="random", leaks=True, pretrained=[MODEL])
         text = leak_table([results / "whisper" / "loso", leaking])
         assert "| loso **PRETRAINED** |" in text
         assert "| random **LEAKING** **PRETRAINED** |" in text

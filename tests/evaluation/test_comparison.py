@@ -7,10 +7,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from fake_predictions import CLASSES, edit_predictions, setting, write_numbers, write_system
 from rich.console import Console
 from scipy import stats
-from test_report import CLASSES, edit_predictions, edit_results, setting, write_fold
-from test_report_sentiment import write_numbers
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.compare import comparison
@@ -23,32 +22,6 @@ from ser_plugins.evaluation.metrics import intervals as statistics
 from ser_plugins.evaluation.metrics.classification import classification_metrics
 from ser_plugins.evaluation.metrics.regression import regression_metrics
 from ser_plugins.evaluation.report import summary as report
-
-SPEAKERS = [f"spk{number:02d}" for number in range(3, 13)]
-
-
-def write_system(folder, skill=1.0, seeds=(1,), speakers=4, n=24, **protocol):
-    """A run whose probabilities lean by ``skill`` to the true class; its labels are those of every other."""
-    names = SPEAKERS[:speakers]
-    for seed in seeds:
-        for fold in names:
-            written = write_fold(folder, fold, seed, n, **{"folds": names, "utterances": n * speakers, **protocol})
-            generator = np.random.default_rng([seed, *map(ord, fold + folder.parent.name)])
-
-            def answer(table, generator=generator):
-                truth = table["true"].to_numpy()[:, None] == np.array(CLASSES)
-                logits = generator.normal(size=truth.shape) + skill * truth
-                probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-                table["predicted"] = np.array(CLASSES)[probabilities.argmax(axis=1)]
-                table[[f"p_{name}" for name in CLASSES]] = probabilities
-                return table
-
-            edit_predictions(written, answer)
-            table = pd.read_csv(written / "predictions.csv")
-            metrics = classification_metrics(table["true"].tolist(), table["predicted"].tolist(), CLASSES)
-            state = {"system": folder.parent.name, "metrics": metrics}
-            edit_results(written, lambda results, state=state: results.update(state))
-    return folder
 
 
 @pytest.fixture(scope="module")

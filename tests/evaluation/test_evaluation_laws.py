@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from fake_predictions import write_system
 from hypothesis import given
 from hypothesis import strategies as st
-from test_leaks import rows, write
+from printed_tables import rows
 
 from ser_plugins.augment import RandomGain, TimeWarp
 from ser_plugins.errors import SerError
@@ -176,8 +177,8 @@ class TestLeaks:
 
     @pytest.mark.parametrize("caution", [{"transductive": True, "normalisation": "speaker"}, {"leaks": True}])
     def test_the_reference_neither_leaks_nor_is_transductive_wherever_it_stands(self, tmp_path, caution):
-        dishonest = write(tmp_path / "a" / "loso", 3.0, {"normalisation": "x"}, **caution)
-        honest = write(tmp_path / "b" / "loso", 1.0)
+        dishonest = write_system(tmp_path / "a" / "loso", 3.0, {"normalisation": "x"}, **caution)
+        honest = write_system(tmp_path / "b" / "loso", 1.0)
         for folders in ([dishonest, honest], [honest, dishonest]):
             table = {row[0]: row[-2:] for row in rows(leak_table(folders))}
             assert table["`b`"] == ["–", "–"]
@@ -186,7 +187,7 @@ class TestLeaks:
     @pytest.mark.parametrize("caution", [{"transductive": True}, {"leaks": True}])
     def test_without_one_there_is_no_table(self, tmp_path, caution):
         with pytest.raises(SerError, match="no run of the same system that neither leaks nor is transductive"):
-            leak_table([write(tmp_path / "a" / "loso", 1.0, **caution)])
+            leak_table([write_system(tmp_path / "a" / "loso", 1.0, **caution)])
 
 
 class TestUnits:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from test_report import CLASSES, FOLDS, edit_results, write_fold
-from test_report_sentiment import write_numbers
+from fake_predictions import CLASSES, FOLDS, edit_results, rounded, write_fold, write_numbers
 from typer.testing import CliRunner
 
 from ser_plugins.cli import app
@@ -33,13 +32,6 @@ from ser_plugins.evaluation.runs.folds import MissingFoldError, SealedError, rea
 from ser_plugins.evaluation.runs.lockbox import is_sealed, seal, unseal
 from ser_plugins.evaluation.runs.packing import pack_run, place_of
 from ser_plugins.export.folder import export_model
-
-
-def rounded(run):
-    """A made-up run with predictions as training writes them: eight digits."""
-    for path in run.glob("seed_*/*/predictions*.csv"):
-        pd.read_csv(path).to_csv(path, index=False, float_format="%.8g")
-    return run
 
 
 def write_run(folder, seeds=(1, 2), **options):

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from test_comparison import write_system
-from test_report import edit_results
+from fake_predictions import write_system
+from printed_tables import rows
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.compare.leaks import leak_table
@@ -25,22 +25,13 @@ def _quick(monkeypatch):
     monkeypatch.setattr(report, "calibration", lambda *_: None)
 
 
-def write(folder, skill, settings=(), trained_on=48, **protocol):
-    """A run of some settings."""
-    write_system(folder, skill, **protocol)
-    for path in folder.glob("seed_*/*"):
-        edit_results(path, lambda results: results["settings"].update(settings))
-        edit_results(path, lambda results: results["counts"].update(train=trained_on))
-    return folder
-
-
 @pytest.fixture
 def runs(tmp_path):
     """One system: honest, leaking, transductive (under another name and with another z-norm)."""
     return [
-        write(tmp_path / "cnn" / "loso", 1.0),
-        write(tmp_path / "cnn" / "random", 3.0, protocol="random", leaks=True, trained_on=36),
-        write(
+        write_system(tmp_path / "cnn" / "loso", 1.0),
+        write_system(tmp_path / "cnn" / "random", 3.0, protocol="random", leaks=True, trained_on=36),
+        write_system(
             tmp_path / "cnn_speaker" / "loso",
             2.0,
             {"mean_var_norm": "by speaker", "normalisation": "speaker"},
@@ -48,11 +39,6 @@ def runs(tmp_path):
             normalisation="speaker",
         ),
     ]
-
-
-def rows(table):
-    found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("|")]
-    return found[2:]
 
 
 def numbers(cell):
@@ -96,7 +82,7 @@ def test_every_word_of_caution_is_explained_below(runs):
 
 def test_each_system_is_held_against_its_own_honest_run(runs, tmp_path):
     other = [
-        write(tmp_path / "rnn" / name, skill, {"heads": 4}, protocol=name, leaks=leaks)
+        write_system(tmp_path / "rnn" / name, skill, {"heads": 4}, protocol=name, leaks=leaks)
         for name, skill, leaks in (("random", 2.0, True), ("loso", 0.5, False))
     ]
     found = rows(leak_table([*runs, *other]))
@@ -115,7 +101,7 @@ def test_each_system_is_held_against_its_own_honest_run(runs, tmp_path):
     ],
 )
 def test_runs_that_do_not_belong_together_are_refused(change, message, runs, tmp_path):
-    odd = write(tmp_path / "odd" / "random", 1.0, protocol="random", leaks=True, **change)
+    odd = write_system(tmp_path / "odd" / "random", 1.0, protocol="random", leaks=True, **change)
     with pytest.raises(SerError, match=message):
         leak_table([runs[0], odd])
 
@@ -132,10 +118,10 @@ def test_one_command_trains_what_each_system_needs_and_writes_the_table(monkeypa
         facts = {"protocol": protocol, "transductive": options.get("--normalisation") == "speaker", "speakers": 2}
         if (tmp_path / system / protocol).exists():  # a finished one is kept
             return
-        write(tmp_path / system / protocol, 1.0, leaks=protocol == "random", **facts)
+        write_system(tmp_path / system / protocol, 1.0, leaks=protocol == "random", **facts)
         if arguments[1].endswith("epoch_on_test.py"):
             facts.update(selection=EPOCH_ON_TEST, disjoint=["speaker"])
-            write(tmp_path / f"{system}_epoch_on_test" / protocol, 2.0, leaks=True, **facts)
+            write_system(tmp_path / f"{system}_epoch_on_test" / protocol, 2.0, leaks=True, **facts)
 
     monkeypatch.setattr(script.subprocess, "run", train)
     monkeypatch.setattr(import_module("publish_results"), "EVIDENCE", tmp_path / "evidence")

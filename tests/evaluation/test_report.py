@@ -1,4 +1,3 @@
-import io
 import json
 import shutil
 
@@ -6,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from rich.console import Console
-from run_format import fold_record
+from fake_predictions import CLASSES, FOLDS, edit_predictions, edit_results, setting, write_fold
+from printed_tables import printed
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.metrics.classification import classification_metrics
@@ -18,87 +17,16 @@ from ser_plugins.evaluation.report.summary import (
     fold_results,
     protocol_line,
     read_run,
-    terminal_table,
     write_report,
 )
 from ser_plugins.evaluation.runs.definition import TestDefinition
 from ser_plugins.evaluation.runs.evidence import read_record
 
-CLASSES = ["anger", "boredom", "fear", "neutral"]
-FOLDS = ["spk03", "spk08", "spk09"]
 METRICS = ("WA", "UAR", "macro_F1")
-
-
-def write_fold(run, fold, seed=1234, n=24, classes=CLASSES, absent="", valid=False, **protocol):
-    """Write one fold as training does; the labels depend on the fold, the predictions on the seed too."""
-    generator = np.random.default_rng(sum(map(ord, fold)))
-    true = generator.choice([name for name in classes if name != absent], n)
-    generator = np.random.default_rng([seed, *map(ord, fold)])
-    logits = generator.normal(size=(n, len(classes))) + 2 * (true[:, None] == np.array(classes))
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    predicted = np.array(classes)[probabilities.argmax(axis=1)]
-    ids = [f"{fold}_{place:03d}" for place in range(n)]
-    table = pd.DataFrame({"id": ids, "fold": fold, "seed": seed, "true": true, "predicted": predicted})
-    table[[f"p_{name}" for name in classes]] = probabilities
-    history = [
-        {"epoch": epoch, "lr": 1e-4, "train_loss": 2 / epoch + 0.1 * generator.random()} for epoch in range(1, 9)
-    ]
-    for row in history if valid else []:
-        row |= {"valid_loss": row["train_loss"] + 0.2, "valid_UAR": 0.7 - 0.3 * row["train_loss"] / 2}
-    results = fold_record(
-        fold,
-        seed,
-        ids,
-        true.tolist(),
-        predicted.tolist(),
-        classes,
-        FOLDS,
-        protocol={"corpus": "EmoDB (synthetic)", **protocol},
-        system="bigru",
-        audit="speakers disjoint, sentences shared",
-        history=history,
-        epochs=8,
-        selected_epoch=8,
-        settings={"lr": 1e-4, "heads": 8},
-        wall_time_s=60.0 + int(fold[-2:]),
-    )
-    folder = run / f"seed_{seed}" / fold
-    folder.mkdir(parents=True)
-    table.to_csv(folder / "predictions.csv", index=False)
-    (folder / "results.json").write_text(json.dumps(results))
-    return folder
-
-
-def edit_results(folder, change):
-    path = folder / "results.json"
-    results = json.loads(path.read_text())
-    change(results)
-    path.write_text(json.dumps(results))
-
-
-def edit_predictions(folder, change):
-    path = folder / "predictions.csv"
-    change(pd.read_csv(path, dtype=str)).to_csv(path, index=False)
-
-
-def setting(place, column, value):
-    """A change of one cell of predictions.csv."""
-
-    def change(table):
-        table.loc[place, column] = value
-        return table
-
-    return change
 
 
 def summarise(run):
     return aggregate(read_run(run))
-
-
-def printed(summary):
-    console = Console(width=160, file=io.StringIO())
-    console.print(terminal_table(summary))
-    return console.file.getvalue()
 
 
 @pytest.fixture

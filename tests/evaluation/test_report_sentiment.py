@@ -3,9 +3,9 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
-from test_report import FOLDS, edit_predictions, edit_results, printed, setting, write_fold
+from fake_predictions import FOLDS, edit_predictions, setting, tables_in, write_fold, write_numbers
+from printed_tables import printed
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.metrics.intervals import cluster_bootstrap
@@ -14,42 +14,6 @@ from ser_plugins.evaluation.report.figures import residual_figure, scatter_figur
 from ser_plugins.evaluation.report.summary import aggregate, read_run, write_report
 from ser_plugins.evaluation.report.tables import results_markdown
 
-RATINGS = [-2.4, -1.0, 0.0, 0.4, 1.6, 2.8]
-
-
-def numbers(fold, seed, n=24, constant=None):
-    """Ratings depend on the fold, predictions on the seed too."""
-    true = np.random.default_rng([*map(ord, fold)]).choice(RATINGS, n)
-    noise = np.random.default_rng([seed, *map(ord, fold)]).normal(0, 1, n)
-    return true, np.full(n, constant) if constant is not None else 0.6 * true + noise
-
-
-def write_numbers(run, fold, seed=1234, units=None, median=0.4, constant=None, scale="mosi", **protocol):
-    """One fold of a regression, as training writes it."""
-    protocol = {
-        "corpus": "MOSI",
-        "task": "regression",
-        "classes": [],
-        "target": "sentiment",
-        "scale": scale,
-        **protocol,
-    }
-    folder = write_fold(run, fold, seed=seed, **{**protocol, "classes": ["anger", "fear"]})
-    true, predicted = numbers(fold, seed, constant=constant)
-
-    def change(results):
-        results["protocol"]["classes"] = []
-        results["units"] = {f"{fold}_{place:03d}": units[place % len(units)] if units else fold for place in range(24)}
-        results["training"] = {"sentiment": {"median": median, "mean": 0.3, "majority": "positive"}}
-        results["metrics"] = regression_metrics(true, predicted, scale) if constant is None else {}
-        for row in results["history"]:
-            row["valid_MAE"] = row["train_loss"] + 0.1
-
-    edit_results(folder, change)
-    table = pd.read_csv(folder / "predictions.csv")[["id", "fold", "seed"]]
-    table.assign(true=true, predicted=predicted).to_csv(folder / "predictions.csv", index=False)
-    return folder
-
 
 @pytest.fixture
 def run(tmp_path):
@@ -57,10 +21,6 @@ def run(tmp_path):
     for fold in FOLDS:
         write_numbers(folder, fold)
     return folder
-
-
-def tables_in(run):
-    return pd.concat([pd.read_csv(path) for path in sorted(run.glob("seed_*/*/predictions.csv"))])
 
 
 def test_pooled_scores_come_from_all_predictions(run):

@@ -5,13 +5,13 @@ import json
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from conftest import ROOT
-from fake_run import CLASSES, write_run
+from fake_predictions import FOLDS as MOSI_FOLDS
+from fake_predictions import tables_in, write_numbers
+from fake_run import CLASSES
+from paper_system import write_paper_system
 from scipy.stats import norm
-from test_report_sentiment import FOLDS as MOSI_FOLDS
-from test_report_sentiment import tables_in, write_numbers
 from typer.testing import CliRunner
 
 from ser_plugins.cli import app
@@ -23,34 +23,15 @@ from ser_plugins.evaluation.paper.suite import find_runs, write_suite
 from ser_plugins.plain import latex
 from ser_plugins.training.systems import is_its_own
 
-PAPERS = {"lr": 1e-4, "batch_size": 32, "dropout": 0.2, "attention_dropout": 0.2, "number_of_epochs": 80, "heads": 8}
 SYSTEMS = {"bigru_mha": {}, "bigru": {"heads": 0}, "bigru_mha_4": {"heads": 4}, "cnn": {"heads": 0, "lr": 0.001,
            "number_of_epochs": 12, "attention_dropout": 0.7}, "my_own": {"kernel": "linear"}}  # fmt: skip
-
-
-def write_system(folder, name, settings, seed=1234, **protocol):
-    """One run with answers of its own, right about half of the time."""
-    run = write_run(folder / name / "loso", seed=seed, **protocol)
-    for path in run.glob("seed_*/*/results.json"):
-        results = json.loads(path.read_text())
-        kept = {} if "kernel" in settings else PAPERS
-        results.update(system=name, settings={**kept, **settings})
-        path.write_text(json.dumps(results))
-        table = pd.read_csv(path.with_name("predictions.csv"))
-        random = np.random.default_rng([*map(ord, name + path.parent.name), seed])
-        classes = np.array(table.columns[5:].str.removeprefix("p_"))
-        values = random.random((len(table), len(classes))) + 0.6 * (table["true"].to_numpy()[:, None] == classes)
-        table.iloc[:, 5:] = values / values.sum(axis=1, keepdims=True)
-        table["predicted"] = classes[values.argmax(axis=1)]
-        table.to_csv(path.with_name("predictions.csv"), index=False)
-    return run
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     for name, settings in SYSTEMS.items():
-        write_system(folder, name, settings)
+        write_paper_system(folder, name, settings)
     return folder
 
 
@@ -221,9 +202,9 @@ def test_what_latex_treats_specially_is_escaped():
 
 
 def test_other_seeds_and_several_of_them_are_told(tmp_path):
-    write_system(tmp_path, "bigru_mha", {}, seed=1)
-    write_system(tmp_path, "bigru_mha", {}, seed=2)
-    write_system(tmp_path, "bigru", {"heads": 0}, seed=1)
+    write_paper_system(tmp_path, "bigru_mha", {}, seed=1)
+    write_paper_system(tmp_path, "bigru_mha", {}, seed=2)
+    write_paper_system(tmp_path, "bigru", {"heads": 0}, seed=1)
     write_suite(find_runs(tmp_path), tmp_path / "out")
     rows = {row["system"]: row for row in rows_of(tmp_path / "out", "table_6")}
     assert rows["Bi-GRU"]["seeds"] == "1"
@@ -235,11 +216,11 @@ def test_other_seeds_and_several_of_them_are_told(tmp_path):
 
 
 def test_one_run_is_enough_and_transductive_ones_are_called_so_and_not_compared(tmp_path):
-    write_system(tmp_path, "bigru", {"heads": 0})
+    write_paper_system(tmp_path, "bigru", {"heads": 0})
     write_suite(find_runs(tmp_path), tmp_path / "out")
     assert rows_of(tmp_path / "out", "table_4")[0]["ours"] == "not run"
     assert "against" not in (tmp_path / "out" / "tables.md").read_text()
-    write_system(tmp_path, "cheat", {}, transductive=True, normalisation="speaker")
+    write_paper_system(tmp_path, "cheat", {}, transductive=True, normalisation="speaker")
     write_suite(find_runs(tmp_path), tmp_path / "out")
     text = (tmp_path / "out" / "tables.md").read_text()
     assert "| cheat TRANSDUCTIVE |" in text
@@ -248,8 +229,8 @@ def test_one_run_is_enough_and_transductive_ones_are_called_so_and_not_compared(
 
 
 def test_runs_that_do_not_belong_together_are_refused_and_nothing_is_written(tmp_path):
-    write_system(tmp_path, "bigru_mha", {})
-    write_system(tmp_path, "bigru", {}, subset="balanced50")
+    write_paper_system(tmp_path, "bigru_mha", {})
+    write_paper_system(tmp_path, "bigru", {}, subset="balanced50")
     with pytest.raises(SerError, match="subset full of bigru_mha, but balanced50 of bigru"):
         write_suite(find_runs(tmp_path), tmp_path / "out")
     with pytest.raises(SerError, match="no runs"):

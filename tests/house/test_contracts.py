@@ -125,6 +125,15 @@ def test_nothing_imports_recipes(path):
     assert path.name != "utils.py"
 
 
+def test_no_test_imports_another_test():
+    """What two of them need stands in tests/support."""
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    assert len(tests) > 90
+    names = {path.stem for path in tests if path.stem.startswith("test_")}
+    for path in tests:
+        assert not names & {part for name in imports(path) for part in name.split(".")}, path
+
+
 def test_the_package_itself_imports_nothing_heavy():
     code = "import sys, ser_plugins; print([m for m in ('torch', 'speechbrain', 'numpy') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

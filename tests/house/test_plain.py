@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from fake_predictions import write_fold
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from rich.console import Console
-from test_report import write_fold
 
 from ser_plugins.cli import recordings
 from ser_plugins.cli.pictures import timeline_figure

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import run
 from conftest import ROOT, TINY
 from filelock import FileLock, Timeout
 
@@ -24,12 +25,6 @@ NETWORKS = sorted(
 def command(yaml_file, corpus, results, *options, start=(sys.executable,), script="recipes/EmoDB/train.py"):
     where = ["--data_folder", str(corpus), "--results_folder", str(results)]
     return [*start, script, f"hparams/{yaml_file}", *where, *TINY, *options]
-
-
-def run(arguments, cwd=ROOT):
-    process = subprocess.run(arguments, cwd=cwd, capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stdout + process.stderr[-3000:]
-    return process
 
 
 @pytest.fixture(scope="module")

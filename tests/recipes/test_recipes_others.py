@@ -5,8 +5,8 @@ import shutil
 import sys
 
 import pytest
+from commands import run
 from conftest import ROOT, TINY, data_option, train
-from test_recipes import run
 
 from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
 from ser_plugins.errors import SerError

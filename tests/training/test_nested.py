@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, TINY, train
 from fake_run import write_run
+from nested_run import LIST, run_nested
 from typer.testing import CliRunner
 
 from ser_plugins.cli import app
@@ -25,20 +25,11 @@ from ser_plugins.evaluation.runs.folds import SealedError, read_run
 from ser_plugins.evaluation.runs.fusion import fuse
 from ser_plugins.evaluation.runs.lockbox import LOG, unseal
 from ser_plugins.files import write_json
-from ser_plugins.training import recipe
 from ser_plugins.training.configurations import read_configurations
-from ser_plugins.training.nested import nested
 from ser_plugins.training.settings import resolve
 
 REPORT = {Path("loso/results.json"), Path("loso/results.md"), Path("loso/predictions.csv")}
 TASK = Classification(["fear", "joy"])
-LIST = """
-name: chosen
-configurations:
-  rbf: {yaml: hparams/mfcc_svm.yaml}
-  weak: {yaml: hparams/mfcc_svm.yaml, C: 0.0001}
-  both: {fuse: {rbf: 1, weak: 2}}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +37,9 @@ def corpus(toy_emodb):
     return toy_emodb
 
 
-def run(corpus, folder, *options, content=LIST):
-    listed = folder / "list.yaml"
-    listed.write_text(content, encoding="utf-8")
-    where = ["--data_folder", str(corpus), "--results_folder", str(folder / "results")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipe, "_workers", lambda *_: 0)
-        nested(
-            [str(listed), *where, *options],
-            prepare=import_module("emodb_prepare").prepare_emodb,
-            script=str(ROOT / "recipes/EmoDB/nested.py"),
-        )
-    return folder / "results" / "chosen"
-
-
 @pytest.fixture(scope="module")
 def done(corpus, tmp_path_factory):
-    return run(corpus, tmp_path_factory.mktemp("nested"), "--seeds", "1,2")
+    return run_nested(corpus, tmp_path_factory.mktemp("nested"), "--seeds", "1,2")
 
 
 @pytest.fixture
@@ -187,16 +164,16 @@ def test_what_was_sealed_cannot_be_changed_unnoticed(copy):
 def test_a_second_call_keeps_trainings_and_an_opened_list_cannot_change(corpus, copy, capsys):
     home = copy.parents[1]
     stamps = {path: path.stat().st_mtime_ns for path in copy.rglob("seed_*/*/results.json")}
-    run(corpus, home, "--seeds", "1,2")
+    run_nested(corpus, home, "--seeds", "1,2")
     assert stamps == {path: path.stat().st_mtime_ns for path in copy.rglob("seed_*/*/results.json")}
     longer = LIST + "  sharp: {fuse: {rbf: 3, weak: 1}}\n"
-    run(corpus, home, "--seeds", "1,2", content=longer)  # sealed: the list may still grow
+    run_nested(corpus, home, "--seeds", "1,2", content=longer)  # sealed: the list may still grow
     unseal(copy / "loso")
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.suffix != ".log"}
-    run(corpus, home, "--seeds", "1,2", content=longer)
+    run_nested(corpus, home, "--seeds", "1,2", content=longer)
     for seeds, content in (("1,2", LIST), ("1", longer), ("1,2,3", longer)):
         with pytest.raises(SystemExit):
-            run(corpus, home, "--seeds", seeds, content=content)
+            run_nested(corpus, home, "--seeds", seeds, content=content)
         assert "give the list another `name`" in capsys.readouterr().err
     after = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.suffix != ".log"}
     assert {path.relative_to(copy) for path in before if before[path] != after[path]} <= REPORT
@@ -215,17 +192,17 @@ def test_folds_of_two_lists_are_not_opened(copy):
 
 def test_a_list_cannot_grow_when_a_part_was_opened_by_itself(corpus, tmp_path, capsys):
     alone = LIST[: LIST.index("  weak")]
-    folder = run(corpus, tmp_path, content=alone)
+    folder = run_nested(corpus, tmp_path, content=alone)
     assert len(unseal(folder / "configurations" / "rbf" / "loso")) == 3
-    run(corpus, tmp_path, content=alone)  # the same list is free to be called again
+    run_nested(corpus, tmp_path, content=alone)  # the same list is free to be called again
     with pytest.raises(SystemExit):
-        run(corpus, tmp_path)
+        run_nested(corpus, tmp_path)
     assert "opened at" in capsys.readouterr().err
 
 
 def test_a_name_for_all_entries_is_refused(corpus, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        run(corpus, tmp_path, "--system", "mine")
+        run_nested(corpus, tmp_path, "--system", "mine")
     assert "got: --system mine" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
 
@@ -234,7 +211,7 @@ def test_a_list_named_like_another_run_is_refused(corpus, tmp_path, capsys):
     train(corpus, tmp_path / "results", "--system", "chosen", yaml_file="hparams/mfcc_svm.yaml", here=True)
     before = {path: path.read_bytes() for path in (tmp_path / "results/chosen/loso").rglob("*.json")}
     with pytest.raises(SystemExit):
-        run(corpus, tmp_path)
+        run_nested(corpus, tmp_path)
     assert "never sealed" in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in before}
 
@@ -247,7 +224,7 @@ def test_one_sealed_run_leaves_the_tables_of_others_alone(done):
 def test_a_network_takes_part(corpus, tmp_path, capsys):
     networks = "name: chosen\nconfigurations:\n  net: {yaml: hparams/bigru_mha_plus.yaml, heads: 2}\n"
     tiny = [option for option in TINY if option not in ("--heads", "2")]
-    folder = run(corpus, tmp_path, *tiny, "--number_of_epochs", "1", "--seeds", "7", content=networks)
+    folder = run_nested(corpus, tmp_path, *tiny, "--number_of_epochs", "1", "--seeds", "7", content=networks)
     assert len(list(folder.glob("loso/seed_*/*/predictions.sealed"))) == 3
     assert "--unseal" in capsys.readouterr().out
     unseal(folder / "loso")
@@ -255,12 +232,12 @@ def test_a_network_takes_part(corpus, tmp_path, capsys):
 
 
 def test_the_inner_validation_may_have_fewer_seeds(corpus, tmp_path, capsys):
-    folder = run(corpus, tmp_path, "--inner-seeds", "1", "--seeds", "1,2")
+    folder = run_nested(corpus, tmp_path, "--inner-seeds", "1", "--seeds", "1,2")
     assert {path.parent.name for path in inner_folders(folder, "rbf")} == {"seed_1"}
     assert json.loads((folder / "selection.json").read_text())["seeds"] == [1]
     assert len(unseal(folder / "loso")) == 2 * 3
     with pytest.raises(SystemExit):
-        run(corpus, tmp_path, "--inner-seeds", "1", "--seeds", "1,2,3")
+        run_nested(corpus, tmp_path, "--inner-seeds", "1", "--seeds", "1,2,3")
     assert "give the list another `name`" in capsys.readouterr().err
 
 
@@ -308,7 +285,7 @@ def test_an_ablation_of_numbers_is_by_its_errors(tmp_path):
 
 
 def test_with_folds_only_the_inner_validation_is_run(corpus, tmp_path):
-    folder = run(corpus, tmp_path, "--fold", "spk03-spk08")
+    folder = run_nested(corpus, tmp_path, "--fold", "spk03-spk08")
     assert json.loads((folder / "inner.json").read_text())["chosen"].keys() == {"spk03", "spk08"}
     assert not list(folder.glob("selection.*"))
     assert not list(folder.rglob("loso"))
@@ -339,7 +316,7 @@ def test_a_wrong_list_gets_one_clear_error(tmp_path, content, message):
 def test_transductive_configurations_are_refused(corpus, tmp_path, capsys):
     content = "name: chosen\nconfigurations:\n  a: {yaml: hparams/mfcc_svm.yaml, normalisation: speaker}\n"
     with pytest.raises(SystemExit):
-        run(corpus, tmp_path, content=content)
+        run_nested(corpus, tmp_path, content=content)
     assert "transductive" in capsys.readouterr().err
 
 
@@ -439,7 +416,7 @@ class TestEnsemble:
 
 def test_a_list_may_ask_for_all_pairs(toy_emodb, tmp_path):
     content = LIST.replace("configurations:", f"inner: {ALL_PAIRS}\nconfigurations:")
-    folder = run(toy_emodb, tmp_path, "--fold", "all", content=content)
+    folder = run_nested(toy_emodb, tmp_path, "--fold", "all", content=content)
     assert len(list(folder.glob(f"configurations/rbf/{ALL_PAIRS}/seed_*/*"))) == 3
     (tmp_path / "list.yaml").write_text(content.replace(ALL_PAIRS, "loso"), encoding="utf-8")
     with pytest.raises(SerError, match="inner='loso'; expected: one of loso-pairs, loso-all-pairs"):
