@@ -78,6 +78,27 @@ def remarks(rows: list[dict], task: str, encoding: str) -> str:
     return "; ".join(statements)
 
 
+def csv_corpus(path: Path, task="classification", protocol="loso") -> Corpus:
+    """What a CSV describes, its lines read and checked; see :func:`prepare_csv`."""
+    rows, encoding = read_table(path)
+    check_rows(path, rows, task)
+    check_enough(path, rows, task, protocol)
+    offered = protocols(rows, remarks(rows, task, encoding))
+    choose("protocol", protocol, offered)
+    return Corpus(
+        name=path.name,
+        licence="",
+        citation="",
+        classes=tuple(sorted({row["label"] for row in rows})) if task == "classification" else (),
+        target="label",
+        utterances=lambda data_root: utterances(path, rows, task),
+        task=task,
+        scale="plain" if task == "regression" else None,
+        remedy=f"correct {path.name}, or put the recordings where it says",
+        protocols=offered,
+    )
+
+
 def prepare_csv(
     csv,
     save_folder,
@@ -120,25 +141,8 @@ def prepare_csv(
             got="no --csv", expected="--csv /path/to/my.csv", remedy="recipes/CSV/README.md says what it holds"
         )
     path = Path(csv).expanduser().resolve()
-    rows, encoding = read_table(path)
-    check_rows(path, rows, task)
-    check_enough(path, rows, task, protocol)
-    offered = protocols(rows, remarks(rows, task, encoding))
-    choose("protocol", protocol, offered)
-    corpus = Corpus(
-        name=path.name,
-        licence="",
-        citation="",
-        classes=tuple(sorted({row["label"] for row in rows})) if task == "classification" else (),
-        target="label",
-        utterances=lambda data_root: utterances(path, rows, task),
-        task=task,
-        scale="plain" if task == "regression" else None,
-        remedy=f"correct {path.name}, or put the recordings where it says",
-        protocols=offered,
-    )
     return prepare_corpus(
-        corpus,
+        csv_corpus(path, task, protocol),
         path.parent,
         save_folder,
         protocol=protocol,

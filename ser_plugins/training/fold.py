@@ -28,6 +28,7 @@ from ser_plugins.training.classical import Classical
 from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
 from ser_plugins.training.endings import close_experiment_log
 from ser_plugins.training.feature_store import store_of
+from ser_plugins.training.label_sets import judged_among
 from ser_plugins.training.recordings import check_recordings
 from ser_plugins.training.settings import differences, fingerprint, quoted, sha256
 
@@ -143,6 +144,9 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     }
     train_and_test = _with_estimator if "estimator" in hparams else _with_network
     trained, outcome = train_and_test(hparams, protocol, run_options, brain_class, tested)
+    if tested:
+        own_target = next(iter(tasks))
+        trained.predictions[own_target] = judged_among(trained.predictions[own_target], parts["test"])
     shown = tested and not protocol.get("sealed")
 
     unit = protocol.get("unit_field", "speaker")
