@@ -86,22 +86,29 @@ def places(corpora: str) -> dict[str, Path]:
 
 
 def read_labels(path) -> dict:
-    """Read a label map; one beside this script is found by its name alone."""
-    found = next((place for place in (Path(path), Path(__file__).parent / path) if place.is_file()), None)
-    if found is None:
+    """Read a label map; one beside this script is path_of_map by its name alone."""
+    path_of_map = next((place for place in (Path(path), Path(__file__).parent / path) if place.is_file()), None)
+    if path_of_map is None:
         raise MissingPathError(
             got=f"no file labels: {path}", expected="a label map, such as labels.yaml", remedy="correct the key"
         )
-    labels = yaml.safe_load(found.read_text(encoding="utf-8")) or {}
-    lines = [labels, *(value for value in labels.values() if isinstance(value, dict))] if isinstance(labels, dict) else []
-    names = [name for line in lines for name in line.values() if not (line is labels and isinstance(name, dict))]
-    if not lines or not all(name is None or isinstance(name, str) for name in names):
+    labels = yaml.safe_load(path_of_map.read_text(encoding="utf-8")) or {}
+    if not _is_label_map(labels):
         raise SerError(
-            got=f"{found}: not a label map",
+            got=f"{path_of_map}: not a label map",
             expected="lines `label: name`, `label: null` or `corpus: {label: name}`",
             remedy="see recipes/Cross/labels.yaml",
         )
     return labels
+
+
+def _is_label_map(labels) -> bool:
+    if not isinstance(labels, dict):
+        return False
+    names = []
+    for value in labels.values():
+        names += value.values() if isinstance(value, dict) else [value]
+    return all(name is None or isinstance(name, str) for name in names)
 
 
 def read_part(name: str, path: Path, labels: dict, save_folder: Path, cache_folder) -> Part:

@@ -1,6 +1,6 @@
 """Train on some corpora, test on another that training has never met.
 
-From the repository root or from this folder; a folder is read by the recipe of that name, a file as recipes/CSV reads it:
+From the repository root or from this folder; the recipe of that name reads a folder, and recipes/CSV reads a file:
 
 > python recipes/Cross/train.py hparams/whisper_linear.yaml --corpora emodb=/path/to/emodb,mine=/path/to/my.csv
 """

@@ -23,7 +23,8 @@ def judged_among(rows: dict, entries: dict) -> dict:
     >>> judged_among(rows, {"u1": {"classes": ["joy", "rage"]}})["u1"]
     {'true': 'joy', 'predicted': 'rage', 'p_fear': 0.0, 'p_joy': 0.4, 'p_rage': 0.6}
     """
-    return {id_: _among(row, entries[id_]["classes"]) if "classes" in entries[id_] else row for id_, row in rows.items()}
+    classes = {id_: entries[id_].get("classes") for id_ in rows}
+    return {id_: row if classes[id_] is None else _among(row, classes[id_]) for id_, row in rows.items()}
 
 
 def _among(row, classes) -> dict:

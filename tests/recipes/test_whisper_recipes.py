@@ -11,8 +11,8 @@ from ser_plugins.export.folder import export_model
 from ser_plugins.inference import open_model
 from ser_plugins.training.settings import resolve
 
-DATA = {"data_folder", "csv", "results_folder", "run_folder", "manifest_folder", "cache_folder"}
-TESTED = {"protocol", "task", "subset", "n_classes"}
+DATA = {"data_folder", "csv", "corpora", "labels", "results_folder", "run_folder", "manifest_folder", "cache_folder"}
+TESTED = {"protocol", "task", "subset", "split_seed", "n_classes"}
 
 
 def values(recipe, system):
@@ -21,11 +21,12 @@ def values(recipe, system):
 
 
 @pytest.mark.parametrize("system", ["whisper_bigru_mha", "whisper_linear"])
-def test_recipes_differ_in_data_and_protocol_alone(system):
-    emodb, csv = values("EmoDB", system), values("CSV", system)
-    differing = {key for key in emodb.keys() | csv.keys() if emodb.get(key) != csv.get(key)}
+@pytest.mark.parametrize(("recipe", "place"), [("CSV", "csv"), ("Cross", "corpora")])
+def test_recipes_differ_in_data_and_protocol_alone(recipe, place, system):
+    emodb, other = values("EmoDB", system), values(recipe, system)
+    differing = {key for key in emodb.keys() | other.keys() if emodb.get(key) != other.get(key)}
     assert differing <= DATA | TESTED
-    assert "csv" in differing
+    assert place in differing
 
 
 def test_the_two_classical_systems_differ_in_what_is_fitted_and_exported():
@@ -39,7 +40,7 @@ def test_the_two_classical_systems_differ_in_what_is_fitted_and_exported():
 
 def test_all_of_them_hear_with_the_same_commit_of_the_encoder():
     paths = [*ROOT.glob("recipes/*/hparams/whisper_*.yaml"), ROOT / "recipes" / "EmoDB" / "hparams" / "bundled.yaml"]
-    assert len(paths) == 6
+    assert len(paths) == 8
     assert len({resolve(path, {})["source"] for path in paths}) == 1
 
 
