@@ -247,8 +247,9 @@ def test_systems_differ_in_the_keys_that_define_them_and_nowhere_else(path):
 def test_recipes_have_the_same_keys_but_for_their_data_and_protocol(recipe):
     emodb, other = (read_yaml(ROOT / "recipes" / name / "hparams" / "bigru_mha.yaml") for name in ("EmoDB", recipe))
     differing = {key for key in emodb.keys() | other.keys() if emodb.get(key) != other.get(key)}
-    data = {"data_folder", "csv", "results_folder", "run_folder", "manifest_folder", "cache_folder"}
-    protocol = {"protocol", "unit", "target", "task", "allow_partial", "subset", "select"}
+    data = {"data_folder", "csv", "corpora", "labels"}
+    data |= {"results_folder", "run_folder", "manifest_folder", "cache_folder"}
+    protocol = {"protocol", "unit", "target", "task", "allow_partial", "subset", "select", "split_seed"}
     assert differing <= data | protocol | NUMBERS | set(TABLE_2)
 
 
