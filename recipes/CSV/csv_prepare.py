@@ -1,4 +1,4 @@
-"""Any corpus that a CSV describes: columns wav, label, speaker, and if you like session, sentence, split.
+"""Any corpus that a CSV describes: columns wav, label, speaker, and if you like session, sentence, split; or audformat.
 
 ``csv_table`` reads and checks the lines; recordings, protocols and the auditor are the same as for a published corpus.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from audformat_table import HEADER, is_audformat, read_audformat
 from csv_table import LINE, SPLITS, check_enough, check_rows, clean, fold_name, read_table
 
 from ser_plugins.corpora.manifest import Utterance
@@ -78,15 +79,22 @@ def remarks(rows: list[dict], task: str, encoding: str) -> str:
     return "; ".join(statements)
 
 
+def file_of(csv) -> Path:
+    """The file that describes a corpus: the CSV itself, or the header of an audformat database."""
+    path = Path(csv).expanduser().resolve()
+    return path / HEADER if path.is_dir() and is_audformat(path) else path
+
+
 def csv_corpus(path: Path, task="classification", protocol="loso") -> Corpus:
     """What a CSV describes, its lines read and checked; see :func:`prepare_csv`."""
-    rows, encoding = read_table(path)
+    rows, encoding = (read_audformat(path), "UTF-8") if is_audformat(path) else read_table(path)
+    name = path.parent.name if is_audformat(path) else path.name
     check_rows(path, rows, task)
     check_enough(path, rows, task, protocol)
     offered = protocols(rows, remarks(rows, task, encoding))
     choose("protocol", protocol, offered)
     return Corpus(
-        name=path.name,
+        name=name,
         licence="",
         citation="",
         classes=tuple(sorted({row["label"] for row in rows})) if task == "classification" else (),
@@ -115,7 +123,8 @@ def prepare_csv(
     Arguments
     ---------
     csv : path-like
-        The file. Paths of recordings in it are relative to its folder, or absolute.
+        The file. Paths of recordings in it are relative to its folder, or absolute. Or an audformat database: its
+        folder, or the file of one of its tables.
     save_folder : path-like
         For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``.
     protocol : str
@@ -140,7 +149,7 @@ def prepare_csv(
         raise SerError(
             got="no --csv", expected="--csv /path/to/my.csv", remedy="recipes/CSV/README.md says what it holds"
         )
-    path = Path(csv).expanduser().resolve()
+    path = file_of(csv)
     return prepare_corpus(
         csv_corpus(path, task, protocol),
         path.parent,

@@ -51,11 +51,16 @@ def find_recipe(name: str) -> Corpus:
     return described[0]
 
 
-def csv_corpus(path: Path) -> Corpus:
-    """The corpus that a CSV describes."""
+def described(name: str, path: Path) -> tuple[Corpus, Path]:
+    """A corpus and its folder, from a CSV or an audformat database, or else by the recipe of its name."""
     if str(RECIPES / "CSV") not in sys.path:
         sys.path.append(str(RECIPES / "CSV"))
-    return import_module("csv_prepare").csv_corpus(path)
+    reader = import_module("csv_prepare")
+    file = reader.file_of(path)
+    if file.is_file():
+        return reader.csv_corpus(file), file.parent
+    corpus = find_recipe(name)
+    return corpus, find_corpus(corpus, path)
 
 
 def places(corpora: str) -> dict[str, Path]:
@@ -113,8 +118,7 @@ def _is_label_map(labels) -> bool:
 
 def read_part(name: str, path: Path, labels: dict, save_folder: Path, cache_folder) -> Part:
     """Read and verify one corpus, and translate its labels."""
-    corpus = csv_corpus(path) if path.is_file() else find_recipe(name)
-    root = path.parent if path.is_file() else find_corpus(corpus, path)
+    corpus, root = described(name, path)
     reading = read_corpus(corpus, root, save_folder / f"measured_{name}.json", cache=cache_folder)
     own = labels.get(name) if isinstance(labels.get(name), dict) else {}
     entries = {}
@@ -174,8 +178,8 @@ def prepare_cross(
     Arguments
     ---------
     corpora : str
-        ``name=path,name=path``: the folder of a corpus that a recipe of that name knows (``emodb=...``), or a CSV as
-        ``recipes/CSV`` reads it, under any name.
+        ``name=path,name=path``: the folder of a corpus that a recipe of that name knows (``emodb=...``), or a CSV or
+        an audformat database as ``recipes/CSV`` reads them, under any name.
     save_folder : path-like
         For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``.
     protocol : str
