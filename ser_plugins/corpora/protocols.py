@@ -17,6 +17,7 @@ from itertools import combinations
 
 from sklearn.model_selection import StratifiedKFold
 
+from ser_plugins.corpora.grouping import grouped, halves_of_sentences, in_turn
 from ser_plugins.errors import SerError
 
 
@@ -75,18 +76,7 @@ def by_field(name: str) -> Callable:
     >>> by_field("speaker")({"u1": {"speaker": "spk08"}, "u2": {"speaker": "spk03"}})
     {'spk03': ['u2'], 'spk08': ['u1']}
     """
-    return lambda manifest, target=None, seed=0: _grouped(manifest, lambda fields: fields[name])
-
-
-def by_speaker_and_sentence(manifest, target=None, seed=0) -> dict:
-    """One block per speaker and half of the sentences.
-
-    Every second sentence goes to the other half, so that sentences of one series (EmoDB's short ``a``, long ``b``)
-    are in both.
-    """
-    sentences = sorted({fields["sentence"] for fields in manifest.values()})
-    group = {sentence: f"s{1 + place % 2}" for place, sentence in enumerate(sentences)}
-    return _grouped(manifest, lambda fields: f"{fields['speaker']}_{group[fields['sentence']]}")
+    return lambda manifest, target=None, seed=0: grouped(manifest, lambda fields: fields[name])
 
 
 def by_pairs_on_a_ring(manifest, target=None, seed=0) -> dict:
@@ -122,7 +112,7 @@ def by_all_pairs(manifest, target=None, seed=0) -> dict:
 
 
 def _speakers_to_pair(manifest) -> dict:
-    speakers = _grouped(manifest, lambda fields: fields["speaker"])
+    speakers = grouped(manifest, lambda fields: fields["speaker"])
     if len(speakers) < 3:
         raise SerError(
             got=f"{len(speakers)} speaker(s)", expected="three or more for inner validation", remedy="a larger corpus"
@@ -143,23 +133,32 @@ def at_random(manifest, target, seed=0) -> dict:
     return {f"leaky{number:02d}": [ids[i] for i in test] for number, (_, test) in enumerate(blocks, start=1)}
 
 
-def _grouped(manifest, key) -> dict:
-    blocks = {}
-    for id_, fields in manifest.items():
-        blocks.setdefault(key(fields), []).append(id_)
-    return dict(sorted(blocks.items()))
-
-
 ALL = "all"
 RING, ALL_PAIRS = INNER = ("loso-pairs", "loso-all-pairs")  # for choosing: their scores are never a result
 PROTOCOLS = {
     "loso": Protocol("speaker", by_field("speaker"), ("speaker",)),
-    "loso-sentence": Protocol("speaker x half of the sentences", by_speaker_and_sentence, ("speaker", "sentence")),
+    "loso-sentence": Protocol(
+        "speaker x half of the sentences", halves_of_sentences(by_field("speaker")), ("speaker", "sentence")
+    ),
     RING: Protocol("pair of speakers (inner validation)", by_pairs_on_a_ring, ("speaker",)),
     ALL_PAIRS: Protocol("pair of speakers (inner validation)", by_all_pairs, ("speaker",)),
     "random": Protocol("utterance (random folds, speakers leak)", at_random, leaks=True),
     ALL: Protocol("nothing (everything is trained on)", lambda manifest, target, seed: {ALL: []}),
 }
+
+
+def speaker_groups(count: int, together: int = 1) -> dict[str, Protocol]:
+    """Protocols for corpora of many speakers, who are tested in groups: ``groups``, and ``groups-sentence``.
+
+    Speakers are dealt out in the order of their names; see :func:`~ser_plugins.corpora.grouping.in_turn`.
+    """
+    blocks = in_turn("speaker", count, together)
+    sentences_apart = Protocol(
+        "group of speakers x half of the sentences", halves_of_sentences(blocks), ("speaker", "sentence")
+    )
+    return {"groups": Protocol("group of speakers", blocks, ("speaker",)), "groups-sentence": sentences_apart}
+
+
 PARTS = ("train", "valid", "test")
 SUBSETS = ("full", "balanced50")
 SELECTIONS = ("last", "inner_speaker")
@@ -204,7 +203,7 @@ def take_subset(manifest: dict, subset: str, *, target: str, seed: int = 0) -> d
         return manifest
     generator = random.Random(seed)
     kept = set()
-    for _, ids in _grouped(manifest, lambda fields: fields[target]).items():
+    for _, ids in grouped(manifest, lambda fields: fields[target]).items():
         kept.update(generator.sample(sorted(ids), min(50, len(ids))))
     return {id_: fields for id_, fields in manifest.items() if id_ in kept}
 

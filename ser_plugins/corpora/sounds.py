@@ -19,11 +19,16 @@ from ser_plugins.sound.usable import check_usable
 MEASURED_BY = 4  # the rules that records are made by; those of other rules are made anew
 
 
-def list_wavs(folder) -> list[str]:
-    """List every wav in ``folder`` by its path below it, sorted; macOS's ``._*`` companions are no wavs."""
+def list_recordings(folder, suffixes=(".wav", ".flac")) -> list[str]:
+    """List every recording in ``folder`` by its path below it, sorted; macOS's ``._*`` companions are none."""
     folder = Path(folder)
-    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() == ".wav" and path.is_file())
+    paths = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in suffixes and path.is_file())
     return [path.relative_to(folder).as_posix() for path in paths if not path.name.startswith("._")]
+
+
+def list_wavs(folder) -> list[str]:
+    """List every wav in ``folder`` by its path below it, sorted."""
+    return list_recordings(folder, (".wav",))
 
 
 def measure_wavs(folder) -> dict:

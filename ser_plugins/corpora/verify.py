@@ -192,9 +192,9 @@ def verify_counts(manifest: dict, counts: dict, *, remedy: str, allow_partial: b
             absent = [value for value in wrong if not counted[value]]
             fewer = [value for value in wrong if counted[value]]
             if absent:
-                statements.append(f"without {field} {', '.join(absent)}")
+                statements.append(f"without {field} {first_few(absent)}")
             if fewer and not statements:
-                statements.append(f"with fewer of {field} {', '.join(fewer)}")
+                statements.append(f"with fewer of {field} {first_few(fewer)}")
         if refused:
             raise SerError(
                 got=", ".join(f"{field} {value}: {counted[value]} utterances" for value in refused),

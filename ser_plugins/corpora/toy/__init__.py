@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ser_plugins.corpora.toy.cremad import write_toy_cremad
 from ser_plugins.corpora.toy.emodb import write_toy_emodb
 from ser_plugins.corpora.toy.iemocap import write_toy_iemocap
 from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
@@ -12,6 +13,7 @@ WRITERS: dict[str, Callable[..., Path]] = {
     "iemocap": write_toy_iemocap,
     "mosi": write_toy_mosi,
     "chsims": write_toy_chsims,
+    "cremad": write_toy_cremad,
 }
 
-__all__ = ["WRITERS", "write_toy_chsims", "write_toy_emodb", "write_toy_iemocap", "write_toy_mosi"]
+__all__ = ["WRITERS", "write_toy_chsims", "write_toy_cremad", "write_toy_emodb", "write_toy_iemocap", "write_toy_mosi"]

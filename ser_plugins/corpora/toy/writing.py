@@ -25,7 +25,8 @@ from ser_plugins.files import read_json, sha256_of, write_json
 class ToyRecording:
     """One recording to be made: ``path`` below the corpus folder; ``name`` below the folder that the marker lists.
 
-    Without a name it is not listed (what is converted first has no checksum); without an emotion it is empty.
+    Without a name it is not listed (what is converted first has no checksum); without an emotion it is empty. ``take``
+    is what makes two recordings of one sentence differ, by default their path.
     """
 
     path: str
@@ -34,6 +35,7 @@ class ToyRecording:
     gender: str
     sentence: str
     emotion: str
+    take: str = ""
 
 
 def write_wav(path, samples) -> None:
@@ -44,8 +46,8 @@ def write_wav(path, samples) -> None:
 def write_corpus(folder, recordings, beside, parameters, *, syllables, seed, write=write_wav) -> Path:
     """Speak the recordings and write them with the files beside them and the marker: whole or not at all.
 
-    Every wav depends on the seed and on its own path, speaker, sentence and emotion only: a smaller corpus is a part of
-    a larger one. ``write(path, samples)`` puts one recording into its file.
+    Every wav depends on the seed and on its own path (or take), speaker, sentence and emotion only: a smaller corpus is
+    a part of a larger one. ``write(path, samples)`` puts one recording into its file.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -89,7 +91,7 @@ def _say(recording: ToyRecording, syllables: int, seed: int) -> np.ndarray:
         return np.zeros(0, np.int16)
     sentence = make_sentence(syllables, chance("sentence", recording.sentence))
     speaker = make_speaker(recording.gender, chance("speaker", recording.speaker))
-    return speak(sentence, speaker, recording.emotion, chance("take", recording.path))
+    return speak(sentence, speaker, recording.emotion, chance("take", recording.take or recording.path))
 
 
 def within(option: str, value: int, most: int) -> int:
