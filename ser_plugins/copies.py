@@ -114,6 +114,17 @@ class Pauses(_Copy):
         return padded + level * torch.randn(len(padded), generator=generator)
 
 
+def pink(noise: torch.Tensor) -> torch.Tensor:
+    """White noise (samples,) with a power that then falls as 1 / f."""
+    spectrum = torch.fft.rfft(noise)
+    return torch.fft.irfft(spectrum / torch.arange(1, len(spectrum) + 1).sqrt(), n=len(noise))
+
+
+def with_noise(wave: torch.Tensor, noise: torch.Tensor, ratio: float) -> torch.Tensor:
+    """A recording (samples,) with noise (samples,) under it, at a ratio of their powers in dB."""
+    return wave + noise * _rms(wave) / _rms(noise) * 10 ** (-ratio / 20)
+
+
 @dataclass(frozen=True)
 class Noise(_Copy):
     """White or pink noise, at random, of a random ratio of signal to noise.
@@ -145,10 +156,7 @@ class Noise(_Copy):
         ratio = _drawn(self.low, self.high, generator)
         is_pink = _drawn(0, 1, generator) < 0.5
         noise = torch.randn(len(wave), generator=generator)
-        if is_pink:  # a power that falls as 1 / f
-            spectrum = torch.fft.rfft(noise)
-            noise = torch.fft.irfft(spectrum / torch.arange(1, len(spectrum) + 1).sqrt(), n=len(wave))
-        return wave + noise * _rms(wave) / _rms(noise) * 10 ** (-ratio / 20)
+        return with_noise(wave, pink(noise) if is_pink else noise, ratio)
 
 
 @dataclass(frozen=True)

@@ -76,3 +76,4 @@ from ser_plugins.cli import results
 from ser_plugins.cli import suite
 from ser_plugins.cli import corpora
 from ser_plugins.cli import service
+from ser_plugins.cli import stress

@@ -28,6 +28,7 @@ ROOMS = (
     "evaluation/compare",
     "evaluation/paper",
     "inference",
+    "stress",
     "training/launch",
     "training",
     "export",

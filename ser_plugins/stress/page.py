@@ -1,0 +1,121 @@
+"""The page that a trial ends in: tables in markdown, two figures, and all numbers as JSON."""
+
+import dataclasses
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from ser_plugins.evaluation.metrics.scores import Score, percent
+from ser_plugins.evaluation.report.figures import BLUE, ORANGE, SKY, STYLE, save
+from ser_plugins.evaluation.report.tables import interval_text, markdown_table
+from ser_plugins.files import write_json, write_text
+from ser_plugins.plain import figure_text, markdown
+from ser_plugins.stress.conditions import CONDITIONS, NOISES
+from ser_plugins.stress.summary import Group, Robustness
+from ser_plugins.stress.trial import LabelledRecordings
+
+SHARE = Score("UAR")
+
+
+def write_page(
+    folder: Path, model: str, tests: LabelledRecordings, rows: list[Robustness], groups: list[Group]
+) -> Path:
+    """Write ``stress.md``, ``stress.json`` and ``figures/`` into a folder; returns the page."""
+    about = {
+        "model": model,
+        "test_set": tests.path.name,
+        "recordings": len(tests.table),
+        "speakers": tests.table["speaker"].nunique() if tests.speakers_told else None,
+    }
+    values = {
+        "schema": 1,
+        **about,
+        "conditions": [dataclasses.asdict(row) for row in rows],
+        "groups": [dataclasses.asdict(group) for group in groups],
+    }
+    save(change_figure(rows), folder / "figures" / "change_of_uar")
+    save(noise_figure(rows), folder / "figures" / "noise")
+    write_json(folder / "stress.json", values)
+    write_text(folder / "stress.md", page_text(about, rows, groups))
+    return folder / "stress.md"
+
+
+def page_text(about: dict, rows: list[Robustness], groups: list[Group]) -> str:
+    """All tables in markdown."""
+    speakers = (
+        f"{about['speakers']} speakers" if about["speakers"] else "speakers unknown: each recording counts as one"
+    )
+    parts = [
+        f"# {markdown(about['model'])} under stress",
+        f"{about['recordings']} recordings of {markdown(about['test_set'])}, {speakers}. In brackets 95 % intervals, a "
+        "bootstrap over speakers; the change is paired. A recording in which no speech is heard is wrong. Unchanged: "
+        "the label is that of the recording as it is.",
+        markdown_table(
+            ["condition", "UAR", "change", "unchanged", "no speech"],
+            [[row.condition, *_cells(row), str(row.no_speech)] for row in rows],
+        ),
+        "![UAR by condition](figures/change_of_uar.png)",
+        "![UAR by noise](figures/noise.png)",
+    ]
+    if groups:
+        header = ["group", "speakers", "recordings", "UAR", "false alarms", "difference to the others", "p", "verdict"]
+        parts += ["## Groups of speakers", markdown_table(header, [_group_cells(group) for group in groups])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(row: Robustness) -> list[str]:
+    return [
+        percent(row.uar),
+        f"{100 * row.change:+.1f} ({interval_text(row.change_interval, SHARE)})",
+        f"{percent(row.unchanged)} ({interval_text(row.unchanged_interval, SHARE)})",
+    ]
+
+
+def _group_cells(group: Group) -> list[str]:
+    return [
+        f"{group.column} {group.value}",
+        str(group.speakers),
+        str(group.recordings),
+        f"{percent(group.uar)} ({interval_text(group.interval, SHARE)})",
+        percent(group.false_alarms),
+        f"{100 * group.difference:+.1f}",
+        "–" if group.p is None else f"{group.p:.3f}",
+        group.verdict,
+    ]
+
+
+def change_figure(rows: list[Robustness]) -> Figure:
+    """The change of UAR under every condition, with its interval."""
+    changed = rows[1:]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(6, 0.6 + 0.24 * len(changed)), layout="constrained")
+        axes = figure.add_subplot()
+        for place, row in enumerate(changed):
+            if row.change_interval:
+                axes.plot([100 * bound for bound in row.change_interval], [place, place], color=SKY, linewidth=2)
+            axes.plot(100 * row.change, place, "o", color=BLUE, markersize=4)
+        axes.axvline(0, color="0.6", linewidth=0.8)
+        axes.set_yticks(range(len(changed)), [figure_text(row.condition) for row in changed])
+        axes.invert_yaxis()
+        axes.set_xlabel("change of UAR / points, 95 % interval over speakers")
+    return figure
+
+
+def noise_figure(rows: list[Robustness]) -> Figure:
+    """UAR over the ratio of signal to noise, a line per kind of noise."""
+    by_name = {row.condition: row for row in rows}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(4.4, 3.2), layout="constrained")
+        axes = figure.add_subplot()
+        for (family, colour), marker in zip(zip(NOISES, (BLUE, SKY, ORANGE), strict=True), "os^", strict=True):
+            conditions = [condition for condition in CONDITIONS if condition.family == family]
+            ratios = [condition.level for condition in conditions]
+            scores = [100 * by_name[condition.name].uar for condition in conditions]
+            axes.plot(ratios, scores, marker=marker, color=colour, label=family)
+        axes.axhline(100 * rows[0].uar, color="0.6", linewidth=0.8, linestyle="--", label="as recorded")
+        axes.set_xlabel("signal to noise / dB")
+        axes.set_ylabel("UAR / %")
+        axes.set_ylim(0, 100)
+        axes.legend()
+    return figure

@@ -1,0 +1,145 @@
+"""Every recording of a test set, as it is and under every condition, judged by one model; each condition is kept."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ser_plugins.corpora.tables import read_rows
+from ser_plugins.corpora.verify import first_few
+from ser_plugins.errors import AudioError, SerError
+from ser_plugins.files import atomic_path, read_json, sha256_of, write_json
+from ser_plugins.inference.classifiers import EmotionClassifier
+from ser_plugins.inference.recording import read_recording
+from ser_plugins.stress.conditions import CONDITIONS, RATE
+
+AS_RECORDED = "as recorded"
+NO_SPEECH = "no speech"
+NAMES = (AS_RECORDED, *(condition.name for condition in CONDITIONS))
+ANSWERS = ["id", "predicted"]
+
+
+@dataclass(frozen=True)
+class LabelledRecordings:
+    """What a CSV says of the recordings that a model is tried on.
+
+    Arguments
+    ---------
+    path : Path
+        The CSV.
+    table : pandas.DataFrame
+        A row per recording: ``id`` (its ``wav``), ``true``, ``speaker``, and the CSV's other columns.
+    speakers_told : bool
+        False where the CSV has no speakers: then every recording counts as one of its own.
+    """
+
+    path: Path
+    table: pd.DataFrame
+    speakers_told: bool
+
+
+def read_test_set(path, classes: list[str]) -> LabelledRecordings:
+    """Read a CSV with the columns wav, label and, for honest intervals, speaker.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        No such file; a recording twice; labels that the model does not know.
+    """
+    path = Path(path)
+    rows = read_rows(path, ["wav", "label"])
+    table = pd.DataFrame([row.cells for row in rows]).rename(columns={"wav": "id", "label": "true"})
+    if repeated := sorted(table["id"][table["id"].duplicated()]):
+        raise SerError(got=f"{path}: {repeated[0]} twice", expected="every recording once", remedy="remove one line")
+    if unknown := sorted(set(table["true"]) - set(classes)):
+        raise SerError(
+            got=f"{path}: labels {first_few(unknown)}",
+            expected=f"those of the model: {', '.join(classes)}",
+            remedy="rename them, or leave these lines out",
+        )
+    speakers_told = "speaker" in table and bool((table["speaker"] != "").all())
+    return LabelledRecordings(path, table if speakers_told else table.assign(speaker=table["id"]), speakers_told)
+
+
+def answers(
+    classifier: EmotionClassifier, tests: LabelledRecordings, folder: Path
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The answers under each of ``NAMES``, one after the other: tables with ``id`` and ``predicted``.
+
+    What is judged is kept in ``folder/predictions`` and not judged again.
+
+    Raises
+    ------
+    MissingPathError, AudioError, SerError
+        A recording that cannot be used as it is; a folder that belongs to another model or test set.
+    """
+    _claim(folder, classifier, tests)
+    waves = None
+    for name in NAMES:
+        path = folder / "predictions" / f"{_file_name(name)}.csv"
+        if not path.is_file():
+            waves = waves or _waves(classifier, tests)
+            labels = [_label(classifier, wave) for wave in _changed(name, waves, tests)]
+            with atomic_path(path) as temporary:
+                pd.DataFrame({"id": tests.table["id"], "predicted": labels}).to_csv(temporary, index=False)
+        yield name, pd.read_csv(path, dtype=str)[ANSWERS]
+
+
+def _claim(folder: Path, classifier, tests) -> None:
+    """Note whose answers a folder holds, or see that they are of the same model and recordings."""
+    claim = {
+        "test_sha256": sha256_of(tests.path),
+        "model_sha256": hashlib.sha256(classifier.card.encode()).hexdigest(),
+        "classes": classifier.labels,
+    }
+    path = folder / "trial.json"
+    if path.is_file() and read_json(path) != claim:
+        raise SerError(
+            got=f"{folder}: answers of another model, or to another test set",
+            expected="an empty folder, or the one of this trial",
+            remedy="name another folder with --out",
+        )
+    write_json(path, claim)
+
+
+def _waves(classifier, tests) -> list[torch.Tensor]:
+    """All recordings (samples,) at 16 kHz."""
+    files = [tests.path.parent / name for name in tests.table["id"]]
+    return [read_recording(file, RATE, classifier.min_samples).wave for file in files]
+
+
+def _changed(name: str, waves: list[torch.Tensor], tests) -> Iterator[torch.Tensor]:
+    conditions = {condition.name: condition for condition in CONDITIONS}
+    speakers = tests.table["speaker"].tolist()
+    voices = {speaker: [wave for wave, other in zip(waves, speakers, strict=True) if other != speaker]
+              for speaker in set(speakers)}  # fmt: skip
+    for wave, speaker in zip(waves, speakers, strict=True):
+        if name == AS_RECORDED:
+            yield wave
+        else:
+            sha256 = hashlib.sha256(wave.numpy().astype(np.float32).tobytes()).hexdigest()
+            yield conditions[name].changed(wave, sha256, voices[speaker])
+
+
+def _label(classifier, wave) -> str:
+    """What a model answers to a wave (samples,); a recording that no longer can be used has no speech."""
+    try:
+        return classifier.predict(wave, RATE).label or NO_SPEECH
+    except AudioError:
+        return NO_SPEECH
+
+
+def _file_name(name: str) -> str:
+    """A condition's name as a file's.
+
+    Example
+    -------
+    >>> _file_name("white noise, 20 dB"), _file_name("tempo - 10 %")
+    ('white_noise_20_db', 'tempo_minus_10')
+    """
+    words = name.lower().replace("- ", "minus ").replace("+ ", "plus ")
+    return "_".join("".join(letter if letter.isalnum() else " " for letter in words).split())
