@@ -94,8 +94,8 @@ def write_model(folder) -> Path:
     """Write a folder that ``EmotionClassifier.from_hparams`` loads: bigru_mha with random weights."""
     from ser_plugins.files import sha256_of, write_json, write_text
     from ser_plugins.inference.description import Description, write_description
-    from ser_plugins.inference.facts import FORMAT
     from ser_plugins.inference.labels import write_labels
+    from ser_plugins.inference.model_card import ModelCard
     from ser_plugins.inference.weights import as_safetensors
 
     modules = our_modules("fast")
@@ -104,7 +104,8 @@ def write_model(folder) -> Path:
     write_text(folder / "hyperparams.yaml", write_description(description))
     for name in description.with_weights:
         (folder / f"{name}.safetensors").write_bytes(as_safetensors(modules[name].state_dict()))
-    write_text(folder / "label_encoder.ckpt", write_labels([f"class {index}" for index in range(CLASSES)]))
-    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
-    write_json(folder / "model.json", {"format": FORMAT, "schema": 1, "files": hashes})
+    classes = tuple(f"class {index}" for index in range(CLASSES))
+    write_text(folder / "label_encoder.ckpt", write_labels(classes))
+    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir())}
+    write_json(folder / "model.json", ModelCard.unmeasured("bigru_mha", "none", classes, files=files).to_json())
     return folder

@@ -64,12 +64,12 @@ def _export_measured(source, folder, overwrite, ensemble, **options):
     from ser_plugins.export.folder import export_ensemble, export_model
 
     write = export_ensemble if ensemble else export_model
-    facts = write(source, folder, overwrite, **options)
-    chosen = facts["this_model"]
+    card = write(source, folder, overwrite, **options)
     if ensemble:
-        print(visible(f"{folder}: the mean of {len(facts['members'])} models"))
+        print(visible(f"{folder}: the mean of {len(card.members)} models"))
     else:
-        print(visible(f"{folder}: fold {chosen['fold']}, seed {chosen['seed']} ({chosen['chosen']})"))
+        this = card.this_model
+        print(visible(f"{folder}: fold {this.fold}, seed {this.seed} ({this.chosen})"))
 
 
 @app.command("models")
@@ -121,12 +121,12 @@ def _judge_strictly(folders):
 
 
 def _models_table(rows) -> Table:
-    from ser_plugins.evaluation.metrics.tasks import tasks_of
+    from ser_plugins.evaluation.metrics.tasks import task_of
     from ser_plugins.evaluation.report.tables import interval_text
 
     table = Table("model", "corpus", "system", "gives", "measured (95 % interval)", "how", "MB")
     for row in rows:
-        scores = tasks_of(row)[row["target"]].scores
+        scores = task_of(row["task"], row["classes"], row["scale"]).scores
         measured = [
             f"{scores[key].label} {scores[key].text(row['metrics'][key])} "
             f"({interval_text(row['intervals'][key], scores[key])})"

@@ -29,11 +29,11 @@ def onnx(
     """
     from ser_plugins.export.onnx import export_onnx
 
-    facts = export_onnx(model, file, int8=int8)
+    metadata = export_onnx(model, file, int8=int8)
     print(f"{file}: {file.stat().st_size / 2**20:.2f} MiB")
-    print(f"in: waves (batch, samples) at {facts['sample_rate']} Hz, lengths (batch,) in samples")
-    if facts["max_samples"]:
-        seconds = facts["max_samples"] / facts["sample_rate"]
-        print(f"recordings of at most {seconds:g} s ({facts['max_samples']} samples): cut longer ones before")
-    labels = f" of {', '.join(facts['labels'])}" if facts["labels"] else ""
-    print(visible(f"out: {facts['output']}{labels}"))
+    print(f"in: waves (batch, samples) at {metadata['sample_rate']} Hz, lengths (batch,) in samples")
+    if metadata["max_samples"]:
+        seconds = metadata["max_samples"] / metadata["sample_rate"]
+        print(f"recordings of at most {seconds:g} s ({metadata['max_samples']} samples): cut longer ones before")
+    labels = f" of {', '.join(metadata['labels'])}" if metadata["labels"] else ""
+    print(visible(f"out: {metadata['output']}{labels}"))

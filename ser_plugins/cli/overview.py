@@ -6,12 +6,11 @@ from pathlib import Path
 
 from ser_plugins.corpora.pretraining import contamination_lines, pretrained_key
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.metrics.tasks import tasks_of
-from ser_plugins.inference.facts import read_facts
-from ser_plugins.inference.loading import BUNDLED, CARD_FILE, YAML_FILE, load_model, read_inside
+from ser_plugins.evaluation.metrics.tasks import task_of
+from ser_plugins.inference.loading import BUNDLED, CARD_FILE, YAML_FILE, card_in, load_model
+from ser_plugins.inference.model_card import ModelCard
 
 KEYS = ("corpus", "system", "task", "target", "classes", "scale", "metrics", "intervals", "protocol_line")
-CAUTIONS = ("synthetic", "leaking", "transductive", "partial")
 
 
 def overview(folders: Iterable = ()) -> Iterator[dict]:
@@ -56,44 +55,43 @@ def _is_model(folder: Path) -> bool:
 def _row(name: str, folder: Path) -> dict:
     try:
         card = load_model(folder).card
-        if missing := [key for key in (*KEYS, *CAUTIONS, "whole_protocol") if key not in card]:
-            raise _incomplete(folder, f"no {', '.join(missing)}")
-        scores = tasks_of(card)[card["target"]].scores if card["metrics"] else {}
-        if missing := [key for key in scores for part in ("metrics", "intervals") if key not in (card[part] or {})]:
-            raise _incomplete(folder, f"no metrics or intervals of {', '.join(dict.fromkeys(missing))}")
+        _refuse_missing_scores(folder, card)
+        values = card.to_json()
         return {
             "model": name,
-            **{key: card[key] for key in KEYS},
+            **{key: values[key] for key in KEYS},
             "measured": _measured(card),
-            **pretrained_key(contamination_lines(card)),
-            "cautions": [word.upper() for word in CAUTIONS if card[word]],
+            **pretrained_key(contamination_lines(card.pretrained, card.corpus)),
+            "cautions": card.cautions,
             "bytes": _size(folder, card),
         }
     except SerError as error:
         return {"model": name, "error": str(error)}
 
 
-def _incomplete(folder, got):
-    return SerError(
-        got=f"{folder / CARD_FILE}: {got}",
-        expected="a card as ser export writes it",
-        remedy="use the model all the same, or export it again",
-    )
+def _refuse_missing_scores(folder: Path, card: ModelCard) -> None:
+    if card.metrics is None:
+        return
+    scores = task_of(card.task, card.classes, card.scale).scores
+    parts = card.metrics, card.intervals or {}
+    if missing := [key for key in scores if not all(key in part for part in parts)]:
+        raise SerError(
+            got=f"{folder / CARD_FILE}: no metrics or intervals of {', '.join(missing)}",
+            expected="a card as ser export writes it",
+            remedy="use the model all the same, or export it again",
+        )
 
 
-def _size(folder: Path, card: dict) -> int:
-    members = sum(_size(folder / name, _card(folder / name)) for name in card.get("members", ()))
-    return sum(os.stat(folder / name).st_size for name in (*card["files"], CARD_FILE)) + members
+def _size(folder: Path, card: ModelCard) -> int:
+    members = sum(_size(folder / name, card_in(folder / name)) for name in card.members)
+    return sum(os.stat(folder / name).st_size for name in (*card.files, CARD_FILE)) + members
 
 
-def _card(folder: Path) -> dict:
-    return read_facts(read_inside(folder, CARD_FILE), folder / CARD_FILE)
-
-
-def _measured(card: dict) -> str:
-    if card["metrics"] is None:
-        return card["protocol_line"]
-    parts = card["protocol_line"].split("; ")
+def _measured(card: ModelCard) -> str:
+    if card.metrics is None:
+        return card.protocol_line
+    parts = card.protocol_line.split("; ")
     how = next((part for part in parts if part.startswith("protocol ")), parts[0])
-    how += "" if card["whole_protocol"] else "; one fold only"
-    return how + ("; each member, not their mean" if "members" in card else "")
+    if not card.whole_protocol:
+        how += "; one fold only"
+    return f"{how}; each member, not their mean" if card.members else how

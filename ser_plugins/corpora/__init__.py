@@ -9,6 +9,7 @@
 - ``sounds``: recordings measured side by side, and remembered
 - ``corpus``: what a corpus is, and how one is read and checked
 - ``prepare``: all of it together, what a recipe's ``*_prepare.py`` calls
+- ``about``: what a corpus says of itself on the cards of its models
 - ``download``: resumable download, safe unpacking
 - ``audit``: shows that a train / valid / test triple does not leak
 - ``toy``: synthetic corpora in real layouts, spoken by ``voice``

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ser_plugins.corpora.about import AboutCorpus
 from ser_plugins.corpora.download import fetch_archive
 from ser_plugins.corpora.manifest import entry
 from ser_plugins.corpora.protocols import PROTOCOLS
@@ -88,10 +89,9 @@ class Corpus:
     protocols: Mapping = field(default_factory=lambda: PROTOCOLS)
 
     @property
-    def about(self) -> dict[str, str]:
-        """What model cards say of the corpus: licence, citation, language, speech; what is empty is left out."""
-        texts = {name: getattr(self, name) for name in ("licence", "citation", "language", "speech")}
-        return {name: text for name, text in texts.items() if text}
+    def about(self) -> AboutCorpus:
+        """What model cards say of the corpus."""
+        return AboutCorpus(self.licence, self.citation, self.language, self.speech)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def prepare_corpus(
         "partial": bool(lacking),
         "statements": [*_statements(lacking, reading.skipped, protocol, rules, folds, unit_field), *alike],
         "data_root": str(data_root),
-        "about_corpus": {} if reading.synthetic else corpus.about,
+        "about_corpus": {} if reading.synthetic else corpus.about.to_json(),
     }
     entries = ManifestText(used)
     manifests = {

@@ -91,18 +91,15 @@ unlikely, not excluded
     return f"{description_of(model)}; {corpus} in it: {answers.get(_plain(corpus), UNKNOWN)}"
 
 
-def contamination_lines(protocol: dict) -> list[str]:
+def contamination_lines(models: Iterable[str], corpus: str) -> list[str]:
     """One line for each pretrained model of a protocol, or of a model card: none for a system without any.
 
     Example
     -------
-    >>> print(*contamination_lines({"corpus": "EmoDB", "pretrained": ["microsoft/wavlm-base"]}))
+    >>> print(*contamination_lines(["microsoft/wavlm-base"], "EmoDB"))
     pretrained: microsoft/wavlm-base on 960 h of read books (LibriSpeech), no emotion labels; EmoDB in it: no
-    >>> contamination_lines({"corpus": "EmoDB"})
-    []
     """
-    models = protocol.get("pretrained", ())
-    return [f"pretrained: {contamination_line(model, protocol['corpus'])}" for model in models]
+    return [f"pretrained: {contamination_line(model, corpus)}" for model in models]
 
 
 def source_of(model: str) -> str:

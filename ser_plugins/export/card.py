@@ -1,7 +1,8 @@
-"""The model card: ``model.json`` in words. Every number comes from there."""
+"""The text of a model card, ``README.md``: ``model.json`` in words. Every number comes from there."""
 
+from ser_plugins.cautions import caution_note
 from ser_plugins.evaluation.metrics.scores import percent
-from ser_plugins.evaluation.metrics.tasks import tasks_of
+from ser_plugins.evaluation.metrics.tasks import task_of
 from ser_plugins.evaluation.report.tables import (
     baseline_rows,
     headline_columns,
@@ -11,161 +12,148 @@ from ser_plugins.evaluation.report.tables import (
 )
 from ser_plugins.export.front_matter import front_matter
 from ser_plugins.export.licences import licence_of
+from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.plain import code, markdown
 
-_SYNTHETIC = (
-    "**SYNTHETIC**: trained and tested on sounds made by code, not on speech. It shows that the software works and "
-    "says nothing about emotions in anyone's voice."
-)
-_LEAKING = "**LEAKING**: test speakers were also in training. The numbers show the leak and measure nothing else."
-_TRANSDUCTIVE = "**TRANSDUCTIVE**: the normalisation has seen the test speaker's own utterances."
-_PARTIAL = "**PARTIAL**: trained and tested on a part of the corpus only."
+
+def card_text(card: ModelCard) -> str:
+    """Write the card in markdown, with the header that the Hugging Face hub reads."""
+    words = _unmeasured(card) if card.metrics is None else _measured_card(card)
+    return f"{front_matter(card)}\n{words}"
 
 
-def model_card(facts: dict) -> str:
-    """Write the card in markdown, with the header that the Hugging Face hub reads.
-
-    Arguments
-    ---------
-    facts : dict
-        The content of ``model.json``.
-    """
-    words = _unmeasured(facts) if facts["metrics"] is None else _measured_card(facts)
-    return f"{front_matter(facts)}\n{words}"
-
-
-def _measured_card(facts):
-    scores, task = facts["this_model"], tasks_of(facts)[facts["target"]]
-    kinds = {"synthetic": _SYNTHETIC, "leaking": _LEAKING, "transductive": _TRANSDUCTIVE, "partial": _PARTIAL}
+def _measured_card(card):
+    task = task_of(card.task, card.classes, card.scale)
     parts = [
-        f"# {markdown(facts['system'])}: {_what(facts)} from a recording ({markdown(facts['corpus'])})",
-        *(f"> {text}" for key, text in kinds.items() if facts[key]),
-        *(f"> {note}" for note in pretrained_notes(facts)),
-        *(f"> {markdown(statement)}" for statement in facts["statements"]),
-        _takes(facts, task),
+        f"# {markdown(card.system)}: {_what(card)} from a recording ({markdown(card.corpus)})",
+        *(f"> {caution_note(word, card.unit_field)}" for word in card.cautions),
+        *(f"> {note}" for note in pretrained_notes(card.pretrained, card.corpus)),
+        *(f"> {markdown(statement)}" for statement in card.statements),
+        _takes(card, task),
         "## Trained on",
-        _trained(facts, scores),
-        *_encoders(facts),
-        *_corpus(facts),
+        _trained(card),
+        *_encoders(card),
+        *_corpus(card),
         "## Measured",
-        _measured(facts),
-        _table(facts, task),
-        _this_model(facts, scores, task),
-        *_per_class(facts),
-        *_calibration(facts),
-        *_conditions(facts),
-        f"Protocol{_hash(facts)}: {markdown(facts['protocol_line'])}",
-        f"Audit of the split: {markdown(facts['audit'])}",
+        _measured(card),
+        _table(card, task),
+        _this_model(card, task),
+        *_per_class(card),
+        *_calibration(card),
+        *_conditions(card),
+        f"Protocol{_hash(card)}: {markdown(card.protocol_line)}",
+        f"Audit of the split: {markdown(card.audit)}",
         "## Limits",
-        _limits(facts),
+        _limits(card),
         "## How to load",
-        _LOAD.format(rate=facts["sample_rate"], **_CALLS[facts["task"]]),
+        _LOAD.format(rate=card.sample_rate, **_CALLS[card.task]),
         "## Versions",
-        "Trained with " + _versions(facts["versions"]) + "; exported with " + _versions(facts["exported_with"]) + ".",
+        "Trained with " + _versions(card.versions) + "; exported with " + _versions(card.exported_with) + ".",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _unmeasured(facts):
+def _unmeasured(card):
     """The card of a model that only its owner's recipe knows anything about."""
     parts = [
-        f"# {markdown(facts['system'])}: {_what(facts)} from a recording",
+        f"# {markdown(card.system)}: {_what(card)} from a recording",
         "> **NOT MEASURED**: trained by a recipe of its own. Nothing is known here of how well it does, on what it was "
         "tested, or whether speakers of a test were in training.",
-        *(f"> {note}" for note in pretrained_notes(facts)),
-        _takes(facts, tasks_of(facts)[facts["target"]]),
+        *(f"> {note}" for note in pretrained_notes(card.pretrained, card.corpus)),
+        _takes(card, task_of(card.task, card.classes, card.scale)),
         "## Trained on",
-        f"{markdown(facts['corpus'])}.",
-        *_encoders(facts),
+        f"{markdown(card.corpus)}.",
+        *_encoders(card),
         "## Limits",
-        _limits(facts),
+        _limits(card),
         "## How to load",
-        _LOAD.format(rate=facts["sample_rate"], **_CALLS[facts["task"]]),
+        _LOAD.format(rate=card.sample_rate, **_CALLS[card.task]),
         "## Versions",
-        "Exported with " + _versions(facts["exported_with"]) + ".",
+        "Exported with " + _versions(card.exported_with) + ".",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _encoders(facts):
+def _encoders(card):
     licence = "MIT licence, copyright (c) 2022 OpenAI, as `LICENSE.whisper` beside the weights says"
     unknown = "their licence is not known here: ask whoever published them"
     return [
         f"It hears with the lower layers of {markdown(name)} (Radford et al., ICML 2023), whose weights are inside "
         f"({licence if licence_of(name) else unknown}). Plain SpeechBrain hands it no lengths: give it one recording "
         "at a time there."
-        for name in facts.get("pretrained", ())
+        for name in card.pretrained
     ]
 
 
-def _corpus(facts):
-    about, corpus = facts.get("about_corpus", {}), markdown(facts["corpus"])
-    words = {"licence": f"Licence of {corpus}", "citation": f"To cite for {corpus}"}
-    return [f"{word}: {markdown(about[key])}." for key, word in words.items() if key in about]
+def _corpus(card):
+    about, corpus = card.about_corpus, markdown(card.corpus)
+    lines = {f"Licence of {corpus}": about.licence, f"To cite for {corpus}": about.citation}
+    return [f"{line}: {markdown(text)}." for line, text in lines.items() if text]
 
 
-def _takes(facts, task):
-    kept = _KEPT.get(facts["precision"], facts["precision"])
+def _takes(card, task):
+    kept = _KEPT.get(card.precision, card.precision)
     return (
-        f"Takes one utterance ({facts['sample_rate']} Hz, mono, at least {facts['min_seconds']:.3g} s) and gives "
-        f"{_gives(facts, task)}. {facts['parameters']:,} parameters, kept in {kept}."
+        f"Takes one utterance ({card.sample_rate} Hz, mono, at least {card.min_seconds:.3g} s) and gives "
+        f"{_gives(card, task)}. {card.parameters:,} parameters, kept in {kept}."
     )
 
 
-def _what(facts):
-    return f"{len(facts['classes'])} emotions" if facts["classes"] else facts["target"]
+def _what(card):
+    return f"{len(card.classes)} emotions" if card.classes else card.target
 
 
-def _gives(facts, task):
-    if facts["classes"]:
-        return f"the probabilities of: {markdown(', '.join(facts['classes']))}"
-    return task.describe(facts["target"])
+def _gives(card, task):
+    if card.classes:
+        return f"the probabilities of: {markdown(', '.join(card.classes))}"
+    return task.describe(card.target)
 
 
-def _trained(facts, mine):
-    corpus = markdown(facts["corpus"])
-    if members := facts.get("members"):
-        return f"{corpus}. {len(members)} models, whose outputs are averaged: {markdown(', '.join(members))}."
-    how = f"seed {mine['seed']}, epoch {mine['epoch']}"
-    count = f"{corpus}: {mine['train_utterances']} utterances"
-    if mine["metrics"] is None:
+def _trained(card):
+    corpus = markdown(card.corpus)
+    if card.members:
+        return f"{corpus}. {len(card.members)} models, whose outputs are averaged: {markdown(', '.join(card.members))}."
+    this = card.this_model
+    how = f"seed {this.seed}, epoch {this.epoch}"
+    count = f"{corpus}: {this.train_utterances} utterances"
+    if this.metrics is None:
         return f"{count}, all that there are ({how}). Nothing was held out."
     return (
-        f"{count}, everything that fold {code(mine['fold'])} trains on ({how}). The fold's {mine['test_utterances']} "
-        f"test utterances were held out. This model was chosen so: {mine['chosen']}."
+        f"{count}, everything that fold {code(this.fold)} trains on ({how}). The fold's {this.test_utterances} "
+        f"test utterances were held out. This model was chosen so: {this.chosen}."
     )
 
 
-def _this_model(facts, mine, task):
-    if facts.get("members"):
+def _this_model(card, task):
+    if card.members:
         return "The mean itself was not measured: of every utterance most members have seen the speaker."
-    if mine["metrics"] is None:
+    this = card.this_model
+    if this.metrics is None:
         return "This very model has seen all of the corpus, so nothing is left to test it on."
     scores = ", ".join(
-        f"{score.label} {score.text(mine['metrics'][key], 2)}{' %' * score.percent}"
-        for key, score in task.scores.items()
+        f"{score.label} {score.text(this.metrics[key], 2)}{' %' * score.percent}" for key, score in task.scores.items()
     )
-    return f"This very model, on the {mine['test_utterances']} utterances it was not trained on: {scores}."
+    return f"This very model, on the {this.test_utterances} utterances it was not trained on: {scores}."
 
 
-def _calibration(facts):
-    calibration = facts["calibration"]
+def _calibration(card):
+    calibration = card.calibration
     if not calibration or not calibration["calibrated"]:
         return []
     steps = [row for row in calibration["calibrated"]["coverage"] if row["accuracy"] is not None]
     columns = [(f"{row['abstain_below']:g}", percent(row["coverage"]), percent(row["accuracy"])) for row in steps[::2]]
     names = ("abstaining below", "answered (%)", "rightly, of those (%)")
     return [
-        f"Probabilities are calibrated: the logits are divided by {facts['temperature']:.3g}, fitted on those "
+        f"Probabilities are calibrated: the logits are divided by {card.temperature:.3g}, fitted on those "
         f"predictions. The expected calibration error ({calibration['bins']} bins) was "
         f"{percent(calibration['raw']['ECE'])} % before and {percent(calibration['calibrated']['ECE'])} % with the "
-        f"temperature of the other {facts['unit_field']}s.",
+        f"temperature of the other {card.unit_field}s.",
         markdown_table(list(names), columns),
     ]
 
 
-def _conditions(facts):
-    robustness = facts.get("robustness")
+def _conditions(card):
+    robustness = card.robustness
     if not robustness:
         return []
     rows = [
@@ -177,63 +165,63 @@ def _conditions(facts):
         f"The model of every fold judged its own test recordings, {robustness['recordings']} of them, changed by code: "
         "real rooms, noises and telephones were not tried. Recordings in which no speech was heard count as wrong.",
         markdown_table(["condition", "WA (%)", "UAR (%)", "no speech heard"], rows),
-        f"A timeline of the recordings of one {facts['unit_field']} behind one another, with half a second of silence "
+        f"A timeline of the recordings of one {card.unit_field} behind one another, with half a second of silence "
         f"between, had the right label for {percent(robustness['timeline'])} % of the speech.",
     ]
 
 
-def _measured(facts):
-    if facts["whole_protocol"]:
-        this = "is one of those" if facts["this_model"]["metrics"] else "was trained so on all of them"
-        this = "is the mean of such" if facts.get("members") else this
+def _measured(card):
+    if card.whole_protocol:
+        this = "is one of those" if card.this_model.metrics else "was trained so on all of them"
+        this = "is the mean of such" if card.members else this
         return (
-            f"The whole protocol, every fold tested by a model that had not seen it, {facts['tested_utterances']} "
+            f"The whole protocol, every fold tested by a model that had not seen it, {card.tested_utterances} "
             f"utterances pooled (mean over the seeds). It measures the way of training; this model {this}."
         )
     return (
-        f"**One fold only** ({facts['tested_utterances']} utterances): the other folds were missing when this was "
-        f"exported. One fold says little about {facts['unit_field']}s in general."
+        f"**One fold only** ({card.tested_utterances} utterances): the other folds were missing when this was "
+        f"exported. One fold says little about {card.unit_field}s in general."
     )
 
 
-def _table(facts, task):
+def _table(card, task):
     scores = task.scores.items()
     rows = [
-        ["measured", *(score.text(facts["metrics"][key], 2) for key, score in scores)],
-        ["95 % interval", *(interval_text(facts["intervals"][key], score) for key, score in scores)],
-        *baseline_rows(task, facts),
+        ["measured", *(score.text(card.metrics[key], 2) for key, score in scores)],
+        ["95 % interval", *(interval_text(card.intervals[key], score) for key, score in scores)],
+        *baseline_rows(task, card.baselines),
     ]
     labels = {}
     for key, score in scores:
-        labels.setdefault(facts["intervals_made_by"][key], []).append(score.label)
+        labels.setdefault(card.intervals_made_by[key], []).append(score.label)
     made_by = "; ".join(f"{', '.join(names)}: {how}" for how, names in labels.items())
     return f"{markdown_table(headline_columns(task), rows)}\n\n{task.note} Intervals: {made_by}."
 
 
-def _per_class(facts):
-    if not facts["per_class"]:
+def _per_class(card):
+    if not card.per_class:
         return []
-    recalls = (f"{markdown(name)} {percent(row['recall'])}" for name, row in facts["per_class"].items())
+    recalls = (f"{markdown(name)} {percent(row['recall'])}" for name, row in card.per_class.items())
     return ["Recall per class (%): " + ", ".join(recalls) + "."]
 
 
-def _hash(facts):
-    return f" {code(facts['protocol_hash'])}" if facts["protocol_hash"] else ""
+def _hash(card):
+    return f" {code(card.protocol_hash)}" if card.protocol_hash else ""
 
 
 def _versions(versions):
     return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
-def _limits(facts):
-    recordings = f"recordings such as those of {markdown(facts['corpus'])}"
-    known = markdown(facts.get("about_corpus", {}).get("speech", recordings))
-    speech = "sounds made by code" if facts["synthetic"] else known
-    conditions = " and other microphones" if "robustness" in facts else ", other microphones, noise and telephones"
+def _limits(card):
+    recordings = f"recordings such as those of {markdown(card.corpus)}"
+    known = markdown(card.about_corpus.speech or recordings)
+    speech = "sounds made by code" if card.synthetic else known
+    conditions = " and other microphones" if card.robustness else ", other microphones, noise and telephones"
     always = (
         "chooses one of its classes for what sounds like speech, unless told to abstain; in plain SpeechBrain and as "
-        f"an ONNX file for any sound. {_TRUST[bool(facts['calibration'])]}"
-        if facts["classes"]
+        f"an ONNX file for any sound. {_TRUST[bool(card.calibration)]}"
+        if card.classes
         else "gives a number for what sounds like speech, and nothing says how sure it is"
     )
     return (

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from ser_plugins.errors import SerError
-from ser_plugins.inference.facts import read_facts
-from ser_plugins.inference.loading import CARD_FILE, read_inside
+from ser_plugins.inference.loading import CARD_FILE, card_in
 
 
 def refuse_occupied(folder: Path, overwrite: bool) -> None:
@@ -34,7 +33,7 @@ def refuse_occupied(folder: Path, overwrite: bool) -> None:
 def _written(folder: Path) -> set:
     """What an export has written into ``folder``, by its ``model.json``."""
     try:
-        card = read_facts(read_inside(folder, CARD_FILE), folder / CARD_FILE)
+        card = card_in(folder)
     except SerError:
         return set()
-    return {*card["files"], *card.get("members", ()), CARD_FILE}
+    return {*card.files, *card.members, CARD_FILE}

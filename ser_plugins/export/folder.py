@@ -5,21 +5,28 @@ layer's and changes no decision; the YAML keeps the constructors and drops the r
 the card says what was measured. The folder is built beside its target, loaded once, and only then renamed.
 """
 
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ser_plugins.corpora.pretraining import pretrained_key
+from ser_plugins.corpora.about import AboutCorpus
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.metrics.tasks import tasks_of
 from ser_plugins.evaluation.runs.evidence import is_packed, read_record
 from ser_plugins.export.destination import refuse_occupied
 from ser_plugins.export.fold_choice import Chosen, choose
 from ser_plugins.export.training_yaml import described
-from ser_plugins.export.writing import checkpoint_weights, encoder_weights, precision_named, seal, write_model
+from ser_plugins.export.writing import (
+    checkpoint_weights,
+    encoder_weights,
+    package_versions,
+    precision_named,
+    seal,
+    write_model,
+)
 from ser_plugins.files import built_aside, read_json, sha256_of
-from ser_plugins.inference.facts import FORMAT
 from ser_plugins.inference.loading import CARD_FILE, YAML_FILE
+from ser_plugins.inference.model_card import ModelCard, ThisModel
 from ser_plugins.whisper_weights import encoder_sha256
 
 
@@ -31,7 +38,7 @@ def export_model(
     half: bool = False,
     int8: bool = False,
     measured_by: str | Path | None = None,
-) -> dict[str, Any]:
+) -> ModelCard:
     """Write a relocatable model folder.
 
     Arguments
@@ -55,7 +62,7 @@ def export_model(
 
     Returns
     -------
-    dict
+    ModelCard
         The content of ``model.json``.
 
     Raises
@@ -74,10 +81,9 @@ the path
     folder = Path(folder).absolute()
     refuse_occupied(folder, overwrite)
     chosen = choose(source, measured_by)
-    facts = {**_facts(chosen, precision_named(half, int8)), **_robustness(measured_by or source)}
+    card = _card(chosen, precision_named(half, int8), _robustness(measured_by or source))
     with built_aside(folder) as built:
-        _write(built, chosen, facts)
-    return facts
+        return _write(built, chosen, card)
 
 
 def export_ensemble(
@@ -88,7 +94,7 @@ def export_ensemble(
     half: bool = False,
     int8: bool = False,
     measured_by: str | Path | None = None,
-) -> dict[str, Any]:
+) -> ModelCard:
     """Write every fold and seed of a run as one model, whose output is the mean of theirs; see :func:`export_model`.
 
     ``folder`` holds a member per fold and seed, each a model of its own, and ``model.json`` with their hashes. What the
@@ -113,70 +119,77 @@ def export_ensemble(
             export_model(path, built / name, half=half, int8=int8, measured_by=measured_by)
             for path, name in zip(folds, names, strict=True)
         ]
-        facts = {**members[0], "whole_protocol": all(member["whole_protocol"] for member in members)}
-        facts["parameters"] = sum(member["parameters"] for member in members)
-        facts["this_model"] = {**facts["this_model"], "fold": None, "seed": None, "epoch": None, "metrics": None}
-        facts["members"] = {name: sha256_of(built / name / CARD_FILE) for name in names}
-        seal(built, facts)
-    return facts
+        first = members[0]
+        mean = replace(
+            first,
+            whole_protocol=all(member.whole_protocol for member in members),
+            parameters=sum(member.parameters for member in members),
+            this_model=first.this_model and replace(first.this_model, fold=None, seed=None, epoch=None, metrics=None),
+            members={name: sha256_of(built / name / CARD_FILE) for name in names},
+        )
+        return seal(built, mean)
 
 
-def _robustness(run: str | Path) -> dict:
-    """What ``scripts/robustness.py`` has left in a run folder, as a key of ``model.json``; nothing where it has not."""
+def _robustness(run: str | Path) -> dict[str, Any] | None:
+    """What ``scripts/robustness.py`` has left in a run folder; None where it has not."""
     if is_packed(run):
-        measured = read_record(run).get("robustness")
-    else:
-        path = Path(run) / "robustness.json"
-        measured = read_json(path) if path.is_file() else None
-    return {"robustness": measured} if measured else {}
+        return read_record(run).get("robustness")
+    path = Path(run) / "robustness.json"
+    return read_json(path) if path.is_file() else None
 
 
-def _facts(chosen: Chosen, precision: str) -> dict:
-    """Everything the card says, but for what only the built model knows."""
+def _card(chosen: Chosen, precision: str, robustness: dict[str, Any] | None) -> ModelCard:
+    """The card, but for what only the built model knows."""
     results, summary = chosen.results, chosen.summary
     protocol, metrics = summary["protocol"], results["metrics"]  # metrics: None of a training on everything
     headline = tasks_of(protocol)[protocol["target"]].scores
-    return {
-        "format": FORMAT,
-        "schema": 1,
-        "system": results["system"],
-        **{key: protocol[key] for key in ("task", "target", "classes", "scale")},
-        "corpus": protocol["corpus"],
-        "corpus_sha256": protocol["corpus_sha256"],
-        "about_corpus": results.get("about_corpus", {}),
-        "synthetic": "synthetic" in protocol["corpus"],
-        "leaking": protocol["leaks"],
-        "transductive": protocol["transductive"],
-        **{key: protocol[key] for key in ("partial", "statements", "unit_field")},
-        **pretrained_key(protocol.get("pretrained", ())),
-        "protocol_line": summary["protocol_line"],
-        "protocol_hash": summary["protocol_hash"] if chosen.whole else None,  # it stands for a whole protocol
-        "whole_protocol": chosen.whole,
-        "tested_utterances": summary["utterances"],
-        "metrics": {name: summary["metrics"][name] for name in headline},
-        "per_class": summary["metrics"].get("per_class"),
-        **{key: summary[key] for key in ("intervals", "intervals_made_by", "baselines")},
-        "calibration": summary["calibration"] if chosen.whole else None,
-        "temperature": chosen.temperature,
-        "precision": precision,
-        "this_model": {
-            "fold": results["fold"],
-            "seed": results["seed"],
-            "unit": results["protocol"]["unit"],
-            "chosen": chosen.reason,
-            "train_utterances": results["counts"]["train"],
-            "test_utterances": len(results["units"]),
-            "epoch": results["selected_epoch"],
-            "metrics": metrics and {name: metrics[name] for name in headline},
-        },
-        "audit": results["audit"] if metrics else summary["audit"],
-        "settings_sha256": results["settings_sha256"],
-        "versions": results["versions"],
-        "exported_with": {name: version(name) for name in ("ser_plugins", "torch", "speechbrain")},
-    }
+    return ModelCard(
+        system=results["system"],
+        task=protocol["task"],
+        target=protocol["target"],
+        classes=tuple(protocol["classes"]),
+        scale=protocol["scale"],
+        corpus=protocol["corpus"],
+        corpus_sha256=protocol["corpus_sha256"],
+        about_corpus=AboutCorpus.from_json(results.get("about_corpus", {})),
+        synthetic="synthetic" in protocol["corpus"],
+        leaking=protocol["leaks"],
+        transductive=protocol["transductive"],
+        partial=protocol["partial"],
+        statements=tuple(protocol["statements"]),
+        unit_field=protocol["unit_field"],
+        pretrained=tuple(protocol.get("pretrained", ())),
+        protocol_line=summary["protocol_line"],
+        protocol_hash=summary["protocol_hash"] if chosen.whole else None,  # it stands for a whole protocol
+        whole_protocol=chosen.whole,
+        tested_utterances=summary["utterances"],
+        metrics={name: summary["metrics"][name] for name in headline},
+        per_class=summary["metrics"].get("per_class"),
+        intervals=summary["intervals"],
+        intervals_made_by=summary["intervals_made_by"],
+        baselines=tuple(summary["baselines"]),
+        calibration=summary["calibration"] if chosen.whole else None,
+        temperature=chosen.temperature,
+        precision=precision,
+        this_model=ThisModel(
+            fold=results["fold"],
+            seed=results["seed"],
+            unit=results["protocol"]["unit"],
+            chosen=chosen.reason,
+            train_utterances=results["counts"]["train"],
+            test_utterances=len(results["units"]),
+            epoch=results["selected_epoch"],
+            metrics=metrics and {name: metrics[name] for name in headline},
+        ),
+        audit=results["audit"] if metrics else summary["audit"],
+        settings_sha256=results["settings_sha256"],
+        versions=results["versions"],
+        exported_with=package_versions(),
+        robustness=robustness,
+    )
 
 
-def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
+def _write(folder: Path, chosen: Chosen, card: ModelCard) -> ModelCard:
     """Fill ``folder`` with the tested weights."""
     if chosen.results["checkpoint"] is None:
         raise SerError(
@@ -191,18 +204,18 @@ def _write(folder: Path, chosen: Chosen, facts: dict) -> None:
             remedy="train with another --normalisation",
         )
     checkpoint = chosen.folder / chosen.results["checkpoint"]
-    description, front_end = described(chosen.folder / YAML_FILE, facts["target"], facts["scale"])
+    description, front_end = described(chosen.folder / YAML_FILE, card.target, card.scale)
     states = {
         name: checkpoint_weights(checkpoint / f"{name}.ckpt")
         for name in description.with_weights
         if name != "compute_features"
     }
-    states["classifier"] = _cooled(_own_head(states["classifier"], facts["target"]), chosen.temperature)
+    states["classifier"] = _cooled(_own_head(states["classifier"], card.target), chosen.temperature)
     if front_end is not None:
         _refuse_other_encoder(front_end, chosen)
         states["compute_features"] = encoder_weights(front_end, checkpoint / "compute_features.ckpt")
-        facts |= pretrained_key([front_end.pretrained])
-    write_model(folder, description, states, facts)
+        card = replace(card, pretrained=(front_end.pretrained,))
+    return write_model(folder, description, states, card)
 
 
 def _refuse_other_encoder(front_end, chosen: Chosen) -> None:

@@ -8,6 +8,7 @@ import re
 from ser_plugins.evaluation.metrics.scores import SCORES
 from ser_plugins.export.licences import licences_in
 from ser_plugins.inference.loading import FENCE
+from ser_plugins.inference.model_card import ModelCard
 
 # What the hub calls our scores. WA is the recall over all utterances, UAR the mean of the classes' recalls.
 _METRICS = {
@@ -20,13 +21,8 @@ _METRICS = {
 }
 
 
-def front_matter(facts: dict) -> str:
+def front_matter(card: ModelCard) -> str:
     """Write the header of a card.
-
-    Arguments
-    ---------
-    facts : dict
-        The content of ``model.json``.
 
     Returns
     -------
@@ -35,24 +31,24 @@ def front_matter(facts: dict) -> str:
     """
     import yaml  # those who only read cards go without
 
-    about = facts.get("about_corpus", {})
-    encoders = [name for name in facts.get("pretrained", ()) if re.fullmatch(r"[\w.-]+/[\w.-]+", name)]
+    language = card.about_corpus.language
+    encoders = [name for name in card.pretrained if re.fullmatch(r"[\w.-]+/[\w.-]+", name)]
     header = {
-        **_licence(facts),
+        **_licence(card),
         "library_name": "ser_plugins",
         "pipeline_tag": "audio-classification",
-        **({"language": about["language"]} if "language" in about else {}),
-        **({"datasets": [facts["corpus"]]} if re.fullmatch(r"[\w.-]+", facts["corpus"]) else {}),
+        **({"language": language} if language else {}),
+        **({"datasets": [card.corpus]} if re.fullmatch(r"[\w.-]+", card.corpus) else {}),
         **({"base_model": encoders} if encoders else {}),
-        "tags": ["speech-emotion-recognition" if facts["classes"] else "speech-sentiment-analysis", "speechbrain"],
-        **_model_index(facts),
+        "tags": ["speech-emotion-recognition" if card.classes else "speech-sentiment-analysis", "speechbrain"],
+        **_model_index(card),
     }
     return FENCE + yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=1000) + FENCE
 
 
-def _licence(facts):
+def _licence(card):
     """The licence that binds whoever passes the model on, as far as corpus and encoders decide on it."""
-    licences = licences_in(facts)
+    licences = licences_in(card)
     if None in licences.values():
         return {}
     names = [name for name in dict.fromkeys(licences.values()) if name != "CC0-1.0"] or ["CC0-1.0"]
@@ -61,18 +57,16 @@ def _licence(facts):
     return {"license": "other", "license_name": "; ".join(names)}
 
 
-def _model_index(facts):
+def _model_index(card):
     """Leaking scores are left out: the hub would show them without the warning of the card."""
-    if facts["metrics"] is None or facts["leaking"]:
+    if card.metrics is None or card.leaking:
         return {}
-    scores = SCORES["classes" if facts["classes"] else facts["scale"]]
+    scores = SCORES["classes" if card.classes else card.scale]
     metrics = [
-        {**_METRICS.get(key, {"type": key.lower()}), "name": score.label, "value": round(facts["metrics"][key], 4)}
+        {**_METRICS.get(key, {"type": key.lower()}), "name": score.label, "value": round(card.metrics[key], 4)}
         for key, score in scores.items()
-        if facts["metrics"][key] is not None
+        if card.metrics[key] is not None
     ]
-    dataset = {"type": facts["corpus"], "name": facts["corpus"]}
+    dataset = {"type": card.corpus, "name": card.corpus}
     task = {"type": "audio-classification"}
-    return {
-        "model-index": [{"name": facts["system"], "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}]
-    }
+    return {"model-index": [{"name": card.system, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}]}

@@ -1,5 +1,7 @@
 """Licences of pretrained encoders, which go with their weights wherever these go."""
 
+from ser_plugins.inference.model_card import ModelCard
+
 _WHISPER = """MIT License
 
 Copyright (c) 2022 OpenAI
@@ -40,18 +42,14 @@ def licence_of(pretrained: str) -> str | None:
     return _WHISPER if pretrained.startswith("openai/whisper-") else None
 
 
-def licences_in(facts: dict) -> dict[str, str | None]:
+def licences_in(card: ModelCard) -> dict[str, str | None]:
     """The licence of each thing that a model was made of, its corpus and its encoders; None where it is not known.
-
-    Arguments
-    ---------
-    facts : dict
-        The content of ``model.json``.
 
     Example
     -------
-    >>> licences_in({"corpus": "EmoDB", "about_corpus": {"licence": "CC0-1.0"}, "pretrained": ["openai/whisper-base"]})
+    >>> from ser_plugins.inference.loading import BUNDLED, card_in
+    >>> licences_in(card_in(BUNDLED["standard"]))
     {'EmoDB': 'CC0-1.0', 'openai/whisper-base': 'MIT'}
     """
-    encoders = {name: "MIT" if licence_of(name) else None for name in facts.get("pretrained", ())}
-    return {facts["corpus"]: facts.get("about_corpus", {}).get("licence"), **encoders}
+    encoders = {name: "MIT" if licence_of(name) else None for name in card.pretrained}
+    return {card.corpus: card.about_corpus.licence or None, **encoders}

@@ -85,10 +85,10 @@ def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> 
             remedy="use the model in Python, or train with attention: full",
         )
     onnx, quantization = _packages()
-    facts = _metadata(model, loaded.labels)
-    proto = onnx.load_from_string(_traced(model, facts["output"]))
-    _compare(proto.SerializeToString(), model, facts["output"])
-    facts["int8"] = int8
+    metadata = _metadata(model, loaded.labels)
+    proto = onnx.load_from_string(_traced(model, metadata["output"]))
+    _compare(proto.SerializeToString(), model, metadata["output"])
+    metadata["int8"] = int8
     with atomic_path(path) as temporary:
         if int8 and _has_encoder(model):
             _round(proto.graph, _of_encoder(proto.graph), onnx)
@@ -99,10 +99,10 @@ def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> 
             quantization.quantize_dynamic(proto, temporary, op_types_to_quantize=dense, per_channel=True)
             proto = onnx.load(temporary)
             _round(proto.graph, _recurrent(proto.graph), onnx)
-        onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in facts.items()})
+        onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in metadata.items()})
         onnx.checker.check_model(proto)
         onnx.save(proto, temporary)
-    return facts
+    return metadata
 
 
 def _packages():
@@ -262,14 +262,14 @@ def _compare(content: bytes, model, output: str) -> None:
     lengths = np.array([25, 12]) * model.min_samples
     waves = np.random.default_rng(0).normal(0, 0.1, (2, lengths[0])).astype(np.float32)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    (found,) = session.run([output], {"waves": waves, "lengths": lengths})
+    (given,) = session.run([output], {"waves": waves, "lengths": lengths})
     waves[1, lengths[1] :] = 0
     with torch.no_grad():
         shares = torch.from_numpy(lengths / lengths[0])
         outputs = model.outputs(model.frames(torch.from_numpy(waves), shares), shares)
     outputs = outputs.exp() if output == "probabilities" else outputs.squeeze(-1)
     expected = outputs.mean(dim=0).numpy()  # (batch, classes), or (batch,)
-    difference = float(np.abs(found - expected).max())
+    difference = float(np.abs(given - expected).max())
     if not difference < TOLERANCE:
         raise SerError(
             got=f"an ONNX graph that differs from torch by {difference:.2g}",

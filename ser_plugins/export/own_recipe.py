@@ -1,22 +1,27 @@
 """Exports a model of one's own SpeechBrain recipe, made of our modules; nothing was measured, and its card says so."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hyperpyyaml import resolve_references
 from speechbrain.dataio.encoder import CategoricalEncoder
 from torch import nn
 
-from ser_plugins.corpora.pretraining import NOT_SAID, pretrained_key
+from ser_plugins.corpora.pretraining import NOT_SAID
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.export.destination import refuse_occupied
 from ser_plugins.export.training_yaml import TRAINED, compose, described_by
-from ser_plugins.export.writing import checkpoint_weights, encoder_weights, precision_named, write_model
+from ser_plugins.export.writing import (
+    checkpoint_weights,
+    encoder_weights,
+    package_versions,
+    precision_named,
+    write_model,
+)
 from ser_plugins.files import built_aside
 from ser_plugins.inference.description import tag_of
-from ser_plugins.inference.facts import FORMAT
+from ser_plugins.inference.model_card import ModelCard
 
 
 def export_recipe(
@@ -31,7 +36,7 @@ def export_recipe(
     scale: str | None = None,
     name: str | None = None,
     corpus: str = NOT_SAID,
-) -> dict[str, Any]:
+) -> ModelCard:
     """Write a model that was trained by a SpeechBrain recipe of one's own as a folder that loads anywhere.
 
     Arguments
@@ -58,7 +63,7 @@ def export_recipe(
 
     Returns
     -------
-    dict
+    ModelCard
         The content of ``model.json``.
 
     Raises
@@ -82,20 +87,24 @@ SpeechBrain recipe; remedy: check the path
         module: _state(weights, names[module]) for module in description.with_weights if module != "compute_features"
     }
     labels = _labels(labels)
-    facts = {
-        **_facts(labels, scale, precision_named(half, int8)),
-        "system": name or yaml_file.resolve().parent.name,
-        "corpus": corpus,
-    }
+    card = ModelCard.unmeasured(
+        name or yaml_file.resolve().parent.name,
+        corpus,
+        labels,
+        scale,
+        precision=precision_named(half, int8),
+        exported_with=package_versions(),
+    )
     if front_end is not None:
         states["compute_features"] = _encoder_state(front_end, weights, names["compute_features"])
-        facts |= pretrained_key([front_end.pretrained])
+        card = replace(card, pretrained=(front_end.pretrained,))
     with built_aside(folder) as built:
-        write_model(built, description, states, facts)
-    return facts
+        return write_model(built, description, states, card)
 
 
-def export_output_folder(source, labels, folder, overwrite=False, *, checkpoint=None, half=False, int8=False) -> dict:
+def export_output_folder(
+    source, labels, folder, overwrite=False, *, checkpoint=None, half=False, int8=False
+) -> ModelCard:
     """As :func:`export_recipe`, from the output folder that SpeechBrain made: its YAML and the one checkpoint below.
 
     Example
@@ -182,21 +191,3 @@ def _labels(labels) -> list:
             expected="the file of a CategoricalEncoder, indices from 0",
             remedy="give the labels one by one",
         ) from None
-
-
-def _facts(labels: list, scale, precision: str) -> dict:
-    return {
-        "format": FORMAT,
-        "schema": 1,
-        "task": "regression" if scale else "classification",
-        "target": labels[0] if scale else "emotion",
-        "classes": None if scale else labels,
-        "scale": scale,
-        **dict.fromkeys(("synthetic", "leaking", "transductive", "partial", "whole_protocol"), False),
-        "statements": [],
-        "protocol_line": "not measured",
-        **dict.fromkeys(("metrics", "intervals", "calibration"), None),
-        "temperature": 1.0,
-        "precision": precision,
-        "exported_with": {package: version(package) for package in ("ser_plugins", "torch", "speechbrain")},
-    }

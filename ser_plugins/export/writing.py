@@ -1,12 +1,14 @@
 """Writes the files of a model's folder, which then loads."""
 
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.export.card import model_card
+from ser_plugins.export.card import card_text
 from ser_plugins.export.licences import licence_of
 from ser_plugins.files import sha256_of, write_json, write_text
 from ser_plugins.inference.base import RecordingModel
@@ -22,12 +24,13 @@ from ser_plugins.inference.loading import (
     YAML_FILE,
     load_model,
 )
+from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.inference.weights import as_safetensors, fill, read_weights
 from ser_plugins.pretrained import WhisperFrontEnd
 from ser_plugins.quantization import quantized
 
 
-def write_model(folder: Path, description: Description, states: dict, facts: dict) -> None:
+def write_model(folder: Path, description: Description, states: dict, card: ModelCard) -> ModelCard:
     """Fill an empty folder.
 
     Arguments
@@ -38,31 +41,34 @@ def write_model(folder: Path, description: Description, states: dict, facts: dic
         The modules.
     states : dict
         State dicts of the modules that have weights, by name.
-    facts : dict
-        What ``model.json`` will hold; gets what the built model says of itself, and the hashes of the files.
+    card : ModelCard
+        All of it but for what the built model says of itself, and the hashes of the files.
+
+    Returns
+    -------
+    ModelCard
+        The whole, as it is in the folder.
     """
-    if facts["precision"] == "int8" and "compute_features" not in states:
+    if card.precision == "int8" and "compute_features" not in states:
         raise SerError(
             got="8 bits for a model without a pretrained encoder",
             expected="one with a WhisperFrontEnd, whose matrices are kept so",
             remedy="choose half precision",
         )
     modules = construct(description, folder / YAML_FILE)
-    facts["parameters"] = sum(value.numel() for module in modules.values() for value in module.parameters())
     for name in description.with_weights:
         path = folder / WEIGHT_FILES[name]
-        content = as_safetensors(_rounded(states[name], name, facts["precision"]))
+        content = as_safetensors(_rounded(states[name], name, card.precision))
         fill(modules[name], read_weights(content, path, modules[name]), path)
         path.write_bytes(content)
     write_text(folder / YAML_FILE, write_description(description))
-    write_text(folder / LABEL_FILE, write_labels(facts["classes"] or [facts["target"]]))
-    for licence in filter(None, map(licence_of, facts.get("pretrained", ()))):
+    write_text(folder / LABEL_FILE, write_labels(card.classes or [card.target]))
+    for licence in filter(None, map(licence_of, card.pretrained)):
         write_text(folder / LICENCE_FILE, licence)
     model = RecordingModel(nn.ModuleDict(modules))
-    facts["sample_rate"] = model.sample_rate
-    facts["min_samples"] = model.min_samples
-    facts["min_seconds"] = model.min_samples / model.sample_rate
-    seal(folder, facts)
+    parameters = sum(value.numel() for value in model.modules.parameters())
+    built = replace(card, parameters=parameters, sample_rate=model.sample_rate, min_samples=model.min_samples)
+    return seal(folder, built)
 
 
 def precision_named(half: bool, int8: bool) -> str:
@@ -70,6 +76,11 @@ def precision_named(half: bool, int8: bool) -> str:
     if half and int8:
         raise SerError(got="half precision and 8 bits", expected="one of them", remedy="leave the other out")
     return "int8" if int8 else "float16" if half else "float32"
+
+
+def package_versions() -> dict[str, str]:
+    """Of the packages that an export is made with."""
+    return {package: version(package) for package in ("ser_plugins", "torch", "speechbrain")}
 
 
 def _rounded(state: dict, name: str, precision: str) -> dict:
@@ -80,12 +91,14 @@ def _rounded(state: dict, name: str, precision: str) -> dict:
     return {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
 
 
-def seal(folder: Path, facts: dict) -> None:
+def seal(folder: Path, card: ModelCard) -> ModelCard:
     """Write card and hashes; the folder is then complete, and loads before anything is promised."""
-    write_text(folder / README_FILE, model_card(facts))
-    facts["files"] = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    write_json(folder / CARD_FILE, facts)
+    write_text(folder / README_FILE, card_text(card))
+    files = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    sealed = replace(card, files=files)
+    write_json(folder / CARD_FILE, sealed.to_json())
     load_model(folder)
+    return sealed
 
 
 def checkpoint_weights(path: Path) -> dict:

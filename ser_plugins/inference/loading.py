@@ -10,7 +10,7 @@ for.
 import hashlib
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import nn
 
@@ -19,8 +19,8 @@ from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.hub import fetch, on_hub
 from ser_plugins.inference.constructors import construct
 from ser_plugins.inference.description import MODULES, read_description
-from ser_plugins.inference.facts import read_facts
 from ser_plugins.inference.labels import read_labels
+from ser_plugins.inference.model_card import ModelCard, read_card
 from ser_plugins.inference.weights import MAX_WEIGHTS, fill, largest_file, read_weights
 
 YAML_FILE, LABEL_FILE, CARD_FILE, README_FILE = "hyperparams.yaml", "label_encoder.ckpt", "model.json", "README.md"
@@ -50,7 +50,7 @@ class Model(NamedTuple):
         Names of the classifier's outputs: the classes, or the number that it gives.
     scale : str
         What that number is on, of :data:`ser_plugins.scales.SCALES`; None for classes.
-    card : dict
+    card : ModelCard
         The content of ``model.json``.
     text : str
         The model card, in markdown; empty where ``model.json`` lists none.
@@ -61,7 +61,7 @@ class Model(NamedTuple):
     modules: nn.ModuleDict
     labels: tuple[str, ...]
     scale: str | None
-    card: dict[str, Any]
+    card: ModelCard
     text: str
     others: tuple[nn.ModuleDict, ...] = ()
 
@@ -96,8 +96,8 @@ def load_model(folder: str | Path | None = None) -> Model:
         )
     if not os.path.lexists(folder / CARD_FILE):
         raise _no_export(folder, [name for name in (CARD_FILE, *NEEDED) if not os.path.lexists(folder / name)])
-    card = _read_card(folder)
-    return _ensemble(folder, card) if "members" in card else _single(folder, card)
+    card = card_in(folder)
+    return _ensemble(folder, card) if card.members else _single(folder, card)
 
 
 def find_model(source: str | Path | None) -> Path:
@@ -123,13 +123,13 @@ def _no_export(folder, missing):
     )
 
 
-def _single(folder: Path, card: dict) -> Model:
+def _single(folder: Path, card: ModelCard) -> Model:
     """One model, which is no ensemble."""
     if missing := [name for name in NEEDED if not os.path.lexists(folder / name)]:
         raise _no_export(folder, missing)
     files = _listed(folder, card, NEEDED, OPTIONAL)
     description = read_description(files[YAML_FILE], folder / YAML_FILE)
-    if (FRONT_END_FILE in card["files"]) != ("compute_features" in description.with_weights):
+    if (FRONT_END_FILE in card.files) != ("compute_features" in description.with_weights):
         wanted = f"a hash of it where compute_features of {YAML_FILE} has weights, and nowhere else"
         raise _other_files(folder, FRONT_END_FILE, wanted)
     labels = read_labels(files[LABEL_FILE], folder / LABEL_FILE)
@@ -138,7 +138,7 @@ def _single(folder: Path, card: dict) -> Model:
     for name in description.with_weights:
         path = folder / WEIGHT_FILES[name]
         content = read_inside(folder, path.name, most=largest_file(modules[name]))
-        _refuse_changed(path, content, card["files"][path.name])
+        _refuse_changed(path, content, card.files[path.name])
         fill(modules[name], read_weights(content, path, modules[name]), path)
     modules = nn.ModuleDict(modules).eval().requires_grad_(False)
     return Model(modules, labels, description.scale, card, _text(files))
@@ -148,26 +148,28 @@ def _refuse_contradictions(folder, card, description, modules, labels):
     """``model.json`` must say what the other files say, since people read the one and get what is in the others."""
     classifies = isinstance(modules["classifier"], CLASSIFIERS)
     outputs = modules["classifier"].output.out_features
-    names = card.get("classes") or (list(labels) if classifies else [card.get("target", labels[0])])
-    if len(labels) != outputs or list(labels) != names:
+    names = card.classes or (labels if classifies else (card.target,))
+    if len(labels) != outputs or labels != names:
         raise SerError(
             got=f"{folder / LABEL_FILE}: {len(labels)} labels ({', '.join(labels)})",
             expected=f"the {outputs} classes of the classifier, as in {CARD_FILE}",
             remedy="export the model again",
         )
     features = modules["compute_features"]
-    for key, found in (("scale", description.scale), ("sample_rate", features.sample_rate)):
-        if card.get(key, found) != found:
+    rate = features.sample_rate
+    built = {"scale": (card.scale, description.scale), "sample_rate": (card.sample_rate or rate, rate)}
+    for key, (said, is_so) in built.items():
+        if said != is_so:
             raise SerError(
-                got=f"{folder / CARD_FILE}: {key} {card[key]}",
-                expected=f"{found}, as in {YAML_FILE}",
+                got=f"{folder / CARD_FILE}: {key} {said}",
+                expected=f"{is_so}, as in {YAML_FILE}",
                 remedy="export the model again",
             )
 
 
-def _listed(folder: Path, card: dict, needed: tuple, optional: tuple) -> dict:
+def _listed(folder: Path, card: ModelCard, needed: tuple, optional: tuple) -> dict:
     """The content of every file that the card lists, but for weights, each held against its hash."""
-    listed = card["files"]
+    listed = card.files
     if missing := sorted(set(needed) - listed.keys()):
         raise _other_files(folder, f"no hash of {', '.join(missing)}", f"a hash of each of {', '.join(needed)}")
     if others := sorted(listed.keys() - {*needed, *optional}):
@@ -239,9 +241,9 @@ def _refuse_changed(path: Path, content: bytes, expected: str) -> None:
         )
 
 
-def _ensemble(folder: Path, card: dict) -> Model:
+def _ensemble(folder: Path, card: ModelCard) -> Model:
     """Members in folders of their own inside ``folder``, each listed with the hash of its card, all of one kind."""
-    if len(set(card["members"].values())) < len(card["members"]):
+    if len(set(card.members.values())) < len(card.members):
         raise SerError(
             got=f"{folder / CARD_FILE}: a member twice",
             expected="each member once: the mean would count it double",
@@ -249,14 +251,14 @@ def _ensemble(folder: Path, card: dict) -> Model:
         )
     files = _listed(folder, card, (), (README_FILE,))
     members = []
-    for name, expected in card["members"].items():
+    for name, expected in card.members.items():
         members.append(_member(folder, name, expected))
         _refuse_other_kind(folder / name, members[-1], members[0])
         _share_front_end(members[-1], members[0])
     first, *others = members
-    if list(first.labels) != (card.get("classes") or list(first.labels)) or card["scale"] != first.scale:
+    if first.labels != (card.classes or first.labels) or card.scale != first.scale:
         raise SerError(
-            got=f"{folder / CARD_FILE}: classes {card.get('classes')}, scale {card['scale']}",
+            got=f"{folder / CARD_FILE}: classes {', '.join(card.classes)}, scale {card.scale}",
             expected=f"those of its members: {', '.join(first.labels)}, scale {first.scale}",
             remedy="export the ensemble again",
         )
@@ -274,8 +276,8 @@ def _member(folder: Path, name: str, expected: str) -> Model:
         )
     content = read_inside(path, CARD_FILE)
     _refuse_changed(path / CARD_FILE, content, expected)
-    card = read_facts(content, path / CARD_FILE)
-    if "members" in card:
+    card = read_card(content, path / CARD_FILE)
+    if card.members:
         raise SerError(
             got=f"{path}: an ensemble as a member",
             expected="single models: the mean of means is another mean",
@@ -297,7 +299,7 @@ def _refuse_other_kind(path: Path, member: Model, first: Model) -> None:
 def _share_front_end(member: Model, first: Model) -> None:
     """Let members with one and the same front end compute it once."""
     front_ends = [
-        (type(front_end), front_end.settings, one.card["files"].get(FRONT_END_FILE))
+        (type(front_end), front_end.settings, one.card.files.get(FRONT_END_FILE))
         for one in (member, first)
         for front_end in [one.modules["compute_features"]]
     ]
@@ -305,8 +307,9 @@ def _share_front_end(member: Model, first: Model) -> None:
         member.modules["compute_features"] = first.modules["compute_features"]
 
 
-def _read_card(folder: Path) -> dict:
-    return read_facts(read_inside(folder, CARD_FILE), folder / CARD_FILE)
+def card_in(folder: Path) -> ModelCard:
+    """What a folder says of itself, whether or not its files are as it says."""
+    return read_card(read_inside(folder, CARD_FILE), folder / CARD_FILE)
 
 
 def without_front_matter(text: str) -> str:

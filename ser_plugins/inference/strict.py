@@ -21,9 +21,8 @@ def refuse_harmful(folder) -> None:
     """
     folder = find_model(folder)
     card = load_model(folder).card
-    members = card.get("members", {})
-    _refuse_strangers(folder, {*card["files"], CARD_FILE}, set(members))
-    for name in members:
+    _refuse_strangers(folder, {*card.files, CARD_FILE}, set(card.members))
+    for name in card.members:
         refuse_harmful(folder / name)
 
 

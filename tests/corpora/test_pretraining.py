@@ -298,8 +298,8 @@ class TestExport:
     def test_a_model_of_ones_own_recipe_that_was_not_measured_says_it_too(self, corpus, tiny_whisper, tmp_path):
         fold, _ = write_whisper_fold(tmp_path / "own", tiny_whisper)
         (checkpoint,) = fold.glob("save/CKPT*")
-        facts = export_recipe(fold / "hyperparams.yaml", checkpoint, CLASSES, tmp_path / "model", **corpus)
-        assert facts["pretrained"] == ["someone/whisper-tiny"]
+        card = export_recipe(fold / "hyperparams.yaml", checkpoint, CLASSES, tmp_path / "model", **corpus)
+        assert card.pretrained == ("someone/whisper-tiny",)
         line = "someone/whisper-tiny on unknown data, emotion labels unknown" + "; EmoDB in it: unknown" * bool(corpus)
         assert f"> **PRETRAINED**: {line}\n" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
         assert list(overview([tmp_path / "model"]))[-1]["pretrained"] == [f"pretrained: {line}"]

@@ -153,11 +153,11 @@ def test_of_a_run_the_fold_with_most_training_data_is_taken(tmp_path):
         write_fold(run, fold, train=train)
         write_fold(run, fold, seed=99, train=train)
     card = export_model(run, tmp_path / "model")
-    chosen = card["this_model"]
-    assert (chosen["fold"], chosen["seed"], chosen["train_utterances"]) == ("spk08", 99, 490)
-    assert "scores were not looked at" in chosen["chosen"]
+    chosen = card.this_model
+    assert (chosen.fold, chosen.seed, chosen.train_utterances) == ("spk08", 99, 490)
+    assert "scores were not looked at" in chosen.chosen
     raw = EmotionClassifier(random_modules(8 + 99), CLASSES).classify_batch(WAVES).probabilities
-    expected = torch.as_tensor(tempered(raw.numpy(), card["temperature"]))
+    expected = torch.as_tensor(tempered(raw.numpy(), card.temperature))
     torch.testing.assert_close(probabilities(tmp_path / "model"), expected, check_dtype=False, rtol=0, atol=1e-6)
 
 
@@ -180,21 +180,21 @@ def test_the_card_gives_the_whole_protocols_numbers(run, exported, tmp_path):
         assert phrase in text
     for word in ("SYNTHETIC", "LEAKING", "One fold only"):
         assert word not in text
-    assert export_model(run / "seed_1234" / "spk09", tmp_path / "fold")["protocol_hash"] == card["protocol_hash"]
+    assert export_model(run / "seed_1234" / "spk09", tmp_path / "fold").protocol_hash == card["protocol_hash"]
 
 
 def test_a_fold_without_the_others_says_so(tmp_path):
     card = export_model(write_fold(tmp_path / "loso", "spk03"), tmp_path / "model")
-    assert not card["whole_protocol"]
-    assert card["intervals"]["UAR"] is None
-    assert "14 of 42 utterances" in card["protocol_line"]
+    assert not card.whole_protocol
+    assert card.intervals["UAR"] is None
+    assert "14 of 42 utterances" in card.protocol_line
     assert "**One fold only** (14 utterances)" in (tmp_path / "model" / "README.md").read_text()
 
 
 def test_synthetic_and_leaking_are_named(tmp_path):
     run = write_run(tmp_path / "random", corpus="EmoDB (synthetic)", leaks=True)
     card = export_model(run, tmp_path / "model")
-    assert (card["synthetic"], card["leaking"]) == (True, True)
+    assert (card.synthetic, card.leaking) == (True, True)
     text = (tmp_path / "model" / "README.md").read_text()
     assert "> **SYNTHETIC**" in text
     assert "> **LEAKING**" in text

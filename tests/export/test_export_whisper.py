@@ -123,7 +123,7 @@ def test_the_licence_of_openai_goes_with_its_weights(trained, exported, tmp_path
     monkeypatch.setattr("ser_plugins.pretrained.model_name", lambda source: "openai/whisper-base")
     card = export_model(trained[0], tmp_path / "model")
     assert "Copyright (c) 2022 OpenAI" in (tmp_path / "model" / "LICENSE.whisper").read_text()
-    assert "LICENSE.whisper" in card["files"]
+    assert "LICENSE.whisper" in card.files
     assert "copyright (c) 2022 OpenAI" in (tmp_path / "model" / "README.md").read_text()
     refuse_harmful(tmp_path / "model")
     (tmp_path / "model" / "LICENSE.whisper").write_text("none")
@@ -271,7 +271,7 @@ def test_an_own_recipe_with_a_pretrained_encoder_is_exported_too(trained, export
     fold, modules = trained
     for weights in (dict(modules), next(fold.glob("save/CKPT*"))):
         card = export_recipe(fold / "hyperparams.yaml", weights, CLASSES, tmp_path / "model", True, int8=True)
-        assert (card["precision"], card["pretrained"]) == ("int8", ["someone/whisper-tiny"])
+        assert (card.precision, card.pretrained) == ("int8", ("someone/whisper-tiny",))
         torch.testing.assert_close(probabilities(tmp_path / "model"), probabilities(exported / "int8"))
 
 

@@ -104,14 +104,14 @@ def test_the_command_exports_an_output_folder(trained, tmp_path):
 def test_modules_and_labels_may_be_handed_over(trained, tmp_path):
     output, modules = trained
     card = export_recipe(output / "hyperparams.yaml", modules, LABELS, tmp_path / "model", name="mine", corpus="my own")
-    assert (card["system"], card["corpus"], card["classes"]) == ("mine", "my own", LABELS)
+    assert (card.system, card.corpus, card.classes) == ("mine", "my own", tuple(LABELS))
     model = open_model(tmp_path / "model", device="cpu")
     assert model.labels == LABELS
     torch.testing.assert_close(model.classify_batch(WAVES).probabilities[0], expected(modules))
     half = export_recipe(output / "hyperparams.yaml", modules, LABELS, tmp_path / "half", half=True)
     assert (
-        half["parameters"]
-        == card["parameters"]
+        half.parameters
+        == card.parameters
         == sum(value.numel() for value in modules["head"].parameters())
         + sum(value.numel() for value in modules["encoder"].parameters())
     )

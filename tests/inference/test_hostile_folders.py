@@ -13,8 +13,8 @@ from ser_plugins.errors import SerError
 from ser_plugins.inference import BOX
 from ser_plugins.inference.constructors import construct
 from ser_plugins.inference.description import read_description, write_description
-from ser_plugins.inference.facts import read_facts
 from ser_plugins.inference.loading import load_model
+from ser_plugins.inference.model_card import read_card
 
 YAML = (BOX / "hyperparams.yaml").read_text(encoding="utf-8")
 CARD = json.loads((BOX / "model.json").read_text(encoding="utf-8"))
@@ -68,10 +68,11 @@ JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted(CARD)), JSON, max_size=3))
 def test_a_changed_card_is_refused_or_read(changes):
     with suppress(SerError):
-        assert read_facts(json.dumps({**CARD, **changes}).encode(), "model.json")["format"] == CARD["format"]
+        card = read_card(json.dumps({**CARD, **changes}).encode(), "model.json")
+        assert read_card(json.dumps(card.to_json()).encode(), "model.json") == card
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_as_a_card_are_one_error(content):
     with pytest.raises(SerError, match=r"model.json"):
-        read_facts(content, "model.json")
+        read_card(content, "model.json")

@@ -126,8 +126,8 @@ def test_a_model_of_everything_has_the_numbers_of_a_run_that_measured_it(
     summary = json.loads((run / "results.json").read_text())
     assert fold["counts"] == {"train": summary["protocol"]["utterances"], "valid": 0, "test": 0}
     card = export_model(final, tmp_path / "model", measured_by=run)
-    assert card["protocol_hash"] == summary["protocol_hash"]
-    assert card["this_model"]["metrics"] is None
+    assert card.protocol_hash == summary["protocol_hash"]
+    assert card.this_model.metrics is None
     open_model(tmp_path / "model")
 
 

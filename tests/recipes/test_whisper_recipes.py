@@ -62,5 +62,5 @@ def test_the_system_in_the_package_is_trained_with_its_copies_and_exported_in_8_
     results = json.loads((fold / "results.json").read_text())
     copies = resolve(ROOT / "recipes" / "EmoDB" / "hparams" / "bundled.yaml", {})["copies"]
     assert results["counts"]["copies"] == len(copies) * results["counts"]["train"]
-    assert export_model(fold, tmp_path / "model", int8=True)["precision"] == "int8"
+    assert export_model(fold, tmp_path / "model", int8=True).precision == "int8"
     assert open_model(tmp_path / "model").predict(tone(), 16000).label in CLASSES

@@ -22,7 +22,7 @@ from fake_run import resealed, write_fold, write_run, write_whisper, write_whisp
 from ser_plugins.errors import SerError
 from ser_plugins.export.folder import export_ensemble, export_model
 from ser_plugins.inference.bounds import ARGUMENTS
-from ser_plugins.inference.facts import _KINDS
+from ser_plugins.inference.card_kinds import KINDS
 from ser_plugins.inference.loading import NEEDED, load_model
 from ser_plugins.whisper import WhisperEncoder
 
@@ -59,9 +59,15 @@ ODD = [
 ]  # fmt: skip
 # Of the odd values those that a key may have.
 ALLOWED = {
-    **dict.fromkeys(("system", "corpus", "target", "protocol_line"), ("", "text", 64 * "0")),
-    **dict.fromkeys(("metrics", "intervals", "about_corpus"), ({},)),
-    **dict.fromkeys(("statements", "pretrained"), ([],)),
+    **dict.fromkeys(
+        ("system", "corpus", "target", "protocol_line", "corpus_sha256", "unit_field", "audit", "precision"),
+        ("", "text", 64 * "0"),
+    ),
+    **dict.fromkeys(("settings_sha256", "protocol_hash"), ("", "text", 64 * "0")),
+    **dict.fromkeys(("metrics", "intervals", "about_corpus", "versions", "exported_with"), ({},)),
+    **dict.fromkeys(("intervals_made_by", "per_class"), ({},)),
+    **dict.fromkeys(("statements", "pretrained", "baselines"), ([],)),
+    "temperature": (1.5, 2**70),
 }
 
 
@@ -90,7 +96,7 @@ def _arguments() -> dict:
 def _cards() -> dict:
     return {
         f"model.json, {key}: {str(value)[:30]!a}": _card(key, value)
-        for key in _KINDS
+        for key in KINDS
         for value in ODD
         if value not in ALLOWED.get(key, ())
     }

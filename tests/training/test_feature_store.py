@@ -267,7 +267,7 @@ class TestLinear:
         run(toy_emodb, tmp_path, tiny_whisper, *FOLD, system=system)
         folder = fold_of(tmp_path, system)
         card = export_model(folder, tmp_path / "model")
-        assert card["pretrained"] == ["someone/whisper-tiny"]
+        assert card.pretrained == ("someone/whisper-tiny",)
         self.agrees(EmotionClassifier.from_hparams(tmp_path / "model", any_sound=True), folder, toy_emodb)
         export_onnx(tmp_path / "model", tmp_path / "model.onnx")  # which compares the two
         if system == "whisper_linear":

@@ -5,7 +5,6 @@ speaker k only folds that hold k out are looked at, and of those only the score 
 model that was trained on k nor a score on k has a say in what is chosen for k.
 """
 
-from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.evaluation.metrics.tasks import mean
 from ser_plugins.evaluation.report.tables import markdown_table, pretrained_notes
 from ser_plugins.plain import bold, terminal_table
@@ -113,4 +112,4 @@ def selection_marks(name: str, selection: dict) -> list[str]:
 def selection_notes(selection: dict) -> list[str]:
     """What the pretrained models of all configurations have heard, as quotes in markdown."""
     models = [model for of in selection.get("pretrained", {}).values() for model in of]
-    return [f"> {note}" for note in pretrained_notes({"corpus": selection.get("corpus"), **pretrained_key(models)})]
+    return [f"> {note}" for note in pretrained_notes(sorted(set(models)), selection.get("corpus", ""))]

@@ -233,6 +233,17 @@ class Regression:
         return f"{target} as a number (scale {self.scale}{ends})"
 
 
+def task_of(kind: str | None, classes, scale: str | None):
+    """A task by its kind, ``regression`` or by default ``classification``, and its classes or scale.
+
+    Example
+    -------
+    >>> task_of("regression", None, "vad").kind, task_of("classification", ["fear", "joy"], None).classes
+    ('regression', ['fear', 'joy'])
+    """
+    return Regression(scale) if kind == "regression" else Classification(classes)
+
+
 def tasks_of(protocol: dict, auxiliary: dict | None = None) -> dict:
     """The tasks of a training by target, that of the corpus first.
 
@@ -249,8 +260,7 @@ def tasks_of(protocol: dict, auxiliary: dict | None = None) -> dict:
     >>> {target: task.kind for target, task in tasks_of(protocol, {"valence": "vad"}).items()}
     {'emotion': 'classification', 'valence': 'regression'}
     """
-    number = protocol.get("task") == "regression"
-    task = Regression(protocol["scale"]) if number else Classification(protocol["classes"])
+    task = task_of(protocol.get("task"), protocol.get("classes"), protocol.get("scale"))
     others = {target: Regression(scale, optional=True) for target, scale in (auxiliary or {}).items()}
     if protocol["target"] in others:
         raise SerError(

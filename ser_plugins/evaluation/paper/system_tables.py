@@ -34,7 +34,7 @@ def systems_sheet(corpus: str, summaries: dict) -> Sheet:
     for name in in_order(corpus, summaries):
         rows.append([title_of(corpus, name, summaries), *_paper_cell(task, published.get(name)),
                      *_scored(task, summaries.get(name)), seeds_text(summaries.get(name))])  # fmt: skip
-    for name, *cells in baseline_rows(task, some):
+    for name, *cells in baseline_rows(task, some["baselines"]):
         spread = [part for place, cell in enumerate(cells) for part in ([cell, NONE] if place < 2 else [cell])]
         rows.append([name, *_paper_cell(task, None), *spread, NONE])
     header = ["system", *_paper_cell(task, None, "paper, accuracy (%)"), *_score_columns(task), "seeds"]

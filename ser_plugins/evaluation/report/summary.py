@@ -85,7 +85,7 @@ def aggregate(runs: list[FoldResults]) -> dict:
         "schema": 1,
         "system": first["system"],
         "protocol": protocol,
-        "protocol_line": "; ".join([line, *contamination_lines(protocol)]),
+        "protocol_line": "; ".join([line, *contamination_lines(protocol.get("pretrained", ()), protocol["corpus"])]),
         "protocol_hash": TestDefinition.from_protocol(protocol).hash,
         "seeds": seeds,
         **own,

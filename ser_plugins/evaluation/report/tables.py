@@ -1,7 +1,10 @@
 """An aggregate as people read it: markdown for a README, rich tables for the terminal. Nothing is computed here."""
 
+from collections.abc import Iterable
+
 from rich.console import Group
 
+from ser_plugins.cautions import caution_note, shared_units
 from ser_plugins.corpora.pretraining import contamination_line, source_of
 from ser_plugins.evaluation.metrics.scores import percent
 from ser_plugins.evaluation.runs.folds import tasks_in
@@ -32,7 +35,7 @@ def cautions(protocol: dict) -> list[str]:
     >>> cautions({"leaks": True, "transductive": True, "partial": True})
     ['LEAKING', 'TRANSDUCTIVE', 'PARTIAL']
     """
-    return [word for word in ("LEAKING", "TRANSDUCTIVE", "PARTIAL") if protocol.get(_KEY[word])]
+    return [word for word, key in _KEYS.items() if protocol.get(key)]
 
 
 def marks(protocol: dict) -> list[str]:
@@ -54,10 +57,10 @@ def explained(protocol: dict) -> list[str]:
     >>> explained({"leaks": False, "transductive": False, "partial": True, "statements": ["session 1 of 5"]})
     ['**PARTIAL**: part of the corpus only; compare with nothing else.', 'session 1 of 5']
     """
-    words = {"unit": protocol.get("unit_field", "speaker"), "leaks": " and ".join(_leaks(protocol))}
+    unit, leaks = protocol.get("unit_field", "speaker"), " and ".join(_leaks(protocol))
     return [
-        *(f"**{word}**: {_MEANING[word].format(**words)}" for word in cautions(protocol)),
-        *pretrained_notes(protocol),
+        *(caution_note(word, unit, leaks) for word in cautions(protocol)),
+        *pretrained_notes(protocol.get("pretrained", ()), protocol.get("corpus", "")),
         *map(markdown, protocol.get("statements", ())),
     ]
 
@@ -68,16 +71,23 @@ def _leaks(protocol: dict) -> list[str]:
     if chosen := protocol.get("selection") == EPOCH_ON_TEST:
         found.append("the epoch of every fold was chosen by the scores of its own test set")
     if not (chosen and unit in protocol.get("disjoint", ())):
-        found.append(f"test {unit}s are also in training")
+        found.append(shared_units(unit))
     return found
 
 
-def pretrained_notes(protocol: dict) -> list[str]:
-    """What each pretrained model of a protocol, or of a model card, had heard before, with the source; in markdown.
+def pretrained_notes(models: Iterable[str], corpus: str) -> list[str]:
+    """What each pretrained model had heard before, with the source; in markdown.
+
+    Arguments
+    ---------
+    models : iterable of str
+        As a protocol or a model card names them.
+    corpus : str
+        That was tested on: whether it can have been in what they heard.
 
     Example
     -------
-    >>> for note in pretrained_notes({"corpus": "EmoDB", "pretrained": ["microsoft/wavlm-base", "own"]}):
+    >>> for note in pretrained_notes(["microsoft/wavlm-base", "own"], "EmoDB"):
     ...     print(note)
     **PRETRAINED**: microsoft/wavlm-base on 960 h of read books (LibriSpeech), no emotion labels; EmoDB in it: no \
 (Chen et al., WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech Processing, 2021, \
@@ -85,9 +95,9 @@ https://arxiv.org/abs/2110.13900)
     **PRETRAINED**: own on unknown data, emotion labels unknown; EmoDB in it: unknown
     """
     notes = []
-    for model in protocol.get("pretrained", ()):
+    for model in models:
         source = source_of(model)
-        text = contamination_line(model, protocol["corpus"]) + (f" ({source})" if source else "")
+        text = contamination_line(model, corpus) + (f" ({source})" if source else "")
         notes.append(f"**PRETRAINED**: {markdown(text)}")
     return notes
 
@@ -241,14 +251,14 @@ def headline_rows(task, part: dict, summary: dict) -> list[list[str]]:
     if len(folds) > 1:
         means, sds = part["fold_mean"], part["fold_sd"]
         rows += [["fold mean ± sd", *(_plus_minus(score, means[key], sds[key]) for key, score in scores.items())]]
-    return rows + baseline_rows(task, part)
+    return rows + baseline_rows(task, part["baselines"])
 
 
-def baseline_rows(task, part: dict) -> list[list[str]]:
+def baseline_rows(task, baselines: Iterable[dict]) -> list[list[str]]:
     """Rows of what knowing nothing would score: a name, then one text per score."""
     return [
         [baseline["name"], *(score.text(baseline[key], 2) for key, score in task.scores.items())]
-        for baseline in part["baselines"]
+        for baseline in baselines
     ]
 
 
@@ -281,12 +291,8 @@ def _provenance(summary: dict) -> list[tuple[str, str]]:
 
 
 _CLASS_COLUMNS = ["class", "recall", "precision", "F1", "utterances"]
-_KEY = {"LEAKING": "leaks", "TRANSDUCTIVE": "transductive", "PARTIAL": "partial"}
-_MEANING = {
-    "LEAKING": "{leaks}; the numbers show the leak and are no measure of the system.",
-    "TRANSDUCTIVE": "the normalisation has seen the test {unit}'s own utterances; compare only with the same.",
-    "PARTIAL": "part of the corpus only; compare with nothing else.",
-}
+# The keys of a protocol; that a corpus is synthetic is in its name.
+_KEYS = {"LEAKING": "leaks", "TRANSDUCTIVE": "transductive", "PARTIAL": "partial"}
 
 
 def _intervals_note(task, part, summary):
