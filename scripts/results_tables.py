@@ -2,13 +2,23 @@
 
 Scores are copied from the cells of Table 6, never typed: what stands here is which systems are shown and how each came
 about. Three rows are not ours: the paper's number, from :mod:`ser_plugins.evaluation.paper.numbers`, chance, and the
-listeners.
+listeners, from what ``scripts/listeners.py`` has computed. And the table of runs with the recipe for any CSV.
 """
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
+from listeners import LISTENERS
+
+from ser_plugins.evaluation.metrics.scores import percent
+from ser_plugins.evaluation.metrics.tasks import task_of
 from ser_plugins.evaluation.paper import numbers as paper
+from ser_plugins.evaluation.paper.columns import value_text
+from ser_plugins.evaluation.report.summary import aggregate
+from ser_plugins.evaluation.report.tables import interval_text
+from ser_plugins.evaluation.runs.folds import read_run
+from ser_plugins.files import read_json
 
 HEADER = ["system", "WA (95 %)", "UAR (95 %)", "how it came about"]
 FRONT_PAGE = {
@@ -73,15 +83,33 @@ RECIPE = {
     "nested_whisper": ("experiments_whisper.yaml", ""),
 }
 RELEASE = "0.1.0"
+RECIPE_HEADER = ["release", "YAML", "WA (95 %)", "UAR (95 %)", "model", "device"]
 
 
 def recipe_table(tables: Path) -> str:
     """The table of recipes/EmoDB/README.md, in SpeechBrain's columns."""
     rows = read_rows(tables)
-    lines = [["release", "YAML", "WA (95 %)", "UAR (95 %)", "model", "device"], ["---"] * 6]
+    lines = [RECIPE_HEADER, ["---"] * len(RECIPE_HEADER)]
     for name, (yaml_file, model) in RECIPE.items():
         title = f"[{Path(yaml_file).stem}]({yaml_file}){_mark(rows[name])}"
         lines.append([RELEASE, title, *_scores(rows[name]), model, rows[name]["machine"]])
+    return _markdown(lines)
+
+
+def table_of_runs(runs: Iterable[Path]) -> str:
+    """The results in recipes/CSV/README.md, in SpeechBrain's columns: packed runs, the lowest WA first."""
+    summaries = sorted((aggregate(read_run(run)) for run in runs), key=lambda summary: summary["metrics"]["WA"])
+    lines = [RECIPE_HEADER, ["---"] * len(RECIPE_HEADER)]
+    for summary in summaries:
+        system, protocol = summary["system"], summary["protocol"]
+        mark = " **PRETRAINED**" if protocol.get("pretrained") else ""
+        scores = task_of(protocol["task"], protocol["classes"], protocol["scale"]).scores
+        cells = [
+            f"{value_text(scores[key], summary, key)} ({interval_text(summary['intervals'][key], scores[key])})"
+            for key in ("WA", "UAR")
+        ]
+        machine = f"{summary['machine']} ({summary['device']})"
+        lines.append([RELEASE, f"[{system}](hparams/{system}.yaml){mark}", *cells, "", machine])
     return _markdown(lines)
 
 
@@ -97,14 +125,14 @@ def results_table(remarks: dict[str, str], tables: Path, links: dict[str, str]) 
     links : dict
         Where a name leads, of those that lead somewhere.
     """
-    rows, published = read_rows(tables), paper.ACCURACY["EmoDB"][paper.MAIN]
+    rows, published, recognised = read_rows(tables), paper.ACCURACY["EmoDB"][paper.MAIN], read_json(LISTENERS)
     lines = [HEADER, ["---", "--:", "--:", "---"]]
     for name, remark in remarks.items():
         link = links.get(name)
         if name == "paper":
             lines.append([_linked("Xu et al. 2024", link), f"{published}", "–", remark])
         elif name == "listeners":
-            lines.append(["listeners", "93.5", "93.0", remark])
+            lines.append(["listeners", *(percent(recognised[score]) for score in ("WA", "UAR")), remark])
         elif name == "chance":
             lines.append(["chance", *_scores(rows[name]), remark])
         else:

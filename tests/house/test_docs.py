@@ -165,6 +165,14 @@ def test_the_results_of_the_recipe_are_those_of_the_tables(monkeypatch):
     assert between_marks(ROOT / "recipes" / "EmoDB" / "README.md", "results") == table
 
 
+def test_the_results_on_crema_d_are_those_of_the_committed_runs(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = import_module("publish_results")
+    runs = sorted((script.EVIDENCE / "CREMA-D").glob("*.session"))
+    assert len(runs) >= 3
+    assert between_marks(script.CSV_PAGE, "results on CREMA-D") == script.table_of_runs(runs)
+
+
 ABLATIONS = sorted((EVIDENCE / "ablations").glob("*/inner.json"))
 
 

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -372,8 +373,29 @@ def test_the_committed_list_matches_the_published_counts():
     assert Counter(recipe.EMOTIONS[name[5]] for name in names) == recipe.EMODB.counts["emotion"]
 
 
+def test_what_listeners_recognised_is_the_mean_of_the_list_and_nothing_is_left_out(own, monkeypatch):
+    monkeypatch.syspath_prepend(RECIPE.parents[2] / "scripts")
+    listeners = import_module("listeners").listeners
+    rates = recipe.recognition_rates(own / "erkennung.txt")
+    recorded = [path.name for path in (own / "wav").iterdir()]
+    found = listeners(own)
+    assert found["recordings"] == len(recorded) < len(rates)
+    assert found["WA"] == pytest.approx(np.mean([rates[name] for name in recorded]))
+    means = [np.mean([rates[name] for name in recorded if name[5] == letter]) for letter in {n[5] for n in recorded}]
+    assert found["UAR"] == pytest.approx(np.mean(means))
+    lines = (own / "erkennung.txt").read_text("latin-1").splitlines(keepends=True)
+    (own / "erkennung.txt").write_text("".join(line for line in lines if recorded[0] not in line), "latin-1")
+    with pytest.raises(SerError, match=rf"erkennung\.txt: nothing of {recorded[0]}"):
+        listeners(own)
+
+
 @pytest.mark.skipif("EMODB" not in os.environ, reason="set EMODB")
 class TestRealCorpus:
+    def test_the_committed_figures_of_the_listeners(self, monkeypatch):
+        monkeypatch.syspath_prepend(RECIPE.parents[2] / "scripts")
+        script = import_module("listeners")
+        assert script.listeners(Path(os.environ["EMODB"])) == pytest.approx(read_json(script.LISTENERS))
+
     def test_counts(self, tmp_path):
         said = prepare(os.environ["EMODB"], tmp_path)
         manifest = read_manifest(tmp_path / "corpus.json")
