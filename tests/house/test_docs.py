@@ -138,6 +138,18 @@ def test_published_tables_of_all_systems_are_what_the_suite_writes_from_the_comm
         assert there.is_file() if path.parent.name == "figures" else there.read_bytes() == path.read_bytes(), there
 
 
+def test_the_ways_through_the_house_lead_through_files_that_are_there():
+    text = (ROOT / "docs" / "ways.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `") and ".py`" in line]
+    assert len(rows) >= 30
+    for row in rows:
+        places = re.findall(r"`([\w/]+\.py)`", row)
+        room = (ROOT / "ser_plugins" / places[0]).parent
+        for place in places:
+            paths = ROOT / place, ROOT / "ser_plugins" / place, room / place, ROOT / "ser_plugins" / "corpora" / place
+            assert any(path.is_file() for path in paths), (place, row)
+
+
 def between_marks(document, name):
     marks = f"<!-- {name} -->", f"<!-- end of {name} -->"
     return document.read_text(encoding="utf-8").partition(marks[0])[2].partition(marks[1])[0].strip()
