@@ -198,11 +198,7 @@ class ModelCard:
     def to_json(self) -> dict[str, Any]:
         """The content of ``model.json``."""
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        values |= {
-            "classes": values["classes"] or None,
-            "about_corpus": self.about_corpus.to_json(),
-            "min_seconds": self.min_seconds,
-        }
+        values |= {"about_corpus": self.about_corpus.to_json(), "min_seconds": self.min_seconds}
         return {**_NAMES, **{key: value for key, value in values.items() if key in _REQUIRED or value not in _NOT_SAID}}
 
     @classmethod

@@ -30,6 +30,7 @@ from ser_plugins.inference import (
 )
 from ser_plugins.losses import Concordance, CrossEntropy
 from ser_plugins.pooling import StatsPooling
+from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.inference.quality import Check, Finding, check_recording
 from ser_plugins.inference.explain import explain_file
 from ser_plugins.export.folder import export_model
@@ -81,9 +82,9 @@ def recordings(model: EmotionClassifier) -> None:
     assert_type(read_wave("speech.wav")[1], int)
     explained = explain_file(model, "speech.wav")
     assert_type(explained.answer, str)
-    assert_type(export_model("results/run", "models/run", half=True), dict[str, Any])
+    assert_type(export_model("results/run", "models/run", half=True), ModelCard)
     assert_type(export_onnx("models/run", "run.onnx"), dict[str, Any])
-    assert_type(export_recipe("hyperparams.yaml", "save/CKPT", ["anger", "joy"], "models/own"), dict[str, Any])
+    assert_type(export_recipe("hyperparams.yaml", "save/CKPT", ["anger", "joy"], "models/own"), ModelCard)
     assert_type(audit_files("train.json", "valid.json", "test.json").counts, dict[str, int])
     try:
         model.predict("speech.wav")
