@@ -308,4 +308,7 @@ def test_toy_knows_every_layout(layout, sizes, wavs, ser, tmp_path):
 
 def test_toy_says_which_layouts_there_are(ser, tmp_path):
     code, _, complaint = ser("toy", tmp_path / "toy", "--layout", "meld")
-    assert (code, "got: --layout meld; expected: one of emodb, iemocap, mosi, chsims, cremad" in complaint) == (2, True)
+    assert (
+        code,
+        "got: --layout meld; expected: one of emodb, iemocap, mosi, chsims, cremad, ravdess" in complaint,
+    ) == (2, True)

@@ -12,7 +12,16 @@ YAML_FILES = sorted(ROOT.glob("recipes/*/hparams/*.yaml"))
 
 
 def test_there_are_yamls_to_look_at():
-    assert {path.parts[-3] for path in YAML_FILES} == {"CHSIMS", "CREMAD", "CSV", "Cross", "EmoDB", "IEMOCAP", "MOSI"}
+    assert {path.parts[-3] for path in YAML_FILES} == {
+        "CHSIMS",
+        "CREMAD",
+        "CSV",
+        "Cross",
+        "EmoDB",
+        "IEMOCAP",
+        "MOSI",
+        "RAVDESS",
+    }
 
 
 @pytest.mark.parametrize("path", YAML_FILES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")

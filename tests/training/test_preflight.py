@@ -45,7 +45,16 @@ def test_every_yaml_passes_as_it_is(path, tiny_whisper):
 
 
 def test_there_are_yamls_of_every_recipe():
-    assert {path.parts[-3] for path in YAMLS} == {"CHSIMS", "CREMAD", "CSV", "Cross", "EmoDB", "IEMOCAP", "MOSI"}
+    assert {path.parts[-3] for path in YAMLS} == {
+        "CHSIMS",
+        "CREMAD",
+        "CSV",
+        "Cross",
+        "EmoDB",
+        "IEMOCAP",
+        "MOSI",
+        "RAVDESS",
+    }
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,16 @@ def test_every_key_but_those_that_say_where_is_part_of_the_experiment(path, tiny
 
 
 def test_there_are_yamls_to_look_at():
-    assert {path.parts[-3] for path in YAML_FILES} == {"CHSIMS", "CREMAD", "CSV", "Cross", "EmoDB", "IEMOCAP", "MOSI"}
+    assert {path.parts[-3] for path in YAML_FILES} == {
+        "CHSIMS",
+        "CREMAD",
+        "CSV",
+        "Cross",
+        "EmoDB",
+        "IEMOCAP",
+        "MOSI",
+        "RAVDESS",
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 from ser_plugins.corpora.toy.cremad import write_toy_cremad
 from ser_plugins.corpora.toy.emodb import write_toy_emodb
 from ser_plugins.corpora.toy.iemocap import write_toy_iemocap
+from ser_plugins.corpora.toy.ravdess import write_toy_ravdess
 from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
 
 WRITERS: dict[str, Callable[..., Path]] = {
@@ -14,6 +15,15 @@ WRITERS: dict[str, Callable[..., Path]] = {
     "mosi": write_toy_mosi,
     "chsims": write_toy_chsims,
     "cremad": write_toy_cremad,
+    "ravdess": write_toy_ravdess,
 }
 
-__all__ = ["WRITERS", "write_toy_chsims", "write_toy_cremad", "write_toy_emodb", "write_toy_iemocap", "write_toy_mosi"]
+__all__ = [
+    "WRITERS",
+    "write_toy_chsims",
+    "write_toy_cremad",
+    "write_toy_emodb",
+    "write_toy_iemocap",
+    "write_toy_mosi",
+    "write_toy_ravdess",
+]
