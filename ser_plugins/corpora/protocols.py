@@ -15,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
-from sklearn.model_selection import StratifiedKFold
-
 from ser_plugins.corpora.grouping import grouped, halves_of_sentences, in_turn
 from ser_plugins.errors import SerError
 
@@ -122,6 +120,8 @@ def _speakers_to_pair(manifest) -> dict:
 
 def at_random(manifest, target, seed=0) -> dict:
     """Ten stratified random blocks (fewer when a class has fewer utterances), whoever speaks."""
+    from sklearn.model_selection import StratifiedKFold
+
     ids = sorted(manifest)
     labels = [label if isinstance(label := manifest[id_][target], str) else "" for id_ in ids]  # numbers are no strata
     folds = min([10, *(labels.count(label) for label in set(labels))])

@@ -24,7 +24,6 @@ from ser_plugins.evaluation.runs.lockbox import seal
 from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.machine import processor
 from ser_plugins.training.brain import EmotionBrain
-from ser_plugins.training.classical import Classical
 from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
 from ser_plugins.training.endings import close_experiment_log
 from ser_plugins.training.feature_store import store_of
@@ -297,6 +296,8 @@ def _with_estimator(hparams, protocol, run_options, brain_class, tested):
             expected="a protocol with test sets: its models are not exported",
             remedy="use a network, or a linear system that is exported as one",
         )
+    from ser_plugins.training.classical import Classical  # scikit-learn, which networks need not wait for
+
     trained = Classical(hparams, protocol)
     trained.train_and_test(tested)
     checkpoint = trained.checkpoint and trained.checkpoint.path.relative_to(hparams["output_folder"]).as_posix()

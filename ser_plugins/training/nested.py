@@ -22,7 +22,6 @@ from ser_plugins.evaluation.compare.selection import (
     selection_markdown,
     selection_table,
 )
-from ser_plugins.evaluation.report.summary import terminal_table, write_report
 from ser_plugins.evaluation.runs.ensemble import of_parts
 from ser_plugins.evaluation.runs.folds import checked_results, fold_results, tasks_in
 from ser_plugins.evaluation.runs.fusion import fuse
@@ -32,7 +31,7 @@ from ser_plugins.plain import console
 from ser_plugins.training.configurations import parts_of, read_configurations
 from ser_plugins.training.endings import one_line_endings
 from ser_plugins.training.experiment import Experiment
-from ser_plugins.training.recipe import Plan, add_run_options, find_yaml, parse_options, plan_system, run_plans
+from ser_plugins.training.recipe import Plan, add_run_options, find_yaml, parse_options, plan_system, report, run_plans
 from ser_plugins.training.reproduce import once, overrides_by_file
 from ser_plugins.training.settings import fingerprint, sha256
 
@@ -96,10 +95,7 @@ def _nested(arguments, prepare, script):
         return
     run = _test(planner, selection["chosen"], settings)
     _write_selection(planner.folder / "selection", selection, task, predictions)
-    if run.why_no_report:
-        console().print(f"{name}: {run.why_no_report}")
-    else:
-        console().print(terminal_table(write_report(run.run_folder)))
+    report(run)
 
 
 class _Planner:

@@ -13,7 +13,6 @@ import torch
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from sklearn.base import BaseEstimator
 
 from ser_plugins.copies import check_copies
 from ser_plugins.errors import SerError
@@ -182,7 +181,7 @@ def _bind(node):
 def _validate(estimator):
     """What scikit-learn checks when it fits, of an estimator and of those inside it."""
     for part in [estimator, *estimator.get_params(deep=True).values()]:
-        if isinstance(part, BaseEstimator) and hasattr(part, "_validate_params"):
+        if hasattr(part, "_validate_params"):
             part._validate_params()
 
 

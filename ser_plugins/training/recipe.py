@@ -14,7 +14,6 @@ from speechbrain.utils.run_opts import RunOptions
 from ser_plugins.corpora.protocols import ALL, INNER, choose_folds
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.metrics.tasks import tasks_of
-from ser_plugins.evaluation.report.summary import terminal_table, write_report
 from ser_plugins.evaluation.runs.lockbox import is_sealed
 from ser_plugins.machine import cores
 from ser_plugins.plain import console
@@ -305,5 +304,7 @@ def report(plan) -> None:
     if plan.why_no_report:
         console().print(f"{plan.system}: {plan.why_no_report}")
     else:
+        from ser_plugins.evaluation.report.summary import terminal_table, write_report  # matplotlib: not in every fold
+
         console().print(terminal_table(write_report(plan.run_folder)))
         console().print(f"Tables and figures: {plan.run_folder}")

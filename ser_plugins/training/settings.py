@@ -9,6 +9,7 @@ import io
 import json
 import math
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -254,6 +255,11 @@ def _plain(node):
     elif isinstance(node, yaml.SequenceNode):
         value = [_plain(item) for item in node.value]
     else:
-        # YAML 1.2, as hyperpyyaml reads it: 1e-4 is a number.
-        value = node.value if node.style or node.tag.startswith("!") else YAML(typ="safe", pure=True).load(node.value)
+        value = node.value if node.style or node.tag.startswith("!") else _scalar(node.value)
     return {node.tag: value} if node.tag.startswith("!") else value
+
+
+@lru_cache(maxsize=4096)  # every scalar asks for a parser of its own, and the same ones come again
+def _scalar(text: str):
+    """An unquoted scalar as hyperpyyaml reads it, which is YAML 1.2: 1e-4 is a number."""
+    return YAML(typ="safe", pure=True).load(text)
