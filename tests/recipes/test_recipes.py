@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from commands import run
-from conftest import ROOT, TINY
+from commands import run, run_here
+from conftest import ROOT, TINY, train
 from filelock import FileLock, Timeout
 
 RECIPE = ROOT / "recipes" / "EmoDB"
@@ -22,16 +22,16 @@ NETWORKS = sorted(
 )
 
 
-def command(yaml_file, corpus, results, *options, start=(sys.executable,), script="recipes/EmoDB/train.py"):
+def command(yaml_file, corpus, results, *options, script="recipes/EmoDB/train.py"):
     where = ["--data_folder", str(corpus), "--results_folder", str(results)]
-    return [*start, script, f"hparams/{yaml_file}", *where, *TINY, *options]
+    return [script, f"hparams/{yaml_file}", *where, *TINY, *options]
 
 
 @pytest.fixture(scope="module")
 def whole_run(toy_emodb, tmp_path_factory):
     """All folds of the main system in two workers, by the real command."""
     results = tmp_path_factory.mktemp("results")
-    process = run(command("bigru_mha.yaml", toy_emodb, results, "--jobs", "2"))
+    process = run([sys.executable, *command("bigru_mha.yaml", toy_emodb, results, "--jobs", "2")])
     return results / "bigru_mha" / "loso", process
 
 
@@ -40,7 +40,7 @@ def test_every_yaml_runs_from_the_root_and_its_neighbours_from_their_own_folder(
     cwd = (ROOT, RECIPE)[place % 2]
     script = str((RECIPE / "train.py").relative_to(cwd))
     options = ["--fold", "spk08", "--number_of_epochs", "1", "--batch_size", "16"]
-    run(command(yaml_file, toy_emodb, tmp_path, *options, script=script), cwd)
+    run_here(*command(yaml_file, toy_emodb, tmp_path, *options, script=script), cwd=cwd)
     system = yaml_file.removesuffix(".yaml")
     results = json.loads((tmp_path / system / "loso" / "seed_1234" / "spk08" / "results.json").read_text())
     assert results["system"] == system
@@ -68,9 +68,9 @@ def test_every_fold_is_an_ordinary_speechbrain_experiment(whole_run):
         assert "epoch: 2" in (folder / "seed_1234" / fold / "train_log.txt").read_text()
 
 
-def test_workers_give_the_same_as_one_process(whole_run, toy_emodb, tmp_path):
+def test_workers_give_the_same_as_one_process_in_the_recipes_own_folder(whole_run, toy_emodb, tmp_path):
     folder, _ = whole_run
-    run(command("bigru_mha.yaml", toy_emodb, tmp_path, "--fold", "spk08"))
+    run([sys.executable, *command("bigru_mha.yaml", toy_emodb, tmp_path, "--fold", "spk08", script="train.py")], RECIPE)
     alone, beside = (base / "seed_1234/spk08/predictions.csv" for base in (tmp_path / "bigru_mha/loso", folder))
     assert alone.read_text() == beside.read_text()
 
@@ -79,20 +79,23 @@ def test_a_second_call_trains_nothing_and_reports_the_same(whole_run, toy_emodb)
     folder, _ = whole_run
     before = (folder / "results.json").read_text()
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("CKPT.yaml")}
-    run(command("bigru_mha.yaml", toy_emodb, folder.parents[1], "--jobs", "2"))
+    train(toy_emodb, folder.parents[1], here=True)
     assert (folder / "results.json").read_text() == before
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
 
 
-def test_some_folds_say_which_are_missing(toy_emodb, tmp_path):
-    process = run(command("bigru_mha.yaml", toy_emodb, tmp_path, "--fold", "spk03,spk08", "--jobs", "2"))
-    assert "still to be trained before there is a report: spk09" in process.stdout
+def test_some_folds_say_which_are_missing(toy_emodb, tmp_path, capsys):
+    train(toy_emodb, tmp_path, "--fold", "spk03,spk08", "--number_of_epochs", "1", here=True)
+    assert "still to be trained before there is a report: spk09" in capsys.readouterr().out
     assert not (tmp_path / "bigru_mha" / "loso" / "results.json").exists()
 
 
 def test_a_killed_parent_takes_its_workers_along_and_the_run_resumes(toy_emodb, tmp_path, whole_run):
-    arguments = command("bigru_mha.yaml", toy_emodb, tmp_path, "--jobs", "2", "--ckpt_interval_steps", "1")
-    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    options = ["--jobs", "2", "--ckpt_interval_steps", "1"]
+    arguments = command("bigru_mha.yaml", toy_emodb, tmp_path, *options)
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         wait_for(lambda: list(tmp_path.rglob("CKPT.yaml")))
         locks = list(tmp_path.rglob(".lock"))
@@ -101,12 +104,12 @@ def test_a_killed_parent_takes_its_workers_along_and_the_run_resumes(toy_emodb, 
         process.kill()
         process.wait()
     wait_for(lambda: all(is_free(lock) for lock in locks))  # a worker holds its fold's lock as long as it lives
-    run(command("bigru_mha.yaml", toy_emodb, tmp_path, "--jobs", "2", "--ckpt_interval_steps", "1"))
+    train(toy_emodb, tmp_path, *options, here=True)
     resumed, whole = (base / "predictions.csv" for base in (tmp_path / "bigru_mha" / "loso", whole_run[0]))
     assert resumed.read_text() == whole.read_text()
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=600):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -124,7 +127,7 @@ def is_free(lock):
 def test_torchrun_trains_one_fold_on_two_processes(toy_emodb, tmp_path):
     start = [str(Path(sys.executable).parent / "torchrun"), "--standalone", "--nproc_per_node=2"]
     options = ["--fold", "spk03", "--device", "cpu", "--distributed_backend", "gloo"]
-    run(command("bigru_mha.yaml", toy_emodb, tmp_path, *options, start=start))
+    run([*start, *command("bigru_mha.yaml", toy_emodb, tmp_path, *options)])
     results = json.loads((tmp_path / "bigru_mha" / "loso" / "seed_1234" / "spk03" / "results.json").read_text())
     assert results["counts"]["test"] > 0
 
@@ -132,7 +135,7 @@ def test_torchrun_trains_one_fold_on_two_processes(toy_emodb, tmp_path):
 @pytest.mark.skipif("EMODB" not in os.environ, reason="set EMODB to the folder of the real corpus")
 def test_one_epoch_on_the_real_corpus(tmp_path):
     options = ["--fold", "spk10", "--number_of_epochs", "1", "--batch_size", "32"]
-    run(command("bigru_mha.yaml", os.environ["EMODB"], tmp_path, *options))
+    run_here(*command("bigru_mha.yaml", os.environ["EMODB"], tmp_path, *options))
     results = json.loads((tmp_path / "bigru_mha" / "loso" / "seed_1234" / "spk10" / "results.json").read_text())
     assert results["counts"] == {"train": 497, "valid": 0, "test": 38}
     assert results["protocol"]["corpus"] == "EmoDB"

@@ -2,10 +2,9 @@
 
 import json
 import shutil
-import sys
 
 import pytest
-from commands import run
+from commands import run_here
 from conftest import ROOT, TINY, data_option, train
 
 from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
@@ -69,7 +68,7 @@ def test_the_command_that_users_type(name, request, tmp_path):
     cwd = folder if name == "CSV" else ROOT
     where = [data_option(name), str(request.getfixturevalue(f"toy_{name.lower()}")), "--results_folder", str(tmp_path)]
     script = str((folder / "train.py").relative_to(cwd))
-    run([sys.executable, script, "hparams/bigru_mha.yaml", *where, *TINY, "--fold", FOLDS[name]], cwd)
+    run_here(script, "hparams/bigru_mha.yaml", *where, *TINY, "--fold", FOLDS[name], cwd=cwd)
     assert list(tmp_path.rglob(f"{FOLDS[name]}/results.json"))
 
 

@@ -33,6 +33,8 @@ from ser_plugins.export.folder import export_model
 from ser_plugins.inference import EmotionClassifier, SentimentRegressor, open_model
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
 
+pytestmark = pytest.mark.renders
+
 FOLDS = ("spk03", "spk08", "spk09")
 
 

@@ -1,11 +1,10 @@
 """MOSI and CH-SIMS through the commands that users type: all folds, report, export, a score for a recording."""
 
 import json
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
+from commands import run_here
 from conftest import ROOT, TINY, train
 
 from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
@@ -32,12 +31,11 @@ def read(run_folder):
 
 
 @pytest.mark.parametrize(("name", "fold"), [("MOSI", "standard"), ("CHSIMS", "official")])
-def test_the_command_trains_reports_exports_and_judges(name, fold, request, tmp_path):
+def test_the_command_trains_reports_exports_and_judges(name, fold, request, tmp_path, capsys):
     corpus = request.getfixturevalue(name.lower())
     where = ["--data_folder", str(corpus), "--results_folder", str(tmp_path / "results")]
-    command = [sys.executable, "train.py", "hparams/bigru_mha.yaml", *where, *TINY]
-    done = subprocess.run(command, cwd=ROOT / "recipes" / name, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    run_here("train.py", "hparams/bigru_mha.yaml", *where, *TINY, cwd=ROOT / "recipes" / name)
+    shown = capsys.readouterr().out
     run_folder = next((tmp_path / "results" / "bigru_mha").iterdir())
     summary, table = read(run_folder)
     predictions = pd.read_csv(run_folder / "predictions.csv")
@@ -47,7 +45,7 @@ def test_the_command_trains_reports_exports_and_judges(name, fold, request, tmp_
     if name == "CHSIMS":
         assert run_folder.name == "official_label"  # another target has a folder of its own
         assert "LEAKING" in table
-        for said in (table, done.stdout.replace("\n", " ")):
+        for said in (table, shown.replace("\n", " ")):
             assert "official split: 3 of 4 videos are in both train and test" in said
 
     export_model(run_folder / "seed_1234" / fold, tmp_path / "model")

@@ -1,7 +1,10 @@
-"""Commands as users type them, in processes of their own."""
+"""Commands as users type them: in a process of their own, or, without its seconds of imports, in this one."""
 
+import runpy
 import subprocess
+import sys
 
+import pytest
 from conftest import ROOT
 
 
@@ -10,3 +13,11 @@ def run(arguments, cwd=ROOT):
     process = subprocess.run(arguments, cwd=cwd, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout + process.stderr[-3000:]
     return process
+
+
+def run_here(script, *arguments, cwd=ROOT) -> None:
+    """Run ``python script arguments`` in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", [script, *map(str, arguments)])
+        runpy.run_path(script, run_name="__main__")

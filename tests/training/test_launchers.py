@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 import pytest
+from launched_job import training
 from rich.console import Console
 
 from ser_plugins.errors import SerError
@@ -13,20 +14,6 @@ from ser_plugins.training.launch import ray as cluster
 from ser_plugins.training.launch import run_jobs as crossval
 from ser_plugins.training.launch.local import LOG, Here, Job, Local
 from ser_plugins.training.launch.run_jobs import run_jobs
-
-
-def training(kind, folder):
-    """Note the attempt, then do what the kind says; workers find this function by its module."""
-    folder.mkdir(exist_ok=True)
-    attempt = len(list(folder.glob("attempt*"))) + 1
-    (folder / f"attempt{attempt}").touch()
-    if kind == "wrong":
-        raise SerError(got="a", expected="b", remedy="c")
-    if kind == "fails" or (kind == "fails once" and attempt == 1):
-        raise OSError("the disk went away")
-    if kind == "killed" or (kind == "killed once" and attempt == 1):
-        os._exit(9)  # as by SIGKILL: nothing is cleaned up
-    return {"metrics": None, "wall_time_s": 0.0, "process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
 
 
 def jobs_in(folder, *kinds):

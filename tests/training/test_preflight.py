@@ -33,12 +33,13 @@ def all_checks(path, overrides, tasks=TASKS):
 @pytest.mark.parametrize("path", YAMLS, ids=lambda path: f"{path.parts[-3]}/{path.stem}")
 def test_every_yaml_passes_as_it_is(path, tiny_whisper):
     values = {"hidden_size": 16, "csv": "my.csv", "source": str(tiny_whisper), "states": "1-3"}
-    small = {key: value for key, value in values.items() if key in resolve(path, {})}
-    if (classes := resolve(path, {}).get("n_classes")) == "auto":
+    written = resolve(path, {})
+    small = {key: value for key, value in values.items() if key in written}
+    if (classes := written.get("n_classes")) == "auto":
         classes = small["n_classes"] = 3
     protocol = {"target": "emotion", "classes": [str(place) for place in range(classes or 0)], "scale": "plain"}
     protocol["task"] = "classification" if classes else "regression"
-    tasks = tasks_of(protocol, resolve(path, {}).get("auxiliary"))
+    tasks = tasks_of(protocol, written.get("auxiliary"))
     before = torch.get_rng_state()
     all_checks(path, small, tasks)
     assert torch.equal(torch.get_rng_state(), before)

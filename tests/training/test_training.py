@@ -107,17 +107,19 @@ run_recipe(sys.argv[1:], prepare=prepare_emodb, script={script!r}, brain_class=K
 
 
 @pytest.mark.parametrize("step", [1, 3, 5])  # in the first epoch, at its end, in the second
-def test_a_killed_run_resumes_to_the_same_result(toy_emodb, tmp_path, step, uninterrupted):
-    kill_and_resume(toy_emodb, tmp_path, step)
+def test_a_killed_run_resumes_to_the_same_result(toy_emodb, tmp_path, step, killed, uninterrupted):
+    killed(tmp_path, step)
+    train(toy_emodb, tmp_path, *BY_STEP)
     assert predictions(tmp_path).equals(predictions(uninterrupted))
     assert history(tmp_path) == history(uninterrupted)
 
 
-def test_augmentation_and_learning_rate_resume_to_the_same_result_too(toy_emodb, tmp_path):
+def test_augmentation_and_learning_rate_resume_to_the_same_result_too(toy_emodb, tmp_path, killed):
     train(toy_emodb, tmp_path / "whole", "--fold", "spk03", yaml_file="hparams/bigru_mha_plus.yaml")
-    kill_and_resume(toy_emodb, tmp_path / "killed", 5, "bigru_mha_plus")
-    whole, killed = (predictions(tmp_path / name, system="bigru_mha_plus") for name in ("whole", "killed"))
-    assert killed.equals(whole)
+    killed(tmp_path / "killed", 5, "bigru_mha_plus")
+    train(toy_emodb, tmp_path / "killed", *BY_STEP, yaml_file="hparams/bigru_mha_plus.yaml")
+    whole, resumed = (predictions(tmp_path / name, system="bigru_mha_plus") for name in ("whole", "killed"))
+    assert resumed.equals(whole)
     rates = [row["lr"] for row in history(tmp_path / "killed", "bigru_mha_plus")]
     assert rates == [row["lr"] for row in history(tmp_path / "whole", "bigru_mha_plus")]
     assert rates[1] < 0.1 * rates[0] < 0.1 * 0.003  # past the peak, and almost at the end
@@ -148,20 +150,19 @@ def test_a_clock_set_back_tests_the_last_epoch_all_the_same(toy_emodb, tmp_path,
     assert predictions(tmp_path).equals(predictions(uninterrupted))
 
 
-def test_a_damaged_checkpoint_beside_an_intact_one_is_passed_over(toy_emodb, tmp_path, uninterrupted, capfd):
+def test_a_damaged_checkpoint_beside_an_intact_one_is_passed_over(toy_emodb, tmp_path, killed, uninterrupted, capfd):
     """The fold ends as if nothing had happened."""
-    options = ["--fold", "spk03", "--ckpt_interval_steps", "1"]
-    kill(toy_emodb, tmp_path, 6, "bigru_mha")
+    killed(tmp_path, 6)
     last = Checkpointer(folder_of(tmp_path) / "save").find_checkpoint().path
     (last / "optimizer.ckpt").write_bytes(b"")
-    train(toy_emodb, tmp_path, *options)
+    train(toy_emodb, tmp_path, *BY_STEP)
     assert f"{last / 'optimizer.ckpt'}: missing or damaged" in "".join(capfd.readouterr())
     assert predictions(tmp_path).equals(predictions(uninterrupted))
     assert history(tmp_path) == history(uninterrupted)
 
 
-def test_a_fold_whose_checkpoints_are_all_damaged_says_so_and_tests_nothing(toy_emodb, tmp_path, capfd):
-    kill(toy_emodb, tmp_path, 5, "bigru_mha")
+def test_a_fold_whose_checkpoints_are_all_damaged_says_so_and_tests_nothing(toy_emodb, tmp_path, killed, capfd):
+    killed(tmp_path, 5)
     for path in (folder_of(tmp_path) / "save").glob("*/brain.ckpt"):
         path.write_bytes(b"")
     with pytest.raises(SystemExit):
@@ -190,8 +191,8 @@ def test_the_tested_epoch_is_the_one_that_results_speak_of(found, epochs, wanted
         fold.check_selected(checkpoint, rows, epochs, **wanted)
 
 
-def test_testing_only_what_is_half_trained_is_refused(toy_emodb, tmp_path, capfd):
-    kill(toy_emodb, tmp_path, 5, "bigru_mha")
+def test_testing_only_what_is_half_trained_is_refused(toy_emodb, tmp_path, killed, capfd):
+    killed(tmp_path, 5)
     with pytest.raises(SystemExit):
         train(toy_emodb, tmp_path, "--fold", "spk03", "--test_only")
     assert "a history of 1 epochs" in capfd.readouterr().err
@@ -208,19 +209,30 @@ def test_testing_only_what_is_trained_gives_the_same_result(toy_emodb, tmp_path,
     }
 
 
-def kill_and_resume(data, results_folder, step, system="bigru_mha"):
-    kill(data, results_folder, step, system)
-    options = ["--fold", "spk03", "--ckpt_interval_steps", "1"]
-    train(data, results_folder, *options, yaml_file=str(YAML_FILE.with_stem(system)))
+BY_STEP = ["--fold", "spk03", "--ckpt_interval_steps", "1"]
+
+
+@pytest.fixture(scope="module")
+def killed(toy_emodb, tmp_path_factory):
+    """A function that writes into a folder what a training left that was killed at a step: each is killed once."""
+
+    @functools.cache
+    def left_by(step, system):
+        folder = tmp_path_factory.mktemp("killed")
+        kill(toy_emodb, folder, step, system)
+        return folder
+
+    def write(folder, step, system="bigru_mha"):
+        shutil.copytree(left_by(step, system), folder, dirs_exist_ok=True)
+
+    return write
 
 
 def kill(data, results_folder, step, system):
     recipe = ROOT / "recipes" / "EmoDB"
-    results_folder.mkdir(exist_ok=True)
     script = results_folder / "killed.py"
     script.write_text(KILLED.format(recipe=str(recipe), script=str(recipe / "train.py"), step=step))
-    options = ["--fold", "spk03", "--ckpt_interval_steps", "1"]
-    arguments = ["--data_folder", str(data), "--results_folder", str(results_folder), *TINY, *options]
+    arguments = ["--data_folder", str(data), "--results_folder", str(results_folder), *TINY, *BY_STEP]
     yaml_file = YAML_FILE.with_stem(system)
     process = subprocess.run([sys.executable, script, yaml_file, *arguments], capture_output=True, check=False)
     assert process.returncode == 9, process.stderr.decode()[-2000:]
