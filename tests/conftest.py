@@ -18,6 +18,8 @@ from speechbrain.utils.importutils import LazyModule
 
 from ser_plugins.corpora.toy.emodb import write_toy_emodb
 from ser_plugins.corpora.toy.iemocap import write_toy_iemocap
+from ser_plugins.evaluation.report import figures
+from ser_plugins.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 collect_ignore = ["support"]  # among it a script, which a test starts
@@ -39,6 +41,32 @@ def _seeded():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 (third-party code draws from the global state)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unrendered(request):
+    """Reports build their figures but write empty files: PNG and PDF take a second and a half.
+
+    A module marked ``renders`` has them in full, and so has a test that asks for ``rendered``.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if not request.node.get_closest_marker("renders"):
+            patch.setattr(figures, "save", _write_nothing)
+        yield
+
+
+def _write_nothing(figure, path) -> None:
+    for suffix in (".png", ".pdf"):
+        write_text(f"{path}{suffix}", "")
+
+
+_save_figure = figures.save
+
+
+@pytest.fixture
+def rendered(monkeypatch):
+    """Figures in full."""
+    monkeypatch.setattr(figures, "save", _save_figure)
 
 
 @pytest.fixture(scope="session")

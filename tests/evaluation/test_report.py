@@ -89,6 +89,7 @@ def test_class_absent_from_a_fold_is_left_out_of_that_folds_uar(tmp_path):
     assert summary["per_fold"][1]["UAR"] == pytest.approx(np.mean(recalls))
 
 
+@pytest.mark.usefixtures("rendered")
 def test_class_absent_everywhere_is_a_dash(tmp_path):
     for fold in FOLDS:
         write_fold(tmp_path, fold, absent="fear")
@@ -117,6 +118,7 @@ def test_predictions_are_kept_to_the_last_digit(run):
     assert list(together["id"]) == list(apart["id"])
 
 
+@pytest.mark.usefixtures("rendered")
 def test_every_figure_is_written(tmp_path):
     for fold in FOLDS:
         write_fold(tmp_path, fold, valid=True)

@@ -94,6 +94,7 @@ def test_one_constant_predictor_is_told(tmp_path):
     assert "0 for a constant" in results_markdown(summary)
 
 
+@pytest.mark.usefixtures("rendered")
 def test_markdown_and_terminal_hold_scores_baselines_and_what_must_be_said(tmp_path):
     said = ["official split: 59 of 60 videos are in both train and test"]
     for fold in FOLDS:

@@ -76,7 +76,7 @@ def test_the_worked_example_of_a_new_corpus_works(tmp_path):
         assert changed == 1
     (recipe / "hparams" / "bigru_mha.yaml").write_text(text, encoding="utf-8")
     subprocess.run([sys.executable, "-c", corpus], cwd=tmp_path, check=True)
-    words = [sys.executable, *command.split()[1:], *TINY, "--jobs", "1"]
+    words = [sys.executable, *command.split()[1:], *TINY, "--number_of_epochs", "1", "--jobs", "1"]
     ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
     assert "pooled over 3 folds" in ran.stdout

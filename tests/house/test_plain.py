@@ -42,6 +42,8 @@ from ser_plugins.plain import (
     visible,
 )
 
+pytestmark = pytest.mark.renders
+
 ODD = [
     "[neutral]", "[/b]", "[red]x[/red]", "$x_$", "$\\alpha$", r"a\$b", "\x1b[31mred\x1b[0m", "a|b", "two\nlines", "*a*",
     "**a**", "_a_", "__", "`a`", "``", "<b>", "</td>", "&amp;", "&lt;", "~~a~~", "\\", r"\*", r"a\|b", "[a](http://b)",
