@@ -41,7 +41,7 @@ def audit(
 @app.command()
 def toy(
     folder: Annotated[Path, Argument(help="Where to write the corpus.")],
-    layout: Annotated[str, Option(help="emodb, iemocap, mosi, chsims, cremad or ravdess.")] = "emodb",
+    layout: Annotated[str, Option(help="emodb, iemocap, mosi, chsims, cremad, ravdess or nemo.")] = "emodb",
     speakers: Annotated[int | None, Option(help="Speakers, sessions or videos; default: the layout's.")] = None,
     sentences: Annotated[int | None, Option(help="Of each; default: the layout's.")] = None,
     seed: Annotated[int, Option(help="The same files for the same seed.")] = 0,

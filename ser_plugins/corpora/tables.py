@@ -60,7 +60,7 @@ class Row:
         )
 
 
-def read_rows(path, columns: Iterable[str], *, headerless: Iterable[str] = ()) -> list[Row]:
+def read_rows(path, columns: Iterable[str], *, headerless: Iterable[str] = (), delimiter: str = ",") -> list[Row]:
     r"""Read a CSV in UTF-8, with or without a byte-order mark, with any line ends.
 
     Arguments
@@ -71,6 +71,8 @@ def read_rows(path, columns: Iterable[str], *, headerless: Iterable[str] = ()) -
         Those that must be there; a header may hold more, in any order.
     headerless : iterable of str
         All columns in order, for a file without a header; empty when a header is required.
+    delimiter : str
+        Between cells. With a tab, quotes are characters like any other.
 
     Raises
     ------
@@ -91,7 +93,8 @@ def read_rows(path, columns: Iterable[str], *, headerless: Iterable[str] = ()) -
     if not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="the labels", remedy="check the folder")
     rows = []
-    reader = csv.reader(io.StringIO(_decoded(path), newline=""))
+    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    reader = csv.reader(io.StringIO(_decoded(path), newline=""), delimiter=delimiter, quoting=quoting)
     try:
         for cells in reader:
             cells = [cell.strip() for cell in cells]

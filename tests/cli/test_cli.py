@@ -310,5 +310,5 @@ def test_toy_says_which_layouts_there_are(ser, tmp_path):
     code, _, complaint = ser("toy", tmp_path / "toy", "--layout", "meld")
     assert (
         code,
-        "got: --layout meld; expected: one of emodb, iemocap, mosi, chsims, cremad, ravdess" in complaint,
+        "got: --layout meld; expected: one of emodb, iemocap, mosi, chsims, cremad, ravdess, nemo" in complaint,
     ) == (2, True)

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, train
+from conftest import RECIPES, ROOT, train
 from hyperpyyaml import load_hyperpyyaml
 
 from ser_plugins.errors import SerError
@@ -157,16 +157,7 @@ def test_every_key_but_those_that_say_where_is_part_of_the_experiment(path, tiny
 
 
 def test_there_are_yamls_to_look_at():
-    assert {path.parts[-3] for path in YAML_FILES} == {
-        "CHSIMS",
-        "CREMAD",
-        "CSV",
-        "Cross",
-        "EmoDB",
-        "IEMOCAP",
-        "MOSI",
-        "RAVDESS",
-    }
+    assert {path.parts[-3] for path in YAML_FILES} == set(RECIPES)
 
 
 @pytest.mark.parametrize(
