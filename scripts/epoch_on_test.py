@@ -12,6 +12,7 @@ comparison, and has no checkpoints, so it cannot be exported. Finished folds are
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from speechbrain import Stage
@@ -19,8 +20,8 @@ from speechbrain import Stage
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.report.summary import terminal_table, write_report
 from ser_plugins.evaluation.report.tables import EPOCH_ON_TEST
-from ser_plugins.evaluation.runs.folds import MissingFoldError, fold_results, read_predictions, tasks_in
-from ser_plugins.files import read_json, write_json, write_text
+from ser_plugins.evaluation.runs.folds import MissingFoldError, fold_results, read_predictions
+from ser_plugins.files import read_json, write_text
 from ser_plugins.plain import console
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.data import in_order
@@ -86,30 +87,27 @@ def watched_epochs(folder: Path, epochs: int) -> list[Path]:
 
 def choose_on_test(folder: Path, target: Path) -> None:
     """Write the results of a finished fold as they are with the epoch that is best on the fold's own test set."""
-    results, _ = fold_results(folder)
-    ((_, task),) = tasks_in(results).items()
-    paths = watched_epochs(folder, len(results["history"]))
-    tables = [read_predictions(path, results, task) for path in paths]
+    record, _ = fold_results(folder)
+    (task,) = record.tasks.values()
+    paths = watched_epochs(folder, len(record.history))
+    tables = [read_predictions(path, record, task) for path in paths]
     metrics = [task.metrics(table["true"], table["predicted"]) for table in tables]
     scores = [one[SCORE] for one in metrics]
     best = scores.index(max(scores))
-    settings = {**results["settings"], "system": results["system"] + SUFFIX}
+    settings = {**record.settings, "system": record.system + SUFFIX}
     write_text(target / "predictions.csv", paths[best].read_text(encoding="utf-8"))
-    write_json(
-        target / "results.json",
-        {
-            **results,
-            "system": settings["system"],
-            "protocol": {**results["protocol"], "selection": EPOCH_ON_TEST, "leaks": True},
-            "audit": f"LEAKING: the epoch was chosen by the test set; {results['audit']}",
-            "metrics": metrics[best],
-            "history": [{**row, f"test_{SCORE}": score} for row, score in zip(results["history"], scores, strict=True)],
-            "selected_epoch": best + 1,
-            "checkpoint": None,
-            "settings": settings,
-            "settings_sha256": sha256(settings),
-        },
-    )
+    replace(
+        record,
+        system=settings["system"],
+        protocol=replace(record.protocol, selection=EPOCH_ON_TEST, leaks=True),
+        audit=f"LEAKING: the epoch was chosen by the test set; {record.audit}",
+        metrics=metrics[best],
+        history=tuple({**row, f"test_{SCORE}": score} for row, score in zip(record.history, scores, strict=True)),
+        selected_epoch=best + 1,
+        checkpoint=None,
+        settings=settings,
+        settings_sha256=sha256(settings),
+    ).write(target)
 
 
 def run_folder_of(arguments: list) -> Path:

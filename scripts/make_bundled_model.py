@@ -30,7 +30,7 @@ def make(name: str, data_folder: str, options: list[str]) -> None:
     """Train (or resume), export, replace."""
     measured_by, precision = MODELS[name]
     measured = read_one(measured_by).summary
-    system, epochs, seed = measured["system"], measured["settings"]["number_of_epochs"], measured["seeds"][0]
+    system, epochs, seed = measured.system, measured.settings["number_of_epochs"], measured.seeds[0]
     values = {
         "data_folder": data_folder,
         "results_folder": RESULTS,

@@ -49,7 +49,7 @@ def keep(run: Path) -> Path:
     fresh = EVIDENCE / ".fresh"  # `run` may be finished anew
     shutil.rmtree(fresh, ignore_errors=True)
     pack_run(run, fresh)
-    target = EVIDENCE / place_of(read_run(fresh)[0].results)
+    target = EVIDENCE / place_of(read_run(fresh)[0].record)
     shutil.rmtree(target, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     return fresh.rename(target)

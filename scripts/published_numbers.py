@@ -27,7 +27,7 @@ from ser_plugins.evaluation.paper.suite import find_runs, write_suite
 from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.report.tables import results_markdown
 from ser_plugins.evaluation.runs.evidence import INNER_TABLE, RECORD, read_record, system_named_by
-from ser_plugins.evaluation.runs.folds import read_run, tasks_in
+from ser_plugins.evaluation.runs.folds import read_run
 
 EMODB = EVIDENCE / "EmoDB"
 CITED = [
@@ -80,10 +80,10 @@ def report_numbers(name: str, run: Path) -> Iterator[str]:
     """What a run's report says; of a nested choice its inner scores; what other conditions cost."""
     folds, record = read_run(run), read_record(run)
     yield from numbers_in(f"report {name}", results_markdown(aggregate(folds)))
-    if "selection" in record:
-        task = next(iter(tasks_in(folds[0].results).values()))
-        yield from numbers_in(f"selection {name}", selection_markdown(record["selection"], task))
-    if measured := record.get("robustness"):
+    if record.selection:
+        task = next(iter(folds[0].record.tasks.values()))
+        yield from numbers_in(f"selection {name}", selection_markdown(record.selection, task))
+    if measured := record.robustness:
         conditions = {**measured["conditions"], "timeline": {"right": measured["timeline"]}}
         for condition, scores in conditions.items():
             yield f"robustness {name} | {condition} | " + " | ".join(f"{value:.6g}" for value in scores.values())

@@ -12,13 +12,13 @@ from pathlib import Path
 from listeners import LISTENERS
 
 from ser_plugins.evaluation.metrics.scores import percent
-from ser_plugins.evaluation.metrics.tasks import task_of
 from ser_plugins.evaluation.paper import numbers as paper
 from ser_plugins.evaluation.paper.columns import value_text
 from ser_plugins.evaluation.report.summary import aggregate
-from ser_plugins.evaluation.report.tables import interval_text
+from ser_plugins.evaluation.report.tables import interval_text, marks
 from ser_plugins.evaluation.runs.folds import read_run
 from ser_plugins.files import read_json
+from ser_plugins.plain import bold
 
 HEADER = ["system", "WA (95 %)", "UAR (95 %)", "how it came about"]
 FRONT_PAGE = {
@@ -98,18 +98,16 @@ def recipe_table(tables: Path) -> str:
 
 def table_of_runs(runs: Iterable[Path]) -> str:
     """The results in recipes/CSV/README.md, in SpeechBrain's columns: packed runs, the lowest WA first."""
-    summaries = sorted((aggregate(read_run(run)) for run in runs), key=lambda summary: summary["metrics"]["WA"])
+    summaries = sorted((aggregate(read_run(run)) for run in runs), key=lambda summary: summary.metrics["WA"])
     lines = [RECIPE_HEADER, ["---"] * len(RECIPE_HEADER)]
     for summary in summaries:
-        system, protocol = summary["system"], summary["protocol"]
-        mark = " **PRETRAINED**" if protocol.get("pretrained") else ""
-        scores = task_of(protocol["task"], protocol["classes"], protocol["scale"]).scores
+        title = " ".join([f"[{summary.system}](hparams/{summary.system}.yaml)", *map(bold, marks(summary.protocol))])
+        scores = next(iter(summary.tasks.values())).scores
         cells = [
-            f"{value_text(scores[key], summary, key)} ({interval_text(summary['intervals'][key], scores[key])})"
+            f"{value_text(scores[key], summary, key)} ({interval_text(summary.intervals[key], scores[key])})"
             for key in ("WA", "UAR")
         ]
-        machine = f"{summary['machine']} ({summary['device']})"
-        lines.append([RELEASE, f"[{system}](hparams/{system}.yaml){mark}", *cells, "", machine])
+        lines.append([RELEASE, title, *cells, "", f"{summary.machine} ({summary.device})"])
     return _markdown(lines)
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.evaluation.report.run_summary import RunSummary
 from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.runs.evidence import is_packed
+from ser_plugins.evaluation.runs.fold_record import FoldRecord
 from ser_plugins.evaluation.runs.folds import fold_results, read_run, refuse_other_scores
 from ser_plugins.files import read_json
 
@@ -21,9 +23,9 @@ class Chosen(NamedTuple):
     ---------
     folder : Path
         Holds ``hyperparams.yaml`` and the checkpoint.
-    results : dict
+    record : FoldRecord
         Its ``results.json``.
-    summary : dict
+    summary : RunSummary
         The aggregate of the whole protocol; of this fold alone where others are missing.
     whole : bool
         Which of the two.
@@ -32,15 +34,15 @@ class Chosen(NamedTuple):
     """
 
     folder: Path
-    results: dict
-    summary: dict
+    record: FoldRecord
+    summary: RunSummary
     whole: bool
     reason: str
 
     @property
     def temperature(self) -> float:
         """What the logits are divided by: fitted on the out-of-fold predictions of a whole protocol, else 1."""
-        calibration = self.summary["calibration"] if self.whole else None
+        calibration = self.summary.calibration if self.whole else None
         return calibration["temperature"] if calibration else 1.0
 
 
@@ -52,16 +54,16 @@ def choose(source, measured_by=None) -> Chosen:
     if measured_by is not None:
         return _untested(source, measured_by)
     if any(source.glob("seed_*")):
-        runs = refuse_other_scores(read_run(source), source)
-        seed = runs[0].results["seed"]
-        most = min(
-            (run.results for run in runs if run.results["seed"] == seed),
-            key=lambda results: (-results["counts"]["train"], results["fold"]),
+        folds = refuse_other_scores(read_run(source), source)
+        seed = folds[0].record.seed
+        largest = min(
+            (fold.record for fold in folds if fold.record.seed == seed),
+            key=lambda record: (-record.counts.train, record.fold),
         )
         reason = (
             "of the first seed, the fold with the most training utterances, ties by name; scores were not looked at"
         )
-        return Chosen(source / f"seed_{seed}" / most["fold"], most, aggregate(runs), True, reason)
+        return Chosen(source / largest.place, largest, aggregate(folds), True, reason)
     if is_packed(source):
         raise SerError(
             got=f"{source}: a packed run, which has predictions and no weights",
@@ -75,28 +77,29 @@ def choose(source, measured_by=None) -> Chosen:
             remedy="train it to the end first",
         )
     [fold] = refuse_other_scores([fold_results(source)], source)
-    results, real, reason = fold.results, source.resolve(), "named by whoever exported it"
-    if real.name == results["fold"] and real.parent.name == f"seed_{results['seed']}":
+    record, real, reason = fold.record, source.resolve(), "named by whoever exported it"
+    if f"{real.parent.name}/{real.name}" == record.place:
         # With folds missing or mixed the card has this fold's numbers only, and says so.
-        runs = None
+        folds = None
         with suppress(SerError):
-            runs = read_run(real.parent.parent)
-        if runs:
-            return Chosen(source, results, aggregate(refuse_other_scores(runs, source)), True, reason)
-    return Chosen(source, results, aggregate([fold]), False, reason)
+            folds = read_run(real.parent.parent)
+        if folds:
+            return Chosen(source, record, aggregate(refuse_other_scores(folds, source)), True, reason)
+    return Chosen(source, record, aggregate([fold]), False, reason)
 
 
 def _untested(source: Path, measured_by) -> Chosen:
     """A training on everything, with the numbers of a run that had the same settings but for the division."""
     path = next(iter(sorted(source.glob("seed_*/*/results.json"))), source / "results.json")
-    results, summary = read_json(path), aggregate(refuse_other_scores(read_run(measured_by), measured_by))
-    if "sealed" in results or results.get("metrics", {}) is not None:
+    record = FoldRecord.from_json(read_json(path), path)
+    summary = aggregate(refuse_other_scores(read_run(measured_by), measured_by))
+    if record.sealed or record.metrics is not None:
         raise SerError(
             got=f"{path}: a fold with a test set of its own",
             expected="with --measured-by a training on everything (--protocol all)",
             remedy="leave --measured-by out",
         )
-    ours, measured = results["settings"], summary["settings"]
+    ours, measured = record.settings, summary.settings
     keys = sorted(key for key in ours.keys() | measured.keys() if ours.get(key) != measured.get(key))
     if others := [key for key in keys if key not in _DIVISION]:
         raise SerError(
@@ -104,11 +107,11 @@ def _untested(source: Path, measured_by) -> Chosen:
             expected=f"the settings of {measured_by}, whose numbers would speak for it",
             remedy="train both with the same settings",
         )
-    used, measured = (what["protocol"]["utterances"] for what in (results, summary))
-    if used != measured:
+    used, tested = record.protocol.utterances, summary.protocol.utterances
+    if used != tested:
         raise SerError(
-            got=f"{path}: {used} utterances, and {measured} in {measured_by}",
+            got=f"{path}: {used} utterances, and {tested} in {measured_by}",
             expected="the same utterances, trained on and measured on",
             remedy="measure with the protocol that uses all of them",
         )
-    return Chosen(path.parent, results, summary, True, "trained on everything, in the way that was measured")
+    return Chosen(path.parent, record, summary, True, "trained on everything, in the way that was measured")

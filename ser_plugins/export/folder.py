@@ -11,7 +11,6 @@ from typing import Any
 
 from ser_plugins.corpora.about import AboutCorpus
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.metrics.tasks import tasks_of
 from ser_plugins.evaluation.runs.evidence import is_packed, read_record
 from ser_plugins.export.destination import refuse_occupied
 from ser_plugins.export.fold_choice import Chosen, choose
@@ -133,57 +132,57 @@ def export_ensemble(
 def _robustness(run: str | Path) -> dict[str, Any] | None:
     """What ``scripts/robustness.py`` has left in a run folder; None where it has not."""
     if is_packed(run):
-        return read_record(run).get("robustness")
+        return read_record(run).robustness
     path = Path(run) / "robustness.json"
     return read_json(path) if path.is_file() else None
 
 
 def _card(chosen: Chosen, precision: str, robustness: dict[str, Any] | None) -> ModelCard:
     """The card, but for what only the built model knows."""
-    results, summary = chosen.results, chosen.summary
-    protocol, metrics = summary["protocol"], results["metrics"]  # metrics: None of a training on everything
-    headline = tasks_of(protocol)[protocol["target"]].scores
+    record, summary = chosen.record, chosen.summary
+    protocol, metrics = summary.protocol, record.metrics  # metrics: None of a training on everything
+    headline = next(iter(summary.tasks.values())).scores
     return ModelCard(
-        system=results["system"],
-        task=protocol["task"],
-        target=protocol["target"],
-        classes=tuple(protocol["classes"]),
-        scale=protocol["scale"],
-        corpus=protocol["corpus"],
-        corpus_sha256=protocol["corpus_sha256"],
-        about_corpus=AboutCorpus.from_json(results.get("about_corpus", {})),
-        synthetic="synthetic" in protocol["corpus"],
-        leaking=protocol["leaks"],
-        transductive=protocol["transductive"],
-        partial=protocol["partial"],
-        statements=tuple(protocol["statements"]),
-        unit_field=protocol["unit_field"],
-        pretrained=tuple(protocol.get("pretrained", ())),
-        protocol_line=summary["protocol_line"],
-        protocol_hash=summary["protocol_hash"] if chosen.whole else None,  # it stands for a whole protocol
+        system=record.system,
+        task=protocol.task,
+        target=protocol.target,
+        classes=protocol.classes,
+        scale=protocol.scale,
+        corpus=protocol.corpus,
+        corpus_sha256=protocol.corpus_sha256,
+        about_corpus=AboutCorpus.from_json(record.about_corpus),
+        synthetic="synthetic" in protocol.corpus,
+        leaking=protocol.leaks,
+        transductive=protocol.transductive,
+        partial=protocol.partial,
+        statements=protocol.statements,
+        unit_field=protocol.unit_field,
+        pretrained=protocol.pretrained,
+        protocol_line=summary.protocol_line,
+        protocol_hash=summary.protocol_hash if chosen.whole else None,  # it stands for a whole protocol
         whole_protocol=chosen.whole,
-        tested_utterances=summary["utterances"],
-        metrics={name: summary["metrics"][name] for name in headline},
-        per_class=summary["metrics"].get("per_class"),
-        intervals=summary["intervals"],
-        intervals_made_by=summary["intervals_made_by"],
-        baselines=tuple(summary["baselines"]),
-        calibration=summary["calibration"] if chosen.whole else None,
+        tested_utterances=summary.utterances,
+        metrics={name: summary.metrics[name] for name in headline},
+        per_class=summary.metrics.get("per_class"),
+        intervals={name: None if bounds is None else list(bounds) for name, bounds in summary.intervals.items()},
+        intervals_made_by=summary.intervals_made_by,
+        baselines=summary.baselines,
+        calibration=summary.calibration if chosen.whole else None,
         temperature=chosen.temperature,
         precision=precision,
         this_model=ThisModel(
-            fold=results["fold"],
-            seed=results["seed"],
-            unit=results["protocol"]["unit"],
+            fold=record.fold,
+            seed=record.seed,
+            unit=record.protocol.unit,
             chosen=chosen.reason,
-            train_utterances=results["counts"]["train"],
-            test_utterances=len(results["units"]),
-            epoch=results["selected_epoch"],
+            train_utterances=record.counts.train,
+            test_utterances=len(record.units),
+            epoch=record.selected_epoch,
             metrics=metrics and {name: metrics[name] for name in headline},
         ),
-        audit=results["audit"] if metrics else summary["audit"],
-        settings_sha256=results["settings_sha256"],
-        versions=results["versions"],
+        audit=record.audit if metrics else summary.audit,
+        settings_sha256=record.settings_sha256,
+        versions=record.versions,
         exported_with=package_versions(),
         robustness=robustness,
     )
@@ -191,19 +190,19 @@ def _card(chosen: Chosen, precision: str, robustness: dict[str, Any] | None) -> 
 
 def _write(folder: Path, chosen: Chosen, card: ModelCard) -> ModelCard:
     """Fill ``folder`` with the tested weights."""
-    if chosen.results["checkpoint"] is None:
+    if chosen.record.checkpoint is None:
         raise SerError(
             got=f"{chosen.folder} has no checkpoint: a classical system, seeds put together, or epochs chosen on tests",
             expected="a network",
             remedy="export a network of the recipe; of several seeds, the run that they are of, with --ensemble",
         )
-    if chosen.results["protocol"]["normalisation"] == "speaker":
+    if chosen.record.protocol.normalisation == "speaker":
         raise SerError(
             got=f"{chosen.folder}: normalised by the statistics of each speaker",
             expected="a model that needs one recording only",
             remedy="train with another --normalisation",
         )
-    checkpoint = chosen.folder / chosen.results["checkpoint"]
+    checkpoint = chosen.folder / chosen.record.checkpoint
     description, front_end = described(chosen.folder / YAML_FILE, card.target, card.scale)
     states = {
         name: checkpoint_weights(checkpoint / f"{name}.ckpt")
@@ -220,7 +219,7 @@ def _write(folder: Path, chosen: Chosen, card: ModelCard) -> ModelCard:
 
 def _refuse_other_encoder(front_end, chosen: Chosen) -> None:
     """The folder or name of an encoder may hold other weights now than when the head was trained on what they gave."""
-    described = chosen.results.get("settings", {}).get("compute_features")
+    described = chosen.record.settings.get("compute_features")
     (arguments, *_) = described.values() if isinstance(described, dict) else [{}]
     trained = str(arguments.get("source"))
     source_hash = f"sha256:{encoder_sha256(front_end.source, front_end.encoder_arguments['states'])}"

@@ -1,9 +1,10 @@
 """One fold, one seed: audit -> an ordinary SpeechBrain experiment -> the test set opened once -> files."""
 
+import dataclasses
 import os
 import platform
 import shutil
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from ser_plugins.corpora.near_duplicates import FINGERPRINTS
 from ser_plugins.corpora.pretraining import pretrained_in, pretrained_key
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.metrics.tasks import predictions_files, tasks_of
+from ser_plugins.evaluation.runs.fold_record import AuxiliaryRecord, Counts, FoldRecord, bad_file
 from ser_plugins.evaluation.runs.lockbox import seal
+from ser_plugins.evaluation.runs.run_protocol import RunProtocol
 from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.machine import processor
 from ser_plugins.training.brain import EmotionBrain
@@ -30,9 +33,10 @@ from ser_plugins.training.feature_store import store_of
 from ser_plugins.training.label_sets import judged_among
 from ser_plugins.training.recordings import check_recordings
 from ser_plugins.training.settings import differences, fingerprint, quoted, sha256
+from ser_plugins.typed_json import read_noun
 
 
-def run_fold(experiment, fold, seed, run_options, protocol, script=None, brain_class=EmotionBrain) -> dict:
+def run_fold(experiment, fold, seed, run_options, protocol, script=None, brain_class=EmotionBrain) -> FoldRecord:
     """Train one fold with one seed, open its test set once, and write ``predictions.csv`` and ``results.json``.
 
     A finished fold is returned as it is; a begun one is resumed, from the middle of an epoch if need be.
@@ -55,7 +59,7 @@ def run_fold(experiment, fold, seed, run_options, protocol, script=None, brain_c
 
     Returns
     -------
-    dict
+    FoldRecord
         The content of ``results.json``.
 
     Raises
@@ -69,7 +73,7 @@ def run_fold(experiment, fold, seed, run_options, protocol, script=None, brain_c
     settings = fingerprint(hparams, protocol, run_options)
     check_settings(folder, settings)
     if (folder / "results.json").is_file():
-        return read_json(folder / "results.json")
+        return FoldRecord.from_json(read_json(folder / "results.json"), folder / "results.json")
     if run_options["test_only"] and not any(Path(hparams["save_folder"]).glob("CKPT*")):
         raise SerError(
             got=f"--test_only without a checkpoint in {hparams['save_folder']}",
@@ -141,6 +145,8 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         target: task.training(encode_targets(task, target, parts["train"], hparams["train_annotation"]).values())
         for target, task in tasks.items()
     }
+    front_end = hparams["compute_functionals" if "estimator" in hparams else "compute_features"]
+    run_protocol = _run_protocol(protocol, hparams["normalisation"], pretrained_in(front_end))
     train_and_test = _with_estimator if "estimator" in hparams else _with_network
     trained, outcome = train_and_test(hparams, protocol, run_options, brain_class, tested)
     if tested:
@@ -150,57 +156,55 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
 
     unit = protocol.get("unit_field", "speaker")
     _, *auxiliary = tasks
-    front_end = hparams["compute_functionals" if "estimator" in hparams else "compute_features"]
-    results = {
-        "schema": 1,
-        "system": hparams["system"],
-        "fold": overrides["fold"],
-        "seed": overrides["seed"],
-        "protocol": {
-            **{
-                key: value
-                for key, value in protocol.items()
-                if key not in ("data_root", "fingerprint", "sealed", "about_corpus")
-            },
-            "normalisation": hparams["normalisation"],
-            "transductive": hparams["normalisation"] == "speaker",
-            **pretrained_key(pretrained_in(front_end)),
-        },
-        "about_corpus": protocol.get("about_corpus", {}),
-        "audit": audit_line,
-        "units": {key: fields.get(unit) for key, fields in parts["test"].items()},
-        "training": training,
-        "counts": {
-            **{part: len(entries) for part, entries in parts.items()},
-            **({"copies": len(copies) * len(parts["train"])} if (copies := hparams.get("copies")) else {}),
-        },
-        "metrics": trained.metrics() if shown else None,
-        "auxiliary": {
-            name: {"scale": tasks[name].scale, "metrics": trained.metrics(name) if shown else None}
+    copies = len(hparams.get("copies") or ())
+    record = FoldRecord(
+        system=hparams["system"],
+        fold=overrides["fold"],
+        seed=overrides["seed"],
+        protocol=run_protocol,
+        about_corpus=protocol.get("about_corpus", {}),
+        audit=audit_line,
+        units={id_: fields.get(unit) for id_, fields in parts["test"].items()},
+        training=training,
+        counts=Counts(**{part: len(entries) for part, entries in parts.items()}, copies=copies * len(parts["train"])),
+        metrics=trained.metrics() if shown else None,
+        auxiliary={
+            name: AuxiliaryRecord(scale=tasks[name].scale, metrics=trained.metrics(name) if shown else None)
             for name in auxiliary
         },
         **outcome,
-        "settings": settings,
-        "settings_sha256": sha256(settings),
-        "machine": machine(),
-        "versions": {
+        settings=settings,
+        settings_sha256=sha256(settings),
+        machine=machine(),
+        versions={
             "python": platform.python_version(),
             **{name: version(name) for name in ("torch", "speechbrain")},
             "ser_plugins": version("ser-plugins"),
         },
-    }
+    )
     if sb.utils.distributed.if_main_process():
         texts = {
             name: predictions_text(trained.predictions[target], list(parts["test"]), overrides)
             for target, name in (predictions_files(tasks).items() if tested else ())
         }
         if tested and not shown:
-            results["sealed"] = seal(folder, texts)
+            record = dataclasses.replace(record, sealed=seal(folder, texts))
         else:
             for name, text in texts.items():
                 write_text(folder / name, text)
-        write_json(folder / "results.json", results)  # last: its presence says that the fold is finished
-    return results
+        record.write(folder)  # last: its presence says that the fold is finished
+    return record
+
+
+def _run_protocol(protocol: dict, normalisation: str, models: list[str]) -> RunProtocol:
+    """How a fold is tested, from what the recipe's prepare function says and what the system chooses."""
+    of_run = {
+        "normalisation": normalisation,
+        "transductive": normalisation == "speaker",
+        **pretrained_key(models),
+    }
+    refusal = partial(bad_file, "the recipe's prepare function")
+    return read_noun(RunProtocol, {**protocol, **of_run}, refusal)
 
 
 def _with_network(hparams, protocol, run_options, brain_class, tested):
@@ -223,7 +227,7 @@ def _with_network(hparams, protocol, run_options, brain_class, tested):
     if tested:
         brain.evaluate(in_order(dataset("test"), hparams["batch_size"]), **best)  # the only time test is opened
     return brain, {
-        "history": rows,
+        "history": tuple(rows),
         "epochs": hparams["number_of_epochs"],
         "selected_epoch": checkpoint.meta["epoch"],
         "checkpoint": checkpoint.path.relative_to(hparams["output_folder"]).as_posix(),
@@ -301,7 +305,7 @@ def _with_estimator(hparams, protocol, run_options, brain_class, tested):
     trained = Classical(hparams, protocol)
     trained.train_and_test(tested)
     checkpoint = trained.checkpoint and trained.checkpoint.path.relative_to(hparams["output_folder"]).as_posix()
-    nothing = {"history": [], "epochs": 0, "selected_epoch": None, "checkpoint": checkpoint}
+    nothing = {"history": (), "epochs": 0, "selected_epoch": None, "checkpoint": checkpoint}
     return trained, {**nothing, "parameters": trained.parameters, "wall_time_s": trained.seconds, "device": "cpu"}
 
 

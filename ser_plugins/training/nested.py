@@ -10,9 +10,9 @@ All trainings are ordinary jobs, below ``<results_folder>/<name>/configurations`
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.compare.ablation import side_by_side
 from ser_plugins.evaluation.compare.selection import (
@@ -22,10 +22,12 @@ from ser_plugins.evaluation.compare.selection import (
     selection_markdown,
     selection_table,
 )
-from ser_plugins.evaluation.runs.ensemble import of_parts
-from ser_plugins.evaluation.runs.folds import checked_results, fold_results, tasks_in
+from ser_plugins.evaluation.runs.ensemble import record_of_members
+from ser_plugins.evaluation.runs.fold_record import ChosenConfiguration, FoldRecord
+from ser_plugins.evaluation.runs.folds import fold_results, read_fold_record
 from ser_plugins.evaluation.runs.fusion import fuse
 from ser_plugins.evaluation.runs.lockbox import read_unseen, seal
+from ser_plugins.evaluation.runs.run_protocol import RunProtocol
 from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.plain import console
 from ser_plugins.training.configurations import parts_of, read_configurations
@@ -193,27 +195,31 @@ def _parser(script):
 
 def _refuse_opened(folder, settings):
     """Tests that were opened stay what they were; and a list takes no other run's folder."""
-    finished = [(path.parent, read_json(path)) for path in sorted((folder / OUTER).glob("seed_*/*/results.json"))]
-    if finished and all("chosen" in there and there["settings"] == settings for _, there in finished):
+    finished = {path: FoldRecord.from_json(read_json(path), path) for path in _records_in(folder / OUTER)}
+    if finished and all(record.chosen and record.settings == settings for record in finished.values()):
         return
-    parts = sorted(folder.glob(f"configurations/*/{OUTER}/seed_*/*/results.json"))
-    for path, there in [*finished, *((path.parent, read_json(path)) for path in parts)]:
-        if "was_sealed" in there or "sealed" not in there:
-            seen = there.get("was_sealed", {"opened_at": "no time known: it was never sealed"})["opened_at"]
+    parts = [path for run in sorted(folder.glob(f"configurations/*/{OUTER}")) for path in _records_in(run)]
+    for path, record in {**finished, **{path: FoldRecord.from_json(read_json(path), path) for path in parts}}.items():
+        if record.was_sealed or not record.sealed:
+            opened_at = record.was_sealed.opened_at if record.was_sealed else "no time known: it was never sealed"
             raise SerError(
-                got=f"{path}: opened at {seen}",
+                got=f"{path.parent}: opened at {opened_at}",
                 expected="a folder of this very list and its seeds, which stay as they were when a test was opened",
                 remedy="give the list another `name`",
             )
+
+
+def _records_in(run_folder) -> list[Path]:
+    return sorted(run_folder.glob("seed_*/*/results.json"))
 
 
 def _select(configurations, plans, seeds) -> tuple:
     """What selection.json says, the task, and the predictions of all configurations side by side."""
     folds = {key: {_place(job): fold_results(job.folder) for job in plan.jobs} for key, plan in plans.items()}
     places = list(next(iter(folds.values())))
-    results = {key: folds[key][places[0]].results for key in folds}
-    protocol = next(iter(results.values()))["protocol"]
-    target, task = next(iter(tasks_in(next(iter(results.values()))).items()))
+    records = {key: folds[key][places[0]].record for key in folds}
+    record = next(iter(records.values()))
+    target, task = next(iter(record.tasks.items()))
     tables = {}
     for key in configurations:
         weights = parts_of(key, configurations)
@@ -222,6 +228,7 @@ def _select(configurations, plans, seeds) -> tuple:
             for place in places
         ]
     scores = {key: inner_scores(table, task) for key, table in tables.items()}
+    protocol = record.protocol.to_json()
     selection = {
         "rule": RULE,
         "score": task.select,
@@ -229,19 +236,19 @@ def _select(configurations, plans, seeds) -> tuple:
         "seeds": [int(seed.removeprefix("seed_")) for seed in seeds],
         "chosen": choose_configurations(scores, task),
         "inner": scores,
-        **_pretrained(configurations, {key: results[key]["protocol"] for key in results}),
+        **_pretrained(configurations, {key: record.protocol for key, record in records.items()}),
     }
     return selection, task, side_by_side(tables)
 
 
-def _pretrained(configurations, protocols) -> dict:
+def _pretrained(configurations, protocols: dict[str, RunProtocol]) -> dict:
     """The pretrained models of each configuration that has any, and the corpus that they may have heard."""
     models = {
-        key: [model for part in parts_of(key, configurations) for model in protocols[part].get("pretrained", ())]
+        key: sorted({model for part in parts_of(key, configurations) for model in protocols[part].pretrained})
         for key in configurations
     }
-    models = {key: pretrained_key(names)["pretrained"] for key, names in models.items() if names}
-    return {"corpus": next(iter(protocols.values()))["corpus"], "pretrained": models} if models else {}
+    models = {key: names for key, names in models.items() if names}
+    return {"corpus": next(iter(protocols.values())).corpus, "pretrained": models} if models else {}
 
 
 def _together(tables, weights, task):
@@ -255,36 +262,35 @@ def _place(job) -> tuple:
 def _assemble(run, chosen, configurations, outer, settings):
     """Put the chosen configurations' sealed folds together as one run."""
     folders = {key: {_place(job): job.folder for job in plan.jobs} for key, plan in outer.items()}
-    protocols = [checked_results(job.folder)["protocol"] for plan in outer.values() for job in plan.jobs]
-    models = pretrained_key(model for protocol in protocols for model in protocol.get("pretrained", ()))
+    records = [read_fold_record(job.folder) for plan in outer.values() for job in plan.jobs]
+    models = tuple(sorted({model for record in records for model in record.protocol.pretrained}))
     for seed, fold in sorted({_place(job) for plan in outer.values() for job in plan.jobs}):
-        choice = {"name": chosen[fold], "weights": parts_of(chosen[fold], configurations)}
-        parts = {key: folders[key][seed, fold] for key in choice["weights"]}
-        _assemble_fold(run.system, run.run_folder / seed / fold, parts, choice, settings, models)
+        name = chosen[fold]
+        configuration = ChosenConfiguration(name=name, weights=parts_of(name, configurations))
+        parts = {key: folders[key][seed, fold] for key in configuration.weights}
+        _assemble_fold(run.system, run.run_folder / seed / fold, parts, configuration, settings, models)
 
 
-def _assemble_fold(system, folder, parts, choice, settings, models):
+def _assemble_fold(system, folder, parts, configuration, settings, models):
     if (folder / "results.json").is_file():
-        there = read_json(folder / "results.json")
-        if there["settings"] == settings and there["chosen"] == choice:
+        record = read_fold_record(folder)
+        if record.settings == settings and record.chosen == configuration:
             return
-    runs = {key: read_unseen(part) for key, part in parts.items()}
-    results = {key: run.results for key, run in runs.items()}
-    template = next(iter(results.values()))
-    target, task = next(iter(tasks_in(template).items()))
-    tables = {key: run.predictions[target] for key, run in runs.items()}
-    text = _together(tables, choice["weights"], task).drop(columns="unit").to_csv(index=False, float_format="%.8g")
-    write_json(
-        folder / "results.json",
-        {
-            **template,
-            "system": system,
-            "protocol": {**template["protocol"], "selection": "nested", "normalisation": "as chosen", **models},
-            **of_parts(list(results.values()), target),
-            "device": ", ".join(sorted({part["device"] for part in results.values()})),
-            "chosen": choice,
-            "settings": settings,
-            "settings_sha256": sha256(settings),
-            "sealed": seal(folder, {"predictions.csv": text}),
-        },
+    folds = {key: read_unseen(part) for key, part in parts.items()}
+    records = [fold.record for fold in folds.values()]
+    template = records[0]
+    target, task = next(iter(template.tasks.items()))
+    tables = {key: fold.predictions[target] for key, fold in folds.items()}
+    table = _together(tables, configuration.weights, task).drop(columns="unit")
+    protocol = replace(template.protocol, selection="nested", normalisation="as chosen", pretrained=models)
+    record = replace(
+        record_of_members(records, target),
+        system=system,
+        protocol=protocol,
+        device=", ".join(sorted({record.device for record in records})),
+        chosen=configuration,
+        settings=settings,
+        settings_sha256=sha256(settings),
+        sealed=seal(folder, {"predictions.csv": table.to_csv(index=False, float_format="%.8g")}),
     )
+    record.write(folder)

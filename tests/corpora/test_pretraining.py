@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -143,7 +144,7 @@ class TestTraining:
         task = Classification(selection["task"]["classes"])
         assert "bands PRETRAINED" in printed(selection_table(selection, task))
         unseal(folder / "loso")
-        assert aggregate(read_run(folder / "loso"))["protocol"]["pretrained"] == [MODEL]
+        assert aggregate(read_run(folder / "loso")).protocol.pretrained == (MODEL,)
 
 
 @pytest.fixture(scope="module")
@@ -178,23 +179,25 @@ class TestReport:
         assert text.startswith("## EmoDB · whisper · loso · PRETRAINED\n")
         assert text.count(f"> {NOTE}") == 1
         assert f"; pretrained: {LINE}\n" in text
-        assert json.loads((results / "whisper" / "loso" / "results.json").read_text()) == summary
-        assert summary["protocol_line"].endswith(f"; pretrained: {LINE}")
+        assert json.loads((results / "whisper" / "loso" / "results.json").read_text()) == json.loads(
+            json.dumps(summary.to_json())
+        )
+        assert summary.protocol_line.endswith(f"; pretrained: {LINE}")
         shown = printed(terminal_table(summary))
         assert "EmoDB · whisper · loso · PRETRAINED" in shown
         assert f"; pretrained: {LINE}" in shown
 
     def test_several_models_have_a_line_each_and_one_that_is_not_known_says_so(self, results):
-        line = aggregate(read_run(results / "wavlm" / "loso"))["protocol_line"]
+        line = aggregate(read_run(results / "wavlm" / "loso")).protocol_line
         _, first, second = line.split("; pretrained: ")
         assert first.endswith("EmoDB in it: no")
         assert second == "own on unknown data, emotion labels unknown; EmoDB in it: unknown"
 
     def test_the_hash_is_of_the_test_which_pretraining_is_no_part_of(self, results):
         plain, pretrained = (aggregate(read_run(results / name / "loso")) for name in ("cnn", "whisper"))
-        assert plain["protocol_hash"] == pretrained["protocol_hash"]
-        assert pretrained["protocol_line"].startswith(plain["protocol_line"])
-        assert plain["protocol"].keys() == pretrained["protocol"].keys() - {"pretrained"}
+        assert plain.protocol_hash == pretrained.protocol_hash
+        assert pretrained.protocol_line.startswith(plain.protocol_line)
+        assert plain.protocol == replace(pretrained.protocol, pretrained=())
 
     def test_of_any_other_system_nothing_is_said(self, results, tmp_path):
         summary = write_report(results / "cnn" / "loso")
@@ -203,7 +206,7 @@ class TestReport:
         export_model(write_run(tmp_path / "bigru_mha" / "loso"), tmp_path / "model")
         written = [path.read_text() for path in (tmp_path / "model").iterdir() if path.suffix in (".md", ".json")]
         everything = [
-            json.dumps([summary, comparison.to_json(), list(overview([tmp_path / "model"]))[-1]]),
+            json.dumps([summary.to_json(), comparison.to_json(), list(overview([tmp_path / "model"]))[-1]]),
             (results / "cnn" / "loso" / "results.md").read_text(encoding="utf-8"),
             comparison_markdown(comparison),
             leak_table(runs),
@@ -221,7 +224,7 @@ class TestReport:
         for seed in (1, 2):
             write_run(tmp_path / "bigru_mha" / "loso", seed=seed, pretrained=[MODEL])
         ensemble = read_run(ensemble_seeds(tmp_path / "bigru_mha" / "loso"))
-        assert aggregate(ensemble)["protocol"]["pretrained"] == [MODEL]
+        assert aggregate(ensemble).protocol.pretrained == (MODEL,)
 
 
 class TestComparison:

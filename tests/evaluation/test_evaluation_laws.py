@@ -9,13 +9,14 @@ from fake_predictions import write_system
 from hypothesis import given
 from hypothesis import strategies as st
 from printed_tables import rows
+from run_format import run_protocol
 
 from ser_plugins.augment import RandomGain, TimeWarp
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.compare.comparable import _brief
 from ser_plugins.evaluation.compare.conclusion import conclude, conclude_many, points
 from ser_plugins.evaluation.compare.leaks import leak_table
-from ser_plugins.evaluation.compare.nouns import ManyComparison, PairComparison
+from ser_plugins.evaluation.compare.nouns import ComparedRun, ManyComparison, PairComparison
 from ser_plugins.evaluation.compare.power import detectable_by_t, mcnemar_power
 from ser_plugins.evaluation.compare.significance import ALPHA, EXACT, friedman, sign_flip
 from ser_plugins.evaluation.compare.tables import _signed
@@ -36,6 +37,11 @@ P = st.just(ALPHA) | st.floats(1e-6, 1)
 HEAD = {"kind": "classification", "unit": "speaker", "utterances": 535}
 
 
+def compared(name, seeds=(1,)):
+    """One of the runs."""
+    return ComparedRun(name=name, system=name, protocol_hash="", protocol_line="", seeds=seeds)
+
+
 def comparison(sign_flip, mcnemar, difference=0.05, units=10, seeds=(1,), score="WA", **protocol):
     """What ``compare_runs`` finds, as far as the conclusion needs it; p values as (p, p_holm)."""
     tests = [
@@ -46,19 +52,19 @@ def comparison(sign_flip, mcnemar, difference=0.05, units=10, seeds=(1,), score=
         test |= {"p": p, "p_holm": p_holm}
     return PairComparison(
         **HEAD,
-        runs=[{"name": name, "seeds": list(seeds)} for name in ("cnn", "rnn")],
+        runs=[compared(name, seeds) for name in ("cnn", "rnn")],
         units=units,
         tests=tests,
-        protocol={"leaks": False, "transductive": False, **protocol},
+        protocol=run_protocol(**protocol),
         detectable={"score": score, "by_units": {"difference": 0.08}},
     )
 
 
 def comparison_of_many(pairs, units=10, score="WA"):
     """What ``compare_many`` finds, as far as the conclusion needs it."""
-    runs = [{"name": "svm", "seeds": [1]}, *({"name": pair["system"], "seeds": [1]} for pair in pairs)]
+    runs = [compared("svm"), *(compared(pair["system"]) for pair in pairs)]
     return ManyComparison(
-        **HEAD, runs=runs, units=units, protocol={"leaks": False}, reference="svm", score=score, pairs=pairs
+        **HEAD, runs=runs, units=units, protocol=run_protocol(), reference="svm", score=score, pairs=pairs
     )
 
 
@@ -104,7 +110,7 @@ class TestConclusion:
 
     def test_of_runs_with_unlike_seeds_the_fewest_and_the_most_are_told(self):
         found = comparison((1, 1), (0.01, 0.01))
-        found.runs[0]["seeds"] = [1, 2]
+        found.runs[0] = compared("cnn", (1, 2))
         assert "of the seeds' mean probabilities" in conclude(found)
         assert "with one seed" in conclude(found)
 

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import shutil
+from dataclasses import asdict
 from importlib import import_module
 
 import numpy as np
@@ -48,7 +49,7 @@ def content(folder):
 def same(first, second):
     """Two runs, as they are read, to the last digit."""
     for one, two in zip(first, second, strict=True):
-        assert json.dumps(one.results, sort_keys=True) == json.dumps(two.results, sort_keys=True)
+        assert one.record == two.record
         assert list(one.predictions) == list(two.predictions)
         for target, table in one.predictions.items():
             pd.testing.assert_frame_equal(
@@ -75,8 +76,8 @@ def test_every_run_that_is_committed_is_whole_and_in_its_place():
     renamed = {"bigru_mha_80_epochs.loso": "bigru_mha.loso"}  # the YAML as it stands, beside the run of 16 epochs
     for folder in sorted(path.parent for path in ROOT.glob(f"evidence/**/{RECORD}")):
         record = read_record(folder)
-        assert hashlib.sha256(unpacked(folder / TABLE)).hexdigest() == record["predictions_sha256"]
-        place = place_of({**record["run"], **record["folds"][0]})
+        assert hashlib.sha256(unpacked(folder / TABLE)).hexdigest() == record.predictions_sha256
+        place = place_of(record.folds[0])
         assert renamed.get(folder.name, folder.name) == place.name
         assert folder.parent.name in elsewhere or folder.parent == (ROOT / "evidence" / place).parent
 
@@ -141,10 +142,11 @@ def test_numbers_and_several_targets_come_back(number, tmp_path):
         order = one.predictions["valence"]["id"]
         two.predictions["valence"] = two.predictions["valence"].set_index("id").loc[order].reset_index()
         if number:  # scores of the numbers before they were written, with eight digits, and after it
-            assert two.results["metrics"] == pytest.approx(one.results["metrics"])
-            two.results["metrics"] = one.results["metrics"]
-        for part in (one.results["auxiliary"]["valence"], two.results["auxiliary"]["valence"]):
-            part["metrics"] = {name: round(value, 12) for name, value in part["metrics"].items()}  # sums in two orders
+            assert two.record.metrics == pytest.approx(one.record.metrics)
+            two.record.metrics.update(one.record.metrics)
+        metrics = [fold.record.auxiliary["valence"].metrics for fold in (one, two)]
+        assert metrics[0] == pytest.approx(metrics[1])  # sums in two orders
+        metrics[0].update(metrics[1])
     assert same(live, kept)
     texts = [results_markdown(aggregate(read_run(folder))) for folder in (run, packed)]
     assert texts[0] == texts[1]
@@ -180,12 +182,12 @@ def test_of_seeds_that_predict_the_same_one_is_kept_and_all_are_named(run, tmp_p
             table = pd.read_csv(copy / "predictions.csv", dtype=str)
             table[::-1].assign(seed=seed).to_csv(copy / "predictions.csv", index=False)  # in whatever order
     packed = pack_run(other, tmp_path / "packed")
-    assert {fold.results["seed"] for fold in read_run(packed)} == {2}
+    assert {fold.record.seed for fold in read_run(packed)} == {2}
     assert json.loads((packed / RECORD).read_text())["equal_seeds"] == [2, 5, 7]
     live, kept = aggregate(read_run(other)), aggregate(read_run(packed))
-    assert live["seed_sd"]["WA"] == 0
-    assert kept["metrics"]["UAR"] == pytest.approx(live["metrics"]["UAR"])
-    assert kept["intervals"]["UAR"] == pytest.approx(live["intervals"]["UAR"])
+    assert live.seed_sd["WA"] == 0
+    assert kept.metrics["UAR"] == pytest.approx(live.metrics["UAR"])
+    assert kept.intervals["UAR"] == pytest.approx(live.intervals["UAR"])
     assert "equal_seeds" not in json.loads((pack_run(run, tmp_path / "drawn") / RECORD).read_text())
 
 
@@ -211,7 +213,7 @@ def test_what_other_conditions_cost_and_the_inner_predictions_of_a_choice_are_ke
 
 def test_a_sealed_run_is_packed_once_it_was_opened(run, tmp_path):
     for path in run.glob("seed_*/*/predictions.csv"):
-        state = {"metrics": None, "sealed": seal(path.parent, {path.name: path.read_text()})}
+        state = {"metrics": None, "sealed": asdict(seal(path.parent, {path.name: path.read_text()}))}
         state["chosen"] = {"name": path.parent.name, "weights": {"bigru": 1}}
         edit_results(path.parent, lambda results, state=state: results.update(state))
         path.unlink()
@@ -290,6 +292,9 @@ def put(folder, *place, value=None):
     (folder / RECORD).write_text(json.dumps(record))
 
 
+SEAL = {"at": "2026-01-01T00:00:00+00:00", "sha256": {}}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -302,13 +307,13 @@ def put(folder, *place, value=None):
         (lambda folder: (folder / RECORD).write_text("[" * 20_000), f"{RECORD}: .*expected: valid JSON"),
         (lambda folder: (folder / RECORD).write_text("9" * 9_000), f"{RECORD}: "),
         (lambda folder: (folder / RECORD).write_text("[]" + " " * 40_000), f"{RECORD}: 40,002 bytes; .*at most 30,000"),
-        (lambda folder: (folder / RECORD).write_text("[]"), f"{RECORD}: a list; expected: a packed run, schema 1"),
-        (lambda folder: put(folder, "schema", value=2), f"{RECORD}: schema 2"),
+        (lambda folder: (folder / RECORD).write_text("[]"), f"{RECORD}: list; expected: a packed run, schema 2"),
+        (lambda folder: put(folder, "schema", value=3), f"{RECORD}: schema 3"),
         (lambda folder: put(folder, "folds", value=[]), f"{RECORD}: folds: \\[\\]"),
         (lambda folder: put(folder, "folds", 1, value=7), f"{RECORD}: folds: 7"),
-        (lambda folder: put(folder, "folds", 1, "seed", value="1"), f"{RECORD}: folds: "),
+        (lambda folder: put(folder, "folds", 1, "seed", value="1"), f"{RECORD}: seed: '1'; expected: seed: a whole"),
         (lambda folder: put(folder, "folds", 1, "fold", value="spk03"), "seed_1/spk03 twice, sealed or without"),
-        (lambda folder: put(folder, "folds", 1, "sealed", value={}), "seed_1/spk08 twice, sealed or without"),
+        (lambda folder: put(folder, "folds", 1, "sealed", value=SEAL), "seed_1/spk08 twice, sealed or without"),
         (lambda folder: put(folder, "folds", 1), "no seed_1/spk08"),
         (lambda folder: put(folder, "run", "protocol", "classes", value=["anger"]), f"{TABLE}: columns b'id,"),
         (lambda folder: put(folder, "run", "machine"), f"{RECORD}: no machine"),
@@ -345,7 +350,7 @@ def test_a_value_of_the_wrong_kind_is_one_clear_error_or_does_not_matter(number,
             try:
                 runs = read_run(packed)
                 results_markdown(aggregate(runs))
-                assert sum(fold.results["counts"]["train"] for fold in runs) != 0
+                assert sum(fold.record.counts.train for fold in runs) != 0
             except SerError:
                 refused += 1
             (packed / RECORD).write_text(text)

@@ -37,19 +37,19 @@ def test_a_pool_is_the_geometric_mean_seed_by_seed(runs):
     result = CliRunner().invoke(app, ["ensemble", *map(str, runs), "--system", "both"])
     assert result.exit_code == 0, result.output
     pooled = read_run(runs[0].parents[1] / "both" / "loso")
-    assert [(run.results["seed"], run.results["fold"]) for run in pooled] == [
+    assert [(run.record.seed, run.record.fold) for run in pooled] == [
         (seed, fold) for seed in (1, 2) for fold in ("spk03", "spk08", "spk09")
     ]
     for run in pooled:
-        fold, seed = run.results["fold"], run.results["seed"]
+        fold, seed = run.record.fold, run.record.seed
         paths = [runs[0] / "seed_1" / fold, runs[1] / f"seed_{seed}" / fold]
         one, other = (pd.read_csv(path / "predictions.csv").filter(like="p_").to_numpy() for path in paths)
         expected = np.sqrt(one * other) / np.sqrt(one * other).sum(axis=1, keepdims=True)
         found = run.predictions["emotion"]
         np.testing.assert_allclose(found.filter(like="p_").to_numpy(), expected, atol=1e-6)
-        assert run.results["metrics"]["WA"] == pytest.approx((found["true"] == found["predicted"]).mean())
-        assert set(run.results["settings"]["pool"]) == {"svm", "network"}
-        assert "both: svm and network, equal weights" in run.results["protocol"]["statements"]
+        assert run.record.metrics["WA"] == pytest.approx((found["true"] == found["predicted"]).mean())
+        assert set(run.record.settings["pool"]) == {"svm", "network"}
+        assert "both: svm and network, equal weights" in run.record.protocol.statements
 
 
 def test_a_pool_says_what_any_of_its_members_heard_before(runs):
@@ -58,7 +58,7 @@ def test_a_pool_says_what_any_of_its_members_heard_before(runs):
         results["protocol"]["pretrained"] = ["openai/whisper-base"]
         path.write_text(json.dumps(results))
     summary = write_report(pool_systems(runs))
-    assert summary["protocol"]["pretrained"] == ["openai/whisper-base"]
+    assert summary.protocol.pretrained == ("openai/whisper-base",)
 
 
 def test_what_does_not_belong_together_is_refused(runs, tmp_path):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from ser_plugins.evaluation.metrics.classification import classification_metrics
 from ser_plugins.evaluation.report.figures import confusion_figure, curves_figure, save, unit_figure
 from ser_plugins.evaluation.report.summary import (
     MissingFoldError,
+    RunSummary,
     aggregate,
     fold_results,
     protocol_line,
@@ -41,18 +43,18 @@ def test_pooled_scores_come_from_all_predictions(run):
     summary = summarise(run)
     table = pd.concat([pd.read_csv(run / "seed_1234" / fold / "predictions.csv") for fold in FOLDS])
     expected = classification_metrics(table["true"].tolist(), table["predicted"].tolist(), CLASSES)
-    assert summary["metrics"] == expected
-    assert summary["utterances"] == len(table) == sum(row["n"] for row in summary["per_unit"])
-    assert summary["seed_sd"] == dict.fromkeys(METRICS)
+    assert summary.metrics == expected
+    assert summary.utterances == len(table) == sum(row["n"] for row in summary.per_unit)
+    assert summary.seed_sd == dict.fromkeys(METRICS)
     per_fold = [json.loads((run / "seed_1234" / fold / "results.json").read_text())["metrics"] for fold in FOLDS]
     for name in METRICS:
         values = [scores[name] for scores in per_fold]
-        assert summary["fold_mean"][name] == pytest.approx(np.mean(values))
-        assert summary["fold_sd"][name] == pytest.approx(np.std(values, ddof=1))
-        assert summary["intervals"][name][0] < summary["metrics"][name] < summary["intervals"][name][1]
-    assert [row["WA"] for row in summary["per_unit"]] == pytest.approx([scores["WA"] for scores in per_fold])
-    assert summary["wall_time_s"] == 63 + 68 + 69
-    assert summary["longest_fold_s"] == 69
+        assert summary.fold_mean[name] == pytest.approx(np.mean(values))
+        assert summary.fold_sd[name] == pytest.approx(np.std(values, ddof=1))
+        assert summary.intervals[name][0] < summary.metrics[name] < summary.intervals[name][1]
+    assert [row["WA"] for row in summary.per_unit] == pytest.approx([scores["WA"] for scores in per_fold])
+    assert summary.wall_time_s == 63 + 68 + 69
+    assert summary.longest_fold_s == 69
 
 
 def test_several_seeds_are_pooled_each_and_then_averaged(run):
@@ -60,19 +62,19 @@ def test_several_seeds_are_pooled_each_and_then_averaged(run):
     for fold in FOLDS:
         write_fold(run, fold, seed=7)
     two = write_report(run)
-    assert two["seeds"] == [7, 1234]
-    assert two["utterances"] == one["utterances"]
-    assert {key: two["per_seed"][1][key] for key in METRICS} == {key: one["metrics"][key] for key in METRICS}
+    assert two.seeds == (7, 1234)
+    assert two.utterances == one.utterances
+    assert {key: two.per_seed[1][key] for key in METRICS} == {key: one.metrics[key] for key in METRICS}
     for name in METRICS:
-        values = [row[name] for row in two["per_seed"]]
-        assert two["metrics"][name] == pytest.approx(np.mean(values))
-        assert two["seed_sd"][name] == pytest.approx(np.std(values, ddof=1))
-        of_folds = [np.mean([row[name] for row in two["per_fold"] if row["fold"] == fold]) for fold in FOLDS]
-        assert two["fold_mean"][name] == pytest.approx(np.mean(of_folds))
-        assert two["fold_sd"][name] == pytest.approx(np.std(of_folds, ddof=1))
-    assert np.sum(two["metrics"]["confusion"]) == 2 * two["utterances"]
-    assert two["protocol_hash"] == one["protocol_hash"]  # one test
-    assert two["protocol_line"] != one["protocol_line"]
+        values = [row[name] for row in two.per_seed]
+        assert two.metrics[name] == pytest.approx(np.mean(values))
+        assert two.seed_sd[name] == pytest.approx(np.std(values, ddof=1))
+        of_folds = [np.mean([row[name] for row in two.per_fold if row["fold"] == fold]) for fold in FOLDS]
+        assert two.fold_mean[name] == pytest.approx(np.mean(of_folds))
+        assert two.fold_sd[name] == pytest.approx(np.std(of_folds, ddof=1))
+    assert np.sum(two.metrics["confusion"]) == 2 * two.utterances
+    assert two.protocol_hash == one.protocol_hash  # one test
+    assert two.protocol_line != one.protocol_line
     text = (run / "results.md").read_text()
     assert "mean ± sd of 2 seeds" in text
     assert "counts summed over 2 seeds" in text
@@ -86,7 +88,7 @@ def test_class_absent_from_a_fold_is_left_out_of_that_folds_uar(tmp_path):
     table = pd.read_csv(tmp_path / "seed_1234" / "spk08" / "predictions.csv")
     recalls = [(group["predicted"] == name).mean() for name, group in table.groupby("true")]
     assert len(recalls) == 3
-    assert summary["per_fold"][1]["UAR"] == pytest.approx(np.mean(recalls))
+    assert summary.per_fold[1]["UAR"] == pytest.approx(np.mean(recalls))
 
 
 @pytest.mark.usefixtures("rendered")
@@ -94,7 +96,7 @@ def test_class_absent_everywhere_is_a_dash(tmp_path):
     for fold in FOLDS:
         write_fold(tmp_path, fold, absent="fear")
     summary = write_report(tmp_path)
-    assert summary["metrics"]["per_class"]["fear"]["recall"] is None
+    assert summary.metrics["per_class"]["fear"]["recall"] is None
     assert "| fear | – |" in (tmp_path / "results.md").read_text()
 
 
@@ -102,7 +104,11 @@ def test_report_from_the_files_alone_equals_the_first(run, tmp_path):
     first = write_report(run)
     copy = tmp_path / "elsewhere"
     shutil.copytree(run / "seed_1234", copy / "seed_1234")
-    assert write_report(copy) == first == json.loads((run / "results.json").read_text())
+    assert (
+        write_report(copy)
+        == first
+        == RunSummary.from_json(json.loads((run / "results.json").read_text()), run / "results.json")
+    )
     for name in ("results.json", "results.md", "predictions.csv"):
         assert (copy / name).read_bytes() == (run / name).read_bytes()
     assert write_report(run) == first  # its own outputs do not disturb it
@@ -158,42 +164,38 @@ def test_markdown_holds_the_tables(run):
     summary = write_report(run)
     text = (run / "results.md").read_text()
     assert text.startswith("## EmoDB (synthetic) · bigru · loso\n\n| % | WA | UAR | macro-F1 |\n")
-    wa, (low, high) = summary["metrics"]["WA"], summary["intervals"]["WA"]
+    wa, (low, high) = summary.metrics["WA"], summary.intervals["WA"]
     assert f"| **pooled over 3 folds** | **{100 * wa:.2f}** |" in text
     assert f"| 95 % interval | {100 * low:.1f} – {100 * high:.1f} |" in text
     assert (
-        f"| majority class ({summary['baselines'][0]['answer']}) | {100 * summary['baselines'][0]['WA']:.2f} | 25.00 |"
+        f"| majority class ({summary.baselines[0]['answer']}) | {100 * summary.baselines[0]['WA']:.2f} | 25.00 |"
         in text
     )
-    assert f"**Protocol** `{summary['protocol_hash']}`: {summary['protocol_line']}" in text
+    assert f"**Protocol** `{summary.protocol_hash}`: {summary.protocol_line}" in text
     assert "which 3 speakers make rough" in text
     assert "- audit: speakers disjoint, sentences shared; all 3 folds audited\n" in text
     assert "1,234,567 parameters; settings `feedbeef`" in text
     assert "3 min over all folds, longest 69 s" in text
-    assert "command" not in text
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert len(tables) == 6
     for table in tables:
         assert len({line.count("|") for line in table}) == 1
 
 
-def test_command_audit_and_versions_that_differ_are_told(run):
-    for fold in FOLDS:
-        edit_results(run / "seed_1234" / fold, lambda results: results.update(command="python train.py bigru.yaml"))
+def test_audits_and_versions_that_differ_are_told(run):
     edit_results(run / "seed_1234" / "spk08", lambda results: results.update(audit="another line", machine="GPU box"))
     edit_results(run / "seed_1234" / "spk09", lambda results: results["versions"].update(torch="2.11.1"))
     summary = write_report(run)
-    assert summary["audit"] == "speakers disjoint, sentences shared (fold spk03); all 3 folds audited"
-    assert summary["versions"]["torch"] == "2.11.0, 2.11.1"
-    assert summary["machine"] == "2 cores, GPU box"
-    assert "- command: `python train.py bigru.yaml`" in (run / "results.md").read_text()
+    assert summary.audit == "speakers disjoint, sentences shared (fold spk03); all 3 folds audited"
+    assert summary.versions["torch"] == "2.11.0, 2.11.1"
+    assert summary.machine == "2 cores, GPU box"
 
 
 def test_leaking_and_transductive_are_said_wherever_the_score_is(tmp_path):
     for fold in FOLDS:
         write_fold(tmp_path, fold, protocol="random", leaks=True, transductive=True)
     summary = write_report(tmp_path)
-    assert summary["protocol_line"].startswith("LEAKING: TRANSDUCTIVE: EmoDB (synthetic), emotion in 4 classes")
+    assert summary.protocol_line.startswith("LEAKING: TRANSDUCTIVE: EmoDB (synthetic), emotion in 4 classes")
     text = (tmp_path / "results.md").read_text()
     assert text.startswith("## EmoDB (synthetic) · bigru · random · LEAKING · TRANSDUCTIVE\n")
     assert "> **LEAKING**: test speakers are also in training" in text
@@ -203,46 +205,46 @@ def test_leaking_and_transductive_are_said_wherever_the_score_is(tmp_path):
 def test_terminal_shows_the_headline(run):
     summary = summarise(run)
     text = printed(summary)
-    assert f"{100 * summary['metrics']['UAR']:.2f}" in text
-    for words in ("pooled over 3 folds", "95 % interval", "majority class (", "boredom", summary["protocol_hash"]):
+    assert f"{100 * summary.metrics['UAR']:.2f}" in text
+    for words in ("pooled over 3 folds", "95 % interval", "majority class (", "boredom", summary.protocol_hash):
         assert words in text
 
 
 def test_the_hash_is_that_of_the_test_and_not_of_what_a_system_chooses(run):
-    protocol = summarise(run)["protocol"]
-    test = TestDefinition.from_protocol(protocol)
-    other = {key: 7 if isinstance(protocol[key], int) else "x" for key in TestDefinition.fields()}
-    other |= {"classes": ["a", "b"], "folds": ["a", "b"]}
-    hashes = {TestDefinition.from_protocol({**protocol, key: value}).hash for key, value in other.items()}
+    protocol = summarise(run).protocol
+    test = protocol.test
+    other = {key: 7 if isinstance(getattr(protocol, key), int) else "x" for key in TestDefinition.fields()}
+    other |= {"classes": ("a", "b"), "folds": ("a", "b")}
+    hashes = {replace(protocol, **{key: value}).test.hash for key, value in other.items()}
     assert len(hashes | {test.hash}) == len(other) + 1
-    choices = {"normalisation": "x", "selection": "x", "transductive": True, "pretrained": ["x"], "statements": ["x"]}
-    assert TestDefinition.from_protocol({**protocol, **choices}) == test
+    choices = {"normalisation": "x", "selection": "x", "transductive": True, "pretrained": ("x",), "statements": ("x",)}
+    assert replace(protocol, **choices).test == test
 
 
 def test_published_runs_of_one_test_share_one_hash():
     records = [read_record(path.parent) for path in ROOT.glob("evidence/EmoDB/**/run.json")]
-    protocols = [{**record["run"], **record["folds"][0]}["protocol"] for record in records]
-    loso = [TestDefinition.from_protocol(protocol).hash for protocol in protocols if protocol["protocol"] == "loso"]
+    protocols = [record.folds[0].protocol for record in records]
+    loso = [protocol.test.hash for protocol in protocols if protocol.protocol == "loso"]
     assert len(loso) > 35
     assert len(set(loso)) == 1
-    hashes = {TestDefinition.from_protocol(protocol).hash for protocol in protocols}
+    hashes = {protocol.test.hash for protocol in protocols}
     assert len(hashes) == 3  # and those of random and loso-sentence
 
 
 def test_the_protocol_line_says_every_setting(run):
-    protocol = summarise(run)["protocol"]
+    protocol = summarise(run).protocol
     line = protocol_line(protocol, [1234], 72)
     changes = {"corpus": "x", "corpus_sha256": "x", "protocol": "x", "unit": "x", "subset": "x", "selection": "x"}
-    changes |= {"normalisation": "x", "split_seed": 1, "leaks": True, "transductive": True, "classes": ["a", "b"]}
-    lines = {protocol_line({**protocol, key: value}, [1234], 72) for key, value in changes.items()}
+    changes |= {"normalisation": "x", "split_seed": 1, "leaks": True, "transductive": True, "classes": ("a", "b")}
+    lines = {protocol_line(replace(protocol, **{key: value}), [1234], 72) for key, value in changes.items()}
     lines |= {protocol_line(protocol, [1], 72), protocol_line(protocol, [1234], 71)}
     assert len(lines - {line}) == len(changes) + 2
     assert "71 of 72 utterances" in protocol_line(protocol, [1234], 71)
 
 
 def test_fold_results_reads_one_fold(run):
-    results, predictions = fold_results(run / "seed_1234" / "spk03")
-    assert results["fold"] == "spk03"
+    record, predictions = fold_results(run / "seed_1234" / "spk03")
+    assert record.fold == "spk03"
     assert list(predictions) == ["emotion"]
     assert len(predictions["emotion"]) == 24
     assert set(predictions["emotion"]["unit"]) == {"spk03"}
@@ -287,8 +289,8 @@ def test_mixed_runs_are_refused(run, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda r: r.update(schema=2), "results.json: schema 2; expected: the results of one fold, schema 1"),
-        (lambda r: (r.pop("audit"), r["protocol"].pop("unit")), "no audit, protocol.unit; expected: all the keys"),
+        (lambda r: r.update(schema=3), "results.json: schema 3; expected: the results of one fold, schema 2"),
+        (lambda r: (r.pop("audit"), r["protocol"].pop("unit")), "no protocol.unit, audit; expected: all the keys"),
         (lambda r: r["units"].pop("spk08_003"), "id spk08_003 not in both files"),
         (lambda r: r.update(seed=5), "seed 1234; expected: seed 5, as results.json says"),
     ],

@@ -194,21 +194,21 @@ class TestRun:
         per_class, confusion = tables[1], tables[3]
         for table, skipped in ((per_class, 5), (confusion, 0)):
             shown = ["".join(child.content for child in cell.children) for cell in cells_of(table)]
-            assert {visible(name) for name in summary["protocol"]["classes"]} <= set(shown[skipped:])
+            assert {visible(name) for name in summary.protocol.classes} <= set(shown[skipped:])
         assert sorted(path.suffix for path in (run / "figures").iterdir()).count(".png") == 4
 
     def test_the_terminal_shows_every_class(self, run):
         summary = aggregate(read_run(run))
         for options in ({}, {"force_terminal": True, "color_system": "truecolor"}):
             shown = shown_in_terminal(terminal_table(summary), **options)
-            for name in summary["protocol"]["classes"]:
+            for name in summary.protocol.classes:
                 assert visible(name, lines=True).split("\n")[0] in shown
             assert "\x1b[31mred" not in shown
             assert "[corpus] $a$ *b*" in shown
 
     def test_comparison_and_suite(self, run, tmp_path):
         other = write_odd_run(
-            tmp_path / "$y$" / "loso", read_run(run)[0].results["protocol"]["classes"], n=44, corpus="[corpus] $a$ *b*"
+            tmp_path / "$y$" / "loso", list(read_run(run)[0].record.protocol.classes), n=44, corpus="[corpus] $a$ *b*"
         )
         for folder, name in ((run, "[bold]_x_"), (other, "$y$")):
             for path in folder.glob("seed_*/*/results.json"):

@@ -148,7 +148,7 @@ def test_the_matrix_has_a_cell_per_training_and_tested_corpus(trained):
     by_corpus = {cell.tested_on: cell for cell in cells(trained / "loco")}
     assert {corpus: cell.trained_on for corpus, cell in by_corpus.items()} == {"emodb": "other", "other": "emodb"}
     for fold in read_run(trained / "loco"):
-        table, cell = fold.predictions["emotion"], by_corpus[fold.results["fold"]]
+        table, cell = fold.predictions["emotion"], by_corpus[fold.record.fold]
         assert cell.score == pytest.approx(balanced_accuracy_score(table["true"], table["predicted"]))
         assert (cell.utterances, cell.classes) == (len(table), table["true"].nunique())
     assert {cell.trained_on for cell in cells(trained / "groups")} == {"emodb + other, other speakers"}

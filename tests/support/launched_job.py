@@ -1,8 +1,14 @@
 """A job for launchers, which fails, or kills its process, as it is told."""
 
 import os
+from types import SimpleNamespace
 
 from ser_plugins.errors import SerError
+
+
+def ended(**extra):
+    """Of a fold's record what the line of progress says."""
+    return SimpleNamespace(metrics=None, sealed=None, wall_time_s=0.0, **extra)
 
 
 def training(kind, folder):
@@ -16,4 +22,4 @@ def training(kind, folder):
         raise OSError("the disk went away")
     if kind == "killed" or (kind == "killed once" and attempt == 1):
         os._exit(9)  # as by SIGKILL: nothing is cleaned up
-    return {"metrics": None, "wall_time_s": 0.0, "process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
+    return ended(process=os.getpid(), threads=os.environ.get("OMP_NUM_THREADS"))

@@ -1,6 +1,16 @@
 """What training writes of a fold today, for runs that tests make up; test_training.py holds it against a real one."""
 
+from pathlib import Path
+
 from ser_plugins.evaluation.metrics.classification import classification_metrics
+from ser_plugins.evaluation.runs.fold_record import FoldRecord
+from ser_plugins.evaluation.runs.run_protocol import RunProtocol
+
+
+def run_protocol(**fields) -> RunProtocol:
+    """How a run of two folds was tested; the rest as given."""
+    content = fold_record("a", 1, ["u"], ["joy"], ["joy"], ["joy", "fear"], ["a", "b"], protocol=fields)
+    return FoldRecord.from_json(content, Path("results.json")).protocol
 
 
 def fold_record(fold, seed, ids, true, predicted, classes, folds, *, protocol, **fields) -> dict:
@@ -9,7 +19,7 @@ def fold_record(fold, seed, ids, true, predicted, classes, folds, *, protocol, *
     ``protocol`` and ``fields`` hold what is to be otherwise, by the keys of the file.
     """
     return {
-        "schema": 1,
+        "schema": 2,
         "system": "bigru_mha",
         "fold": fold,
         "seed": seed,

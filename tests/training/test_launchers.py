@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from launched_job import training
+from launched_job import ended, training
 from rich.console import Console
 
 from ser_plugins.errors import SerError
@@ -60,12 +60,12 @@ def test_the_live_line_counts_what_is_done_running_and_failed_and_the_epochs_in_
         (job.folder / "train_log.txt").write_text("".join(lines))
     console = Console(file=io.StringIO(), width=1000, force_terminal=True)
     board = crossval._Board(jobs, console)
-    board.ended(jobs[0], {"metrics": None, "wall_time_s": 0.0}, None)
+    board.ended(jobs[0], ended(), None)
     board.ended(jobs[2], None, OSError("the disk went away"))
     board.tick(1)
     (task,) = board.progress.tasks
     assert (task.description, task.completed, task.total) == ("1 done, 1 running, 1 failed", 10 + 4 + 3, 40)
-    board.ended(jobs[2], {"metrics": None, "wall_time_s": 0.0}, None)  # tried once more
+    board.ended(jobs[2], ended(), None)  # tried once more
     board.tick(2)
     assert task.description == "2 done, 2 running, 0 failed"
 
@@ -81,10 +81,10 @@ def test_a_killed_worker_takes_its_own_job_along_and_no_other(tmp_path):
 def test_workers_live_across_jobs_with_one_thread_each(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     jobs = jobs_in(tmp_path, *["fine"] * 6)
-    ended = list(Local(2).run(jobs, no_tick))
-    assert {job for job, _, _ in ended} == set(jobs)
-    assert len({results["process"] for _, results, _ in ended} | {os.getpid()}) == 3
-    assert {results["threads"] for _, results, _ in ended} == {"1"}
+    outcomes = list(Local(2).run(jobs, no_tick))
+    assert {job for job, _, _ in outcomes} == set(jobs)
+    assert len({record.process for _, record, _ in outcomes} | {os.getpid()}) == 3
+    assert {record.threads for _, record, _ in outcomes} == {"1"}
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 

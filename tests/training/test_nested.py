@@ -137,14 +137,12 @@ def test_unsealing_reports_the_fused_predictions_and_is_noted(copy):
     log = (copy / "loso" / LOG).read_text()
     assert "seed_1/spk03, seed_1/spk08, seed_1/spk09, seed_2/spk03" in log
     runs = read_run(copy / "loso")
-    assert (
-        sum(len(next(iter(run.predictions.values()))) for run in runs) == 2 * runs[0].results["protocol"]["utterances"]
-    )
+    assert sum(len(next(iter(run.predictions.values()))) for run in runs) == 2 * runs[0].record.protocol.utterances
     for one in runs:
-        chosen = one.results["chosen"]["name"]
-        assert chosen == json.loads((copy / "selection.json").read_text())["chosen"][one.results["fold"]]
-        assert one.results["metrics"]["UAR"] is not None
-        assert one.results["was_sealed"]["opened_at"]
+        chosen = one.record.chosen.name
+        assert chosen == json.loads((copy / "selection.json").read_text())["chosen"][one.record.fold]
+        assert one.record.metrics["UAR"] is not None
+        assert one.record.was_sealed.opened_at
     assert CliRunner().invoke(app, ["report", str(copy / "loso"), "--unseal"]).exit_code == 0
     assert (copy / "loso" / LOG).read_text() == log  # nothing was left to open
 
@@ -228,7 +226,7 @@ def test_a_network_takes_part(corpus, tmp_path, capsys):
     assert len(list(folder.glob("loso/seed_*/*/predictions.sealed"))) == 3
     assert "--unseal" in capsys.readouterr().out
     unseal(folder / "loso")
-    assert {one.results["chosen"]["name"] for one in read_run(folder / "loso")} == {"net"}
+    assert {one.record.chosen.name for one in read_run(folder / "loso")} == {"net"}
 
 
 def test_the_inner_validation_may_have_fewer_seeds(corpus, tmp_path, capsys):
@@ -394,17 +392,17 @@ class TestEnsemble:
         assert "one ensemble of 3 seeds (1, 2, 3)" in result.output.replace("\n", " ")
         whole = tmp_path / "EmoDB" / "bigru_mha_ensemble" / "loso"
         runs = read_run(whole)
-        assert {one.results["seed"] for one in runs} == {1}
+        assert {one.record.seed for one in runs} == {1}
         for one in runs:
-            fold = one.results["fold"]
+            fold = one.record.fold
             tables = [pd.read_csv(run / f"seed_{seed}" / fold / "predictions.csv") for seed in (1, 2, 3)]
             columns = [column for column in tables[0] if column.startswith("p_")]
             product = np.prod([table[columns].to_numpy() for table in tables], axis=0) ** (1 / 3)
             expected = product / product.sum(axis=1, keepdims=True)
             found = one.predictions["emotion"]
             np.testing.assert_allclose(found[columns].to_numpy(float), expected, atol=1e-6)
-            assert one.results["parameters"] == 3 * read_run(run)[0].results["parameters"]
-            assert one.results["wall_time_s"] == 180.0
+            assert one.record.parameters == 3 * read_run(run)[0].record.parameters
+            assert one.record.wall_time_s == 180.0
 
     def test_one_seed_and_sealed_runs_are_refused(self, done, tmp_path):
         with pytest.raises(SerError, match="with one seed"):

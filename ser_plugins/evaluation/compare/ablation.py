@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.compare.comparable import Run, difference_intervals
+from ser_plugins.evaluation.compare.comparable import Trials, difference_intervals
 from ser_plugins.evaluation.compare.selection import selection_marks, selection_notes
 from ser_plugins.evaluation.compare.tables import difference_text
 from ser_plugins.evaluation.metrics.tasks import tasks_of
@@ -99,7 +99,7 @@ def _times(pairs, units) -> str:
 def _read(file) -> tuple:
     """What the file says, and the predictions side by side."""
     if is_packed(file):
-        told, predictions = read_record(file).get("selection"), file / INNER_TABLE
+        told, predictions = read_record(file).selection, file / INNER_TABLE
     else:
         told, predictions = read_json(file), file.with_suffix(".csv")
         if not predictions.is_file():
@@ -122,10 +122,10 @@ def _read(file) -> tuple:
     return told, table
 
 
-def _run(table, name, task) -> Run:
-    """One configuration as a run whose tests are those of the pairs."""
+def _run(table, name, task) -> Trials:
+    """What one configuration has predicted; its tests are those of the pairs."""
     trials = table[["seed", "unit", "true"]].assign(id=table["fold"] + "/" + table["id"], predicted=table[name])
-    return Run({}, task, trials, trials.drop_duplicates("id").set_index("id").sort_index())
+    return Trials(task, trials, trials.drop_duplicates("id").set_index("id").sort_index())
 
 
 def _scores(run) -> dict:

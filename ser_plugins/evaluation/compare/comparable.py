@@ -1,8 +1,8 @@
 """Runs that may be compared: the same test, utterance by utterance. Everything else is refused, by name."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,31 +12,39 @@ from ser_plugins.evaluation.metrics.classification import confusion
 from ser_plugins.evaluation.metrics.intervals import cluster_bootstrap, paired_bootstrap
 from ser_plugins.evaluation.metrics.regression import evaluate
 from ser_plugins.evaluation.metrics.tasks import Classification, Regression
+from ser_plugins.evaluation.report.run_summary import RunSummary
 from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.report.tables import cautions
 from ser_plugins.evaluation.runs.definition import TestDefinition
 from ser_plugins.evaluation.runs.evidence import system_named_by
-from ser_plugins.evaluation.runs.folds import read_run, tasks_in
+from ser_plugins.evaluation.runs.folds import read_run
 
 # What must be the same, and what a system may choose for itself, when told so.
 _SAME = ("corpus", *TestDefinition.fields(), "partial", "leaks", "transductive")
 CHOICES = ("seeds", "normalisation", "selection")
 
 
-class Run(NamedTuple):
-    """One run, ready to be paired with another by utterance.
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Predictions that can be paired with others of the same test, by utterance.
 
-    ``summary`` is its aggregate, ``task`` that of the corpus. ``trials`` has a row per seed and utterance: ``seed``,
+    ``task`` is that of the corpus. ``trials`` has a row per seed and utterance: ``seed``,
     ``id``, ``unit``, ``fold``, ``true``, ``predicted`` and ``gain``, the part of the utterance in the scores (1 for a
     hit, 0 for a miss; the absolute error of a number). ``answers``, by id in a fixed order, has ``unit``, ``fold``,
     ``true``, the mean ``gain`` over the seeds, and (of classes) ``right``: whether the mean of the seeds' probabilities
     is highest at the true class.
     """
 
-    summary: dict
     task: Classification | Regression
     trials: pd.DataFrame
     answers: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Run(Trials):
+    """One run, and its summary."""
+
+    summary: RunSummary
 
 
 def run_names(run_folders: Sequence) -> dict[str, Path]:
@@ -92,7 +100,7 @@ def read_comparable(run_folders: Mapping[str, Path], allow_differing: Sequence[s
 
 def differing(first: Run, second: Run) -> dict[str, list]:
     """What two runs differ in, of all that their protocols say: ``{key: [of the first, of the second]}``."""
-    sides = [{"seeds": run.summary["seeds"], **run.summary["protocol"]} for run in (first, second)]
+    sides = [{"seeds": list(run.summary.seeds), **run.summary.protocol.to_json()} for run in (first, second)]
     return {
         key: [side.get(key) for side in sides] for key in (*_SAME, *CHOICES) if sides[0].get(key) != sides[1].get(key)
     }
@@ -136,7 +144,7 @@ def parts(run: Run, score: str, of: str, *, pooled: bool = False) -> pd.Series:
     return (weights * run.answers["gain"]).groupby(run.answers[of]).sum()
 
 
-def difference_intervals(first: Run, second: Run) -> Mapping[str, list[float] | None]:
+def difference_intervals(first: Trials, second: Trials) -> Mapping[str, list[float] | None]:
     """95 % intervals of the differences in the scores, bootstrap over units, the same draws for both runs."""
     task, answers = first.task, first.answers
     if answers["unit"].nunique() < 2:
@@ -158,10 +166,10 @@ def difference_intervals(first: Run, second: Run) -> Mapping[str, list[float] | 
 
 def read_one(folder) -> Run:
     """Read one run folder; raises what :func:`ser_plugins.evaluation.runs.folds.read_run` raises."""
-    runs = read_run(folder)
-    summary = aggregate(runs)
-    target, task = next(iter(tasks_in(summary).items()))
-    trials = pd.concat([run.predictions[target] for run in runs], ignore_index=True)
+    folds = read_run(folder)
+    summary = aggregate(folds)
+    target, task = next(iter(summary.tasks.items()))
+    trials = pd.concat([fold.predictions[target] for fold in folds], ignore_index=True)
     classes = task.kind == "classification"
     if classes:
         trials["gain"] = (trials["true"] == trials["predicted"]).astype(float)
@@ -171,8 +179,8 @@ def read_one(folder) -> Run:
     trials = trials.sort_values(["id", "seed"])
     answers = trials.groupby("id").agg({"unit": "first", "fold": "first", "true": "first", "gain": "mean"})
     if classes:
-        answers["right"] = answers["gain"] == 1 if len(summary["seeds"]) == 1 else _right_together(trials, task)
-    return Run(summary, task, trials, answers)
+        answers["right"] = answers["gain"] == 1 if len(summary.seeds) == 1 else _right_together(trials, task)
+    return Run(task, trials, answers, summary)
 
 
 def _right_together(trials, task):
@@ -195,7 +203,7 @@ def _means(scores):
 
 def _refuse_other_test(first_name, first, name, other, allow_differing):
     found = differing(first, other)
-    unsound = [name for run in (first, other) for name in cautions(run.summary["protocol"]) if name != "PARTIAL"]
+    unsound = [name for run in (first, other) for name in cautions(run.summary.protocol) if name != "PARTIAL"]
     forbidden = {key: sides for key, sides in found.items() if key not in allow_differing or unsound}
     if not forbidden:
         return
@@ -205,7 +213,7 @@ def _refuse_other_test(first_name, first, name, other, allow_differing):
     choices = [key for key in forbidden if key in CHOICES]
     free = set(choices) == set(forbidden) and not unsound
     why = f" ({' and '.join(sorted(set(unsound)))} runs may differ in nothing)" * bool(unsound)
-    hashes = dict.fromkeys(run.summary["protocol_hash"] for run in (first, other))
+    hashes = dict.fromkeys(run.summary.protocol_hash for run in (first, other))
     raise SerError(
         got=f"{told} (protocol{'s' * (len(hashes) > 1)} {' and '.join(hashes)})",
         expected=f"the same test for both{why}",

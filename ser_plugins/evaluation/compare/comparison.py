@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.compare import power, significance
 from ser_plugins.evaluation.compare.comparable import (
@@ -28,7 +27,7 @@ from ser_plugins.evaluation.compare.comparable import (
     run_names,
 )
 from ser_plugins.evaluation.compare.conclusion import conclude, conclude_many
-from ser_plugins.evaluation.compare.nouns import ManyComparison, PairComparison
+from ser_plugins.evaluation.compare.nouns import ComparedRun, ManyComparison, PairComparison
 
 ANOVA_UNITS = ("cell", "utterance", "fold")
 
@@ -115,31 +114,34 @@ def compare_many(
         systems={name: _own(found[name]) for name in runs},
         **ranks,
         pairs=pairs,
-        folds=len(base.summary["protocol"]["folds"]),
+        folds=len(base.summary.protocol.folds),
     )
     return replace(comparison, conclusion=conclude_many(comparison))
 
 
 def _head(runs: dict[str, Run], allow_differing) -> dict:
     (_, first), *others = runs.items()
-    protocol, found = first.summary["protocol"], {}
+    protocol, differences = first.summary.protocol, {}
     for name, run in others:
         for key, sides in differing(first, run).items():
-            found.setdefault(key, {})[name] = sides
+            differences.setdefault(key, {})[name] = sides
     return {
         "kind": first.task.kind,
         "protocol": protocol,
         "runs": [
-            {
-                "name": name,
-                **{key: run.summary[key] for key in ("system", "protocol_hash", "protocol_line", "seeds")},
-                **pretrained_key(run.summary["protocol"].get("pretrained", ())),
-            }
+            ComparedRun(
+                name=name,
+                system=run.summary.system,
+                protocol_hash=run.summary.protocol_hash,
+                protocol_line=run.summary.protocol_line,
+                seeds=run.summary.seeds,
+                pretrained=run.summary.protocol.pretrained,
+            )
             for name, run in runs.items()
         ],
         "allow_differing": list(allow_differing),
-        "differing": found,
-        "unit": protocol["unit_field"],
+        "differing": differences,
+        "unit": protocol.unit_field,
         "units": int(first.answers["unit"].nunique()),
         "utterances": len(first.answers),
     }
@@ -158,20 +160,20 @@ def _scores(first, second) -> dict:
     intervals = difference_intervals(first, second)
     rows = {}
     for name in first.task.scores:
-        a, b = (run.summary["metrics"][name] for run in (first, second))
+        a, b = (run.summary.metrics[name] for run in (first, second))
         rows[name] = {
             "a": a,
             "b": b,
             "difference": None if None in (a, b) else a - b,
             "interval": intervals.get(name),
-            "seed_sd": [run.summary["seed_sd"][name] for run in (first, second)],
+            "seed_sd": [run.summary.seed_sd[name] for run in (first, second)],
         }
     return rows
 
 
 def _tests(first, second) -> tuple[list[dict], list[str]]:
     """The paired tests that apply, and what to say of those that do not."""
-    unit, units = first.summary["protocol"]["unit_field"], first.answers["unit"].nunique()
+    unit, units = first.summary.protocol.unit_field, first.answers["unit"].nunique()
     folds = first.answers["fold"].nunique()
     tests, skipped = [], []
     if "right" in first.answers:
@@ -234,8 +236,8 @@ def _ranks(runs: dict[str, Run], score) -> dict:
 
 
 def _own(run) -> dict:
-    own = {key: run.summary["metrics"][key] for key in run.task.scores}
-    return {**own, "intervals": run.summary["intervals"], "seed_sd": run.summary["seed_sd"]}
+    own = {key: run.summary.metrics[key] for key in run.task.scores}
+    return {**own, "intervals": run.summary.intervals, "seed_sd": run.summary.seed_sd}
 
 
 def _pair(name, run, base, score) -> dict:

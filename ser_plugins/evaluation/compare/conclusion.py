@@ -13,7 +13,7 @@ def conclude(comparison: PairComparison) -> str:
 
     The pooled scores' sign-flip tests over units decide, adjusted by Holm. McNemar alone speaks of these utterances.
     """
-    names, people = [run["name"] for run in comparison.runs], f"{comparison.units} {comparison.unit}s"
+    names, people = [run.name for run in comparison.runs], f"{comparison.units} {comparison.unit}s"
     caution = _caution(comparison)
     decisive = [test for test in comparison.tests if test["over"].endswith("pooled")]
     sure = [test for test in decisive if test["p_holm"] < ALPHA]
@@ -28,7 +28,7 @@ def conclude(comparison: PairComparison) -> str:
     reason = _why_not(comparison, people)
     here = [test for test in comparison.tests if test["test"] == "McNemar" and test["p_holm"] < ALPHA]
     if here:
-        several = max(len(run["seeds"]) for run in comparison.runs) > 1
+        several = max(len(run.seeds) for run in comparison.runs) > 1
         how = "exact McNemar" + " of the seeds' mean probabilities" * several
         return (
             f"{caution}On these {comparison.utterances} utterances {_winner(here[0], names)} is right more often "
@@ -76,7 +76,7 @@ def _caution(comparison) -> str:
 
 
 def _once(comparison) -> str:
-    once = min(len(run["seeds"]) for run in comparison.runs) == 1
+    once = min(len(run.seeds) for run in comparison.runs) == 1
     return "; with one seed, that is of these trainings" * once
 
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.metrics.tasks import mean
 from ser_plugins.evaluation.report.tables import interval_text, markdown_table
-from ser_plugins.evaluation.runs.folds import read_run, tasks_in
+from ser_plugins.evaluation.runs.folds import read_run
 from ser_plugins.plain import bold, code
 
 SCORE = "UAR"
@@ -52,8 +51,8 @@ def cells(run_folder) -> list[Cell]:
         A run of another recipe, or of numbers; and what :func:`ser_plugins.evaluation.runs.folds.read_run` raises.
     """
     folds = read_run(run_folder)
-    results = folds[0].results
-    target, task = next(iter(tasks_in(results).items()))
+    record = folds[0].record
+    target, task = next(iter(record.tasks.items()))
     table = pd.concat([fold.predictions[target] for fold in folds])
     table["corpus"] = table["id"].str.partition("_")[0]
     corpora = sorted(table["corpus"].unique())
@@ -63,16 +62,17 @@ def cells(run_folder) -> list[Cell]:
             expected="a run of recipes/Cross",
             remedy="name those alone",
         )
-    left_out = results["protocol"]["folds"] == corpora
+    left_out = list(record.protocol.folds) == corpora
     tested = []
     for corpus, rows in table.groupby("corpus"):
         training = [name for name in corpora if not (left_out and name == corpus)]
         scores = [task.metrics(seed["true"], seed["predicted"])[SCORE] for _, seed in rows.groupby("seed")]
+        score = sum(scores) / len(scores)
         trained_on = " + ".join(training) + ("" if left_out else ", other speakers")
         interval = task.intervals(rows)[SCORE]
         classes = rows["true"].nunique()
         utterances = rows["id"].nunique()
-        tested.append(Cell(results["system"], trained_on, str(corpus), mean(scores), interval, classes, utterances))
+        tested.append(Cell(record.system, trained_on, str(corpus), score, interval, classes, utterances))
     return tested
 
 
@@ -91,7 +91,7 @@ def corpus_matrix(run_folders: Sequence) -> str:
     """
     every = [cell for folder in run_folders for cell in cells(folder)]
     tested = sorted({cell.tested_on for cell in every})
-    score = next(iter(tasks_in(read_run(run_folders[0])[0].results).values())).scores[SCORE]
+    score = next(iter(read_run(run_folders[0])[0].record.tasks.values())).scores[SCORE]
     rows = {}
     for cell in every:
         row = rows.setdefault((cell.system, cell.trained_on), dict.fromkeys(tested, "–"))

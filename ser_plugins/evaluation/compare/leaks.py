@@ -39,7 +39,7 @@ def leak_table(run_folders: Sequence) -> str:
         :func:`ser_plugins.evaluation.runs.folds.read_run` raises.
     """
     rows, notes, runs = [], {}, {Path(folder): read_one(folder) for folder in run_folders}
-    about = {(run.summary["protocol"]["corpus"], run.summary["protocol"]["target"]) for run in runs.values()}
+    about = {(run.summary.protocol.corpus, run.summary.protocol.target) for run in runs.values()}
     if len(about) != 1:
         raise SerError(
             got=f"runs of {', '.join(map(' '.join, sorted(about))) or 'nothing'}",
@@ -50,11 +50,11 @@ def leak_table(run_folders: Sequence) -> str:
     scores = {name: first.task.scores[name] for name in list(first.task.scores)[:2]}  # WA and UAR, or MAE and r
     for folder, run in runs.items():
         reference = _honest(folder, run, runs.values())
-        protocol, counts = run.summary["protocol"], [fold.results["counts"]["train"] for fold in read_run(folder)]
+        protocol, counts = run.summary.protocol, [fold.record.counts.train for fold in read_run(folder)]
         rows.append(
             [
-                code(run.summary["system"]),
-                Markup(" ".join([markdown(protocol["protocol"]), *map(bold, marks(protocol))])),
+                code(run.summary.system),
+                Markup(" ".join([markdown(protocol.protocol), *map(bold, marks(protocol))])),
                 f"{sum(counts) / len(counts):.0f}",
                 *(_with_interval(score, run.summary, name) for name, score in scores.items()),
                 *(_difference(score, run, reference, name) for name, score in scores.items()),
@@ -63,7 +63,7 @@ def leak_table(run_folders: Sequence) -> str:
         notes.update(dict.fromkeys(explained(protocol)))
     labels = [score.label for score in scores.values()]
     header = ["system", "protocol", "trained on", *labels, *(f"{label}: difference" for label in labels)]
-    unit = first.summary["protocol"]["unit_field"]
+    unit = first.summary.protocol.unit_field
     legend = (
         f"In brackets: 95 % intervals, as in each run's report; of a difference a paired bootstrap over {unit}s. "
         "Differences are from the first run of the same system that neither leaks nor is transductive. Trained on: "
@@ -75,8 +75,8 @@ def leak_table(run_folders: Sequence) -> str:
 def _honest(folder, run: Run, runs) -> Run:
     same = [other for other in runs if _system(other) == _system(run)]
     for other in same:
-        protocol = other.summary["protocol"]
-        if not (protocol["leaks"] or protocol["transductive"]):
+        protocol = other.summary.protocol
+        if not (protocol.leaks or protocol.transductive):
             break
     else:
         raise SerError(
@@ -87,7 +87,7 @@ def _honest(folder, run: Run, runs) -> Run:
     tested = [one.answers[["true", "unit"]] for one in (run, other)]
     if not tested[0].equals(tested[1]):
         raise SerError(
-            got=f"{folder}: other utterances than in {other.summary['protocol']['protocol']}",
+            got=f"{folder}: other utterances than in {other.summary.protocol.protocol}",
             expected="the same, with the same labels",
             remedy="train both on the same copy and subset of the corpus",
         )
@@ -96,15 +96,15 @@ def _honest(folder, run: Run, runs) -> Run:
 
 def _system(run: Run) -> dict:
     """What makes a system, however it is called and tested."""
-    return {key: value for key, value in run.summary["settings"].items() if key not in _TESTED}
+    return {key: value for key, value in run.summary.settings.items() if key not in _TESTED}
 
 
 def _with_interval(score, summary, name) -> str:
-    return f"{score.text(summary['metrics'][name])} ({interval_text(summary['intervals'][name], score)})"
+    return f"{score.text(summary.metrics[name])} ({interval_text(summary.intervals[name], score)})"
 
 
 def _difference(score, run, reference, name) -> str:
     if run is reference:
         return "–"
-    difference = run.summary["metrics"][name] - reference.summary["metrics"][name]
+    difference = run.summary.metrics[name] - reference.summary.metrics[name]
     return difference_text(difference, difference_intervals(run, reference).get(name), score)

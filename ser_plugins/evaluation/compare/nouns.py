@@ -3,7 +3,22 @@
 import dataclasses
 from dataclasses import dataclass, field
 
+from ser_plugins.evaluation.runs.run_protocol import RunProtocol
+from ser_plugins.typed_json import noun_json
+
 SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedRun:
+    """What every table of a comparison says of a run; ``pretrained`` are the models in its front end."""
+
+    name: str
+    system: str
+    protocol_hash: str
+    protocol_line: str
+    seeds: tuple[int, ...]
+    pretrained: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,10 +29,10 @@ class Comparison:
     ---------
     kind : str
         ``classification`` or ``regression``.
-    protocol : dict
-        That of the first run, as in its ``results.json``.
-    runs : list of dict
-        ``name``, ``system``, ``seeds``, ``protocol_hash``, ``protocol_line`` of each; of pretrained ones their models.
+    protocol : RunProtocol
+        That of the first run.
+    runs : list of ComparedRun
+        Which they are.
     allow_differing : list of str
         What was allowed to differ.
     differing : dict
@@ -31,8 +46,8 @@ class Comparison:
     """
 
     kind: str
-    protocol: dict
-    runs: list[dict]
+    protocol: RunProtocol
+    runs: list[ComparedRun]
     allow_differing: list[str] = field(default_factory=list)
     differing: dict = field(default_factory=dict)
     unit: str
@@ -42,7 +57,8 @@ class Comparison:
 
     def to_json(self) -> dict:
         """All of it, as a file has it."""
-        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+        runs = [noun_json(run) for run in self.runs]
+        return {"schema": SCHEMA, **dataclasses.asdict(self), "protocol": self.protocol.to_json(), "runs": runs}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ model that was trained on k nor a score on k has a say in what is chosen for k.
 """
 
 from ser_plugins.evaluation.metrics.tasks import mean
-from ser_plugins.evaluation.report.tables import markdown_table, pretrained_notes
+from ser_plugins.evaluation.report.tables import markdown_table, pretrained_marks, pretrained_notes
 from ser_plugins.plain import bold, terminal_table
 
 RULE = "best mean score over the inner speakers and seeds; at a tie the configuration listed first"
@@ -106,10 +106,10 @@ def selection_table(selection: dict, task):
 
 def selection_marks(name: str, selection: dict) -> list[str]:
     """What stands behind the name of a configuration: ``PRETRAINED``, where a part of it is."""
-    return ["PRETRAINED"] * (name in selection.get("pretrained", {}))
+    return pretrained_marks(selection.get("pretrained", {}).get(name, ()))
 
 
 def selection_notes(selection: dict) -> list[str]:
     """What the pretrained models of all configurations have heard, as quotes in markdown."""
-    models = [model for of in selection.get("pretrained", {}).values() for model in of]
-    return [f"> {note}" for note in pretrained_notes(sorted(set(models)), selection.get("corpus", ""))]
+    models = sorted({model for names in selection.get("pretrained", {}).values() for model in names})
+    return [f"> {note}" for note in pretrained_notes(models, selection.get("corpus", ""))]

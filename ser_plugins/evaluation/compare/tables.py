@@ -1,11 +1,12 @@
 """A comparison as people read it: markdown, and rich tables for the terminal. Nothing is computed here."""
 
+from dataclasses import replace
+
 from rich.console import Group
 
-from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.evaluation.compare.nouns import Comparison, ManyComparison, PairComparison
 from ser_plugins.evaluation.metrics.scores import NOTES, SCORES, percent
-from ser_plugins.evaluation.report.tables import cautions, explained, interval_text, markdown_table, marks
+from ser_plugins.evaluation.report.tables import cautions, explained, interval_text, markdown_table, pretrained_marks
 from ser_plugins.plain import Markup, bold, code, markdown, terminal, terminal_table, unmarked
 
 
@@ -36,20 +37,20 @@ def comparison_terminal(comparison: Comparison) -> Group:
 
 
 def _title(comparison):
-    protocol, names = comparison.protocol, [run["name"] for run in comparison.runs]
+    protocol, names = comparison.protocol, [run.name for run in comparison.runs]
     against = " against ".join(names) if isinstance(comparison, PairComparison) else f"{len(names)} systems"
-    return " · ".join([protocol["corpus"], protocol["protocol"], against, *cautions(protocol)])
+    return " · ".join([protocol.corpus, protocol.protocol, against, *cautions(protocol)])
 
 
 def _notes(comparison) -> list[str]:
     """What the protocol must not be shown without, and what every run's pretrained models have heard."""
-    models = [model for run in comparison.runs for model in run.get("pretrained", ())]
-    return explained({**comparison.protocol, **pretrained_key(models)})
+    models = sorted({model for run in comparison.runs for model in run.pretrained})
+    return explained(replace(comparison.protocol, pretrained=tuple(models)))
 
 
 def _marked(comparison) -> dict[str, str]:
     """The names of the runs as they stand in tables: cautions, the same for all, are in the title."""
-    return {run["name"]: " ".join([run["name"], *marks(run)]) for run in comparison.runs}
+    return {run.name: " ".join([run.name, *pretrained_marks(run.pretrained)]) for run in comparison.runs}
 
 
 def _body(comparison) -> list:
@@ -116,7 +117,7 @@ def _many(comparison) -> list:
 
 
 def _seeds(comparison) -> str:
-    several = any(len(run["seeds"]) > 1 for run in comparison.runs)
+    several = any(len(run.seeds) > 1 for run in comparison.runs)
     return "Several seeds are averaged first; McNemar takes their mean probabilities. " * several
 
 
@@ -165,12 +166,11 @@ def _anova(comparison) -> list[str]:
 
 
 def _provenance(comparison) -> list[str]:
-    first, *others = comparison.runs
-    lines = [f"Protocol {code(first['protocol_hash'])}: {markdown(first['protocol_line'])}"]
-    for other in others:
-        if differing := " and ".join(key for key, of in comparison.differing.items() if other["name"] in of):
-            line = markdown(other["protocol_line"])
-            lines.append(f"**Despite other {differing}** of {markdown(other['name'])}: {line}")
+    first_run, *further_runs = comparison.runs
+    lines = [f"Protocol {code(first_run.protocol_hash)}: {markdown(first_run.protocol_line)}"]
+    for run in further_runs:
+        if differing := " and ".join(key for key, names in comparison.differing.items() if run.name in names):
+            lines.append(f"**Despite other {differing}** of {markdown(run.name)}: {markdown(run.protocol_line)}")
     return lines
 
 
@@ -179,7 +179,7 @@ def _known(comparison):
 
 
 def _scale(comparison):
-    return "classes" if comparison.kind == "classification" else comparison.protocol["scale"]
+    return "classes" if comparison.kind == "classification" else comparison.protocol.scale
 
 
 def _label(score):

@@ -2,6 +2,7 @@
 
 from ser_plugins.evaluation.paper import numbers as paper
 from ser_plugins.evaluation.paper.published_table import NONE
+from ser_plugins.evaluation.report.run_summary import RunSummary
 from ser_plugins.evaluation.report.tables import explained, marks
 from ser_plugins.plain import code, markdown
 
@@ -25,19 +26,20 @@ def system_of(corpus: str, heads: int) -> str:
     return paper.MAIN if heads == _usual_heads(corpus) else f"{paper.MAIN}_{heads}"
 
 
-def deviations(corpus: str, summaries: dict) -> list[str]:
+def deviations(corpus: str, summaries: dict[str, RunSummary]) -> list[str]:
     """A sentence for every set of settings that is not Table 2's, with the systems that were trained so."""
-    theirs, found = paper.HYPERPARAMETERS.get(corpus), {}
+    published, systems = paper.HYPERPARAMETERS.get(corpus, {}), {}
     for name, summary in summaries.items():
-        ours = summary["settings"]
-        if theirs and "number_of_epochs" in ours:
-            keys = [key for key in _matter(name, ours) if key in ours and ours[key] != theirs[key]]
+        settings = summary.settings
+        if published and "number_of_epochs" in settings:
+            keys = [key for key in _matter(name, settings) if key in settings and settings[key] != published[key]]
             if keys:
-                mine = ", ".join(f"{_SHORT[key]} {ours[key]:g}" for key in keys)
-                found.setdefault((mine, ", ".join(f"{theirs[key]:g}" for key in keys)), []).append(name)
+                ours = ", ".join(f"{_SHORT[key]} {settings[key]:g}" for key in keys)
+                papers = ", ".join(f"{published[key]:g}" for key in keys)
+                systems.setdefault((ours, papers), []).append(name)
     return [
-        f"**Not the settings of Table 2**: ours {mine}; the paper's {others} ({markdown(', '.join(names))})."
-        for (mine, others), names in found.items()
+        f"**Not the settings of Table 2**: ours {ours}; the paper's {papers} ({markdown(', '.join(names))})."
+        for (ours, papers), names in systems.items()
     ]
 
 
@@ -49,7 +51,7 @@ def _matter(name, settings) -> list[str]:
     return [key for key in _SHORT if key not in left_out]
 
 
-def main_of(summaries: dict) -> dict | None:
+def main_of(summaries: dict[str, RunSummary]) -> RunSummary | None:
     """The aggregate of the paper's own system, if it was run."""
     return summaries.get(paper.MAIN)
 
@@ -58,7 +60,7 @@ def _usual_heads(corpus):
     return paper.HYPERPARAMETERS.get(corpus, paper.HYPERPARAMETERS["EmoDB"])["heads"]
 
 
-def title_of(corpus: str, name: str, summaries: dict) -> str:
+def title_of(corpus: str, name: str, summaries: dict[str, RunSummary]) -> str:
     """A system in the paper's words, with what nobody must overlook, in capitals; others by their own name.
 
     Example
@@ -71,37 +73,37 @@ def title_of(corpus: str, name: str, summaries: dict) -> str:
         title = f"{paper.METHODS[name]} (Bi-GRU + {heads} heads)"
     else:
         title = paper.METHODS.get(name) or (f"Bi-GRU + {heads} heads (Table 3)" if heads else name)
-    words = marks(summaries[name]["protocol"]) if name in summaries else []
+    words = marks(summaries[name].protocol) if name in summaries else []
     return " ".join([title, *words])
 
 
-def value_text(score, summary: dict, key: str) -> str:
+def value_text(score, summary: RunSummary, key: str) -> str:
     """A pooled score, with its sd where there are several seeds."""
-    text, sd = score.text(summary["metrics"][key], 2), summary["seed_sd"][key]
+    text, sd = score.text(summary.metrics[key], 2), summary.seed_sd[key]
     return text if sd is None else f"{text} ± {score.text(sd, 2)}"
 
 
-def seeds_text(summary: dict | None) -> str:
+def seeds_text(summary: RunSummary | None) -> str:
     """The seeds of a run, for a cell."""
-    return NONE if summary is None else " ".join(map(str, summary["seeds"]))
+    return NONE if summary is None else " ".join(map(str, summary.seeds))
 
 
-def other_seeds(summaries: dict) -> list[str]:
+def other_seeds(summaries: dict[str, RunSummary]) -> list[str]:
     """A warning where the rows of a table are of different seeds."""
-    different = len({tuple(summary["seeds"]) for summary in summaries.values()}) > 1
+    different = len({summary.seeds for summary in summaries.values()}) > 1
     return ["**Rows differ in their seeds**; of several, mean ± sd is given."] * different
 
 
-def protocols(summaries: dict) -> list[str]:
+def protocols(summaries: dict[str, RunSummary]) -> list[str]:
     """What no number may be shown without; once for each protocol."""
-    found, notes = {}, []
+    systems, notes = {}, []
     for name, summary in summaries.items():
-        found.setdefault((summary["protocol_hash"], summary["protocol_line"]), []).append(name)
-        notes += [note for note in explained(summary["protocol"]) if note not in notes]
-    all_of_them = len(found) == 1
+        systems.setdefault((summary.protocol_hash, summary.protocol_line), []).append(name)
+        notes += [note for note in explained(summary.protocol) if note not in notes]
+    one_protocol = len(systems) == 1
     return notes + [
-        f"Protocol {code(number)}{'' if all_of_them else ' of ' + markdown(', '.join(names))}: {markdown(line)}."
-        for (number, line), names in found.items()
+        f"Protocol {code(number)}{'' if one_protocol else ' of ' + markdown(', '.join(names))}: {markdown(line)}."
+        for (number, line), names in systems.items()
     ]
 
 

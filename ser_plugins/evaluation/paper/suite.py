@@ -123,10 +123,10 @@ def _refuse_mixture(summaries):
     (first_name, first), *others = summaries.items()
     for name, summary in others:
         for key in _SAME:
-            mine, theirs = summary["protocol"].get(key), first["protocol"].get(key)
-            if mine != theirs:
+            value, first_value = getattr(summary.protocol, key), getattr(first.protocol, key)
+            if value != first_value:
                 raise SerError(
-                    got=f"{key} {mine} of {name}, but {theirs} of {first_name}",
+                    got=f"{key} {value} of {name}, but {first_value} of {first_name}",
                     expected="runs of one corpus under one protocol",
                     remedy="write one suite for each",
                 )
@@ -135,8 +135,8 @@ def _refuse_mixture(summaries):
 def _compare(runs, summaries) -> Comparison | None:
     """The paper's own system against all others that were put to the same test; None without others."""
     reference = paper.MAIN if paper.MAIN in runs else next(iter(runs))
-    fair = cautions(summaries[reference]["protocol"])
-    same = {name: run for name, run in runs.items() if cautions(summaries[name]["protocol"]) == fair}
+    fair = cautions(summaries[reference].protocol)
+    same = {name: run for name, run in runs.items() if cautions(summaries[name].protocol) == fair}
     if len(same) < 2:
         return None
     if len(same) == 2:
@@ -147,7 +147,7 @@ def _compare(runs, summaries) -> Comparison | None:
 
 def _compare_the_papers(runs, summaries) -> Comparison | None:
     """As :func:`_compare`, of the systems of Tables 3 and 6 alone; None for fewer than three of them."""
-    known = paper.ACCURACY.get(next(iter(summaries.values()))["protocol"]["corpus"], paper.ACCURACY["EmoDB"])
+    known = paper.ACCURACY.get(next(iter(summaries.values())).protocol.corpus, paper.ACCURACY["EmoDB"])
     papers = {name: run for name, run in runs.items() if name in known}
     return _compare(papers, summaries) if len(papers) > 2 else None
 
@@ -155,14 +155,14 @@ def _compare_the_papers(runs, summaries) -> Comparison | None:
 def _drawings(summaries, comparison) -> dict:
     """By name of file: a caption, and the figure."""
     some, drawings = next(iter(summaries.values())), {}
-    corpus, main = some["protocol"]["corpus"], summaries.get(paper.MAIN)
-    if "confusion" in some["metrics"]:
+    corpus, main = some.protocol.corpus, summaries.get(paper.MAIN)
+    if "confusion" in some.metrics:
         if main:
             number = paper.CONFUSION_FIGURE.get(corpus)
             name = f"figure_{number}" if number else "confusion_matrix"
             drawings[name] = (
                 f"Fig. {number}: confusion matrix of {paper.MAIN}" if number else f"Confusion matrix of {paper.MAIN}",
-                figures.confusion_figure(main["metrics"]["confusion"], some["protocol"]["classes"], title(main)),
+                figures.confusion_figure(main.metrics["confusion"], some.protocol.classes, title(main)),
             )
         systems = {heads: system_of(corpus, heads) for heads in (0, *sorted(paper.HEADS))}
         ours = {heads: summaries[name] for heads, name in systems.items() if name in summaries}
@@ -170,7 +170,7 @@ def _drawings(summaries, comparison) -> dict:
             published = paper.ACCURACY.get(corpus, {})
             theirs = {heads: published[name] for heads, name in systems.items() if name in published}
             scores = {heads: _with_intervals(summary) for heads, summary in ours.items()}
-            note = f"{corpus} · {some['protocol']['protocol']}"
+            note = f"{corpus} · {some.protocol.protocol}"
             drawings["figure_4"] = ("Fig. 4: accuracy over attention heads", heads_figure(theirs, scores, note))
     if isinstance(comparison, ManyComparison) and comparison.mean_ranks and comparison.critical_difference:
         note = f"{corpus} · mean ranks over {comparison.folds} folds"
@@ -181,4 +181,4 @@ def _drawings(summaries, comparison) -> dict:
 
 
 def _with_intervals(summary):
-    return {key: (summary["metrics"][key], summary["intervals"][key]) for key in ("WA", "UAR")}
+    return {key: (summary.metrics[key], summary.intervals[key]) for key in ("WA", "UAR")}

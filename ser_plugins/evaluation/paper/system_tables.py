@@ -15,8 +15,8 @@ from ser_plugins.evaluation.paper.columns import (
     value_text,
 )
 from ser_plugins.evaluation.paper.published_table import NONE, Sheet
+from ser_plugins.evaluation.report.run_summary import RunSummary
 from ser_plugins.evaluation.report.tables import baseline_rows, duration, interval_text
-from ser_plugins.evaluation.runs.folds import tasks_in
 
 
 def in_order(corpus: str, names) -> list[str]:
@@ -25,16 +25,16 @@ def in_order(corpus: str, names) -> list[str]:
     return list(dict.fromkeys([*paper.METHODS, *heads, *names]))
 
 
-def systems_sheet(corpus: str, summaries: dict) -> Sheet:
+def systems_sheet(corpus: str, summaries: dict[str, RunSummary]) -> Sheet:
     """Table 6, with the heads of Table 3, all further runs, and the baselines."""
     some = main_of(summaries) or next(iter(summaries.values()))
-    (task, *_) = tasks_in(some).values()
+    (task, *_) = some.tasks.values()
     published = paper.ACCURACY.get(corpus, {})
     rows = []
     for name in in_order(corpus, summaries):
         rows.append([title_of(corpus, name, summaries), *_paper_cell(task, published.get(name)),
                      *_scored(task, summaries.get(name)), seeds_text(summaries.get(name))])  # fmt: skip
-    for name, *cells in baseline_rows(task, some["baselines"]):
+    for name, *cells in baseline_rows(task, some.baselines):
         spread = [part for place, cell in enumerate(cells) for part in ([cell, NONE] if place < 2 else [cell])]
         rows.append([name, *_paper_cell(task, None), *spread, NONE])
     header = ["system", *_paper_cell(task, None, "paper, accuracy (%)"), *_score_columns(task), "seeds"]
@@ -43,43 +43,43 @@ def systems_sheet(corpus: str, summaries: dict) -> Sheet:
     return Sheet("table_6", f"{number}: systems on {corpus}.", header, rows, notes)
 
 
-def classes_sheet(corpus: str, summaries: dict, task) -> Sheet:
+def classes_sheet(corpus: str, summaries: dict[str, RunSummary], task) -> Sheet:
     """Recall of every class by every system, the paper's own first."""
     published, some = paper.PER_CLASS.get(corpus, {}), next(iter(summaries.values()))
     rows = [["the paper's", *(f"{published[name]:.2f}" for name in task.classes)]] if published else []
     for name, summary in summaries.items():
-        recalls = [percent(summary["metrics"]["per_class"][each]["recall"], 2) for each in task.classes]
+        recalls = [percent(summary.metrics["per_class"][each]["recall"], 2) for each in task.classes]
         rows.append([title_of(corpus, name, summaries), *recalls])
-    counts = {each: some["metrics"]["per_class"][each]["support"] for each in task.classes}
+    counts = {each: some.metrics["per_class"][each]["support"] for each in task.classes}
     columns = [f"{each} ({count})" for each, count in counts.items()]
     title = f"Recall (%) of every class of {corpus}, with its utterances."
     return Sheet("classes", title, ["system", *columns], rows, protocols(summaries))
 
 
-def units_sheet(corpus: str, summaries: dict, task) -> Sheet:
+def units_sheet(corpus: str, summaries: dict[str, RunSummary], task) -> Sheet:
     """Score of every system on every speaker, session or video."""
     key, first = task.per_unit[0], next(iter(summaries.values()))
-    score, unit = task.scores[key], first["protocol"]["unit_field"]
+    score, unit = task.scores[key], first.protocol.unit_field
     rows = [
-        [title_of(corpus, name, summaries), *(score.text(row[key]) for row in summary["per_unit"])]
+        [title_of(corpus, name, summaries), *(score.text(row[key]) for row in summary.per_unit)]
         for name, summary in summaries.items()
     ]
     title = f"{score.label}{' (%)' * score.percent} of every {unit} of {corpus}, with its utterances."
-    columns = [f"{row['unit']} ({row['n']})" for row in first["per_unit"]]
+    columns = [f"{row['unit']} ({row['n']})" for row in first.per_unit]
     return Sheet("units", title, ["system", *columns], rows, protocols(summaries))
 
 
-def cost_sheet(corpus: str, summaries: dict) -> Sheet:
+def cost_sheet(corpus: str, summaries: dict[str, RunSummary]) -> Sheet:
     """What training took."""
     rows = [
         [
             title_of(corpus, name, summaries),
-            f"{summary['parameters']:,}",
-            setting_text(summary["settings"].get("number_of_epochs")),
-            duration(summary["wall_time_s"]),
-            duration(summary["longest_fold_s"]),
-            f"{summary['machine']} ({summary['device']})",
-            summary["protocol_hash"],
+            f"{summary.parameters:,}",
+            setting_text(summary.settings.get("number_of_epochs")),
+            duration(summary.wall_time_s),
+            duration(summary.longest_fold_s),
+            f"{summary.machine} ({summary.device})",
+            summary.protocol_hash,
         ]
         for name, summary in summaries.items()
     ]
@@ -112,5 +112,5 @@ def _scored(task, summary):
     cells = []
     for place, (key, score) in enumerate(task.scores.items()):
         cells.append(value_text(score, summary, key))
-        cells += [interval_text(summary["intervals"][key], score)] * (place < 2)
+        cells += [interval_text(summary.intervals[key], score)] * (place < 2)
     return cells

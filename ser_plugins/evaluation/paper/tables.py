@@ -15,8 +15,8 @@ from ser_plugins.evaluation.paper.columns import (
 )
 from ser_plugins.evaluation.paper.published_table import NONE, Sheet
 from ser_plugins.evaluation.paper.system_tables import classes_sheet, cost_sheet, in_order, systems_sheet, units_sheet
+from ser_plugins.evaluation.report.run_summary import RunSummary
 from ser_plugins.evaluation.report.tables import interval_text
-from ser_plugins.evaluation.runs.folds import tasks_in
 from ser_plugins.plain import Markup, markdown
 
 _SETTINGS = {
@@ -30,7 +30,7 @@ _SETTINGS = {
 _UNSTATED = {"front_end": "front end", "pooling": "pooling over time", "select": "choice of the epoch"}
 
 
-def sheets(summaries: dict) -> list[Sheet]:
+def sheets(summaries: dict[str, RunSummary]) -> list[Sheet]:
     """Every table that applies to the runs, in the paper's order, then what the paper lacks.
 
     Arguments
@@ -39,7 +39,7 @@ def sheets(summaries: dict) -> list[Sheet]:
         Aggregates (:func:`ser_plugins.evaluation.report.summary.aggregate`) by the name of the system; at least one.
     """
     some = main_of(summaries) or next(iter(summaries.values()))
-    (task, *_), corpus = tasks_in(some).values(), some["protocol"]["corpus"]
+    (task, *_), corpus = some.tasks.values(), some.protocol.corpus
     summaries = {name: summaries[name] for name in in_order(corpus, summaries) if name in summaries}
     if task.kind == "classification":
         tables = [
@@ -65,10 +65,10 @@ def _of(summaries, *names):
 
 
 def _counts(corpus, some):
-    known, counts = corpus in paper.PER_CLASS, some["metrics"]["per_class"]
+    known, counts = corpus in paper.PER_CLASS, some.metrics["per_class"]
     theirs = str(paper.PER_EMOTION) if known else NONE
     rows = [[name, theirs, str(row["support"])] for name, row in counts.items()]
-    rows.append(["all", str(paper.PER_EMOTION * len(counts)) if known else NONE, str(some["utterances"])])
+    rows.append(["all", str(paper.PER_EMOTION * len(counts)) if known else NONE, str(some.utterances)])
     few = {name: row["support"] for name, row in counts.items() if row["support"] < paper.PER_EMOTION}
     scarce = [f"{count} of {markdown(name)}" for name, count in few.items()]
     notes = [f"The paper says {paper.PER_EMOTION} of every emotion; here are {' and '.join(scarce)}."]
@@ -77,13 +77,13 @@ def _counts(corpus, some):
         f"Table 1: utterances of {corpus}.",
         ["emotion", "paper", "ours"],
         rows,
-        notes * bool(known and scarce) + protocols({some["system"]: some}),
+        notes * bool(known and scarce) + protocols({some.system: some}),
     )
 
 
 def _hyperparameters(corpus, summaries):
     theirs, main = paper.HYPERPARAMETERS.get(corpus, {}), main_of(summaries)
-    ours = main["settings"] if main else {}
+    ours = main.settings if main else {}
     rows = [
         [label, f"{theirs[key]:g}" if key in theirs else NONE, setting_text(ours.get(key)) if main else NOT_RUN]
         for key, label in _SETTINGS.items()
@@ -108,7 +108,7 @@ def _heads(corpus, summaries):
         summary, cell = summaries.get(name), f"{published[name]:.2f}" if name in published else NONE
         cells = [NOT_RUN, NONE, NONE, NONE, NONE]
         if summary:
-            both = [[value_text(scores[key], summary, key), interval_text(summary["intervals"][key], scores[key])]
+            both = [[value_text(scores[key], summary, key), interval_text(summary.intervals[key], scores[key])]
                     for key in ("WA", "UAR")]  # fmt: skip
             cells = [*both[0], *both[1], seeds_text(summary)]
         marked = Markup(f"{cell} *") if name == paper.MAIN and cell != NONE else cell
@@ -138,10 +138,10 @@ def _overall(corpus, summaries):
     theirs, main = paper.OVERALL.get(corpus, {}), main_of(summaries)
     ours, sources = dict.fromkeys(("precision", "accuracy", "recall", "F1")), _of(summaries, paper.MAIN)
     if main:
-        rows = main["metrics"]["per_class"].values()
+        rows = main.metrics["per_class"].values()
         present = [row for row in rows if row["support"]]
         precision = sum(row["precision"] for row in present) / len(present)
-        metrics = main["metrics"]
+        metrics = main.metrics
         ours = {
             "precision": precision, "accuracy": metrics["WA"], "recall": metrics["UAR"], "F1": metrics["macro_F1"],
         }  # fmt: skip
@@ -173,7 +173,7 @@ def _per_class(corpus, summaries, task):
     for name in task.classes:
         cells = [NOT_RUN, NONE, NONE, NONE]
         if main:
-            row = main["metrics"]["per_class"][name]
+            row = main.metrics["per_class"][name]
             cells = [*(percent(row[key], 2) for key in ("recall", "precision", "f1")), str(row["support"])]
         rows.append([name, f"{theirs[name]:.2f}" if name in theirs else NONE, *cells])
     swapped = (
@@ -191,14 +191,12 @@ def _per_class(corpus, summaries, task):
 
 def _sentiment(corpus, summaries, task):
     theirs, main, sources = paper.SENTIMENT.get(corpus, {}), main_of(summaries), _of(summaries, paper.MAIN)
-    baselines = (main or next(iter(summaries.values())))["baselines"]
+    baselines = (main or next(iter(summaries.values()))).baselines
     rows = []
     for key, score in task.scores.items():
         printed = theirs.get(key.split("_")[0])
         cell = NONE if printed is None else f"{printed:.2f}" if score.percent else f"{printed:.3f}"
-        cells = (
-            [value_text(score, main, key), interval_text(main["intervals"][key], score)] if main else [NOT_RUN, NONE]
-        )
+        cells = [value_text(score, main, key), interval_text(main.intervals[key], score)] if main else [NOT_RUN, NONE]
         constant = [score.text(baseline[key], 2) for baseline in baselines]
         rows.append([f"{score.label} (%)" if score.percent else score.label, cell, *cells, *constant])
     silent = "The paper states neither the modality, nor the label, nor the split, nor which of several Acc-2 and F1."

@@ -160,12 +160,12 @@ def _scaled(value: float, _, scale: float) -> str:
     return f"{scale * value:g}"
 
 
-def calibration_figure(found: dict, note: str = "") -> Figure:
+def calibration_figure(calibration: dict, note: str = "") -> Figure:
     """Reliability diagram (on the dashed line probabilities mean what they say), and accuracy over coverage.
 
     Arguments
     ---------
-    found : dict
+    calibration : dict
         As :func:`ser_plugins.evaluation.metrics.calibration.calibration` gives it.
     note : str
         Title of the figure.
@@ -179,7 +179,7 @@ def calibration_figure(found: dict, note: str = "") -> Figure:
     ['as trained, ECE 20.0 %', 'perfect']
     """
     kinds = [("as trained", "raw", ORANGE, "s"), ("temperature", "calibrated", BLUE, "o")]
-    drawn = [(name, found[key], colour, mark) for name, key, colour, mark in kinds if found[key]]
+    drawn = [(name, calibration[key], colour, mark) for name, key, colour, mark in kinds if calibration[key]]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.4, 3.4), layout="constrained")
         figure.suptitle(figure_title(note), fontsize=10)

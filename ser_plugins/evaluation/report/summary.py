@@ -13,6 +13,7 @@ How scores are put together:
 """
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +23,18 @@ from ser_plugins.corpora.pretraining import contamination_lines
 from ser_plugins.evaluation.metrics.calibration import calibration
 from ser_plugins.evaluation.metrics.intervals import DRAWS, LEVEL
 from ser_plugins.evaluation.metrics.regression import ConstantWarning
-from ser_plugins.evaluation.metrics.tasks import mean, predictions_files, tasks_of
+from ser_plugins.evaluation.metrics.tasks import mean, predictions_files
 from ser_plugins.evaluation.report import figures
+from ser_plugins.evaluation.report.run_summary import AuxiliarySummary, RunSummary
 from ser_plugins.evaluation.report.tables import cautions, results_markdown, terminal_table, title
-from ser_plugins.evaluation.runs.definition import TestDefinition
-from ser_plugins.evaluation.runs.folds import FoldResults, MissingFoldError, fold_results, read_run, tasks_in
+from ser_plugins.evaluation.runs.folds import FoldResults, MissingFoldError, fold_results, read_run
+from ser_plugins.evaluation.runs.run_protocol import RunProtocol
 from ser_plugins.files import atomic_path, write_json, write_text
 
 __all__ = [
     "FoldResults",
     "MissingFoldError",
+    "RunSummary",
     "aggregate",
     "fold_results",
     "protocol_line",
@@ -41,7 +44,7 @@ __all__ = [
 ]
 
 
-def write_report(run_folder) -> dict:
+def write_report(run_folder) -> RunSummary:
     """Aggregate a run and write ``results.json``, ``results.md``, predictions and ``figures/`` into its folder.
 
     Arguments
@@ -51,8 +54,8 @@ def write_report(run_folder) -> dict:
 
     Returns
     -------
-    dict
-        The aggregate, equal to the ``results.json`` written.
+    RunSummary
+        What the ``results.json`` holds.
 
     Raises
     ------
@@ -60,68 +63,67 @@ def write_report(run_folder) -> dict:
         See :func:`read_run`. Nothing is written then.
     """
     run_folder = Path(run_folder)
-    runs = read_run(run_folder)
-    summary = aggregate(runs)
-    tables, tasks = _together(runs), tasks_in(summary)
-    for name, figure in _drawings(summary, runs, tables).items():
+    folds = read_run(run_folder)
+    summary = aggregate(folds)
+    tables = _together(folds)
+    for name, figure in _drawings(summary, folds, tables).items():
         figures.save(figure, run_folder / "figures" / name)
-    for target, name in predictions_files(tasks).items():
+    for target, name in predictions_files(summary.tasks).items():
         with atomic_path(run_folder / name) as temporary:
             tables[target].drop(columns="unit").to_csv(temporary, index=False)
     write_text(run_folder / "results.md", results_markdown(summary))
-    write_json(run_folder / "results.json", summary)
+    write_json(run_folder / "results.json", summary.to_json())
     return summary
 
 
-def aggregate(runs: list[FoldResults]) -> dict:
-    """Put the folds of one run (see :func:`read_run`) together into one JSON-ready dict."""
-    results, tables = [run.results for run in runs], _together(runs)
-    first, protocol = results[0], results[0]["protocol"]
-    (target, task), *others = tasks_in(first).items()
-    own = _summary_of(task, tables[target], protocol, _training(results, target))
-    seeds = sorted({fold["seed"] for fold in results})
-    line = protocol_line(protocol, seeds, own["utterances"])
-    return {
-        "schema": 1,
-        "system": first["system"],
-        "protocol": protocol,
-        "protocol_line": "; ".join([line, *contamination_lines(protocol.get("pretrained", ()), protocol["corpus"])]),
-        "protocol_hash": TestDefinition.from_protocol(protocol).hash,
-        "seeds": seeds,
-        **own,
-        "auxiliary": {
-            name: {"scale": other.scale, **_summary_of(other, tables[name], protocol, _training(results, name))}
-            for name, other in others
+def aggregate(folds: list[FoldResults]) -> RunSummary:
+    """Put the folds of one run (see :func:`read_run`) together."""
+    records, tables = [fold.record for fold in folds], _together(folds)
+    first = records[0]
+    protocol = first.protocol
+    (target, task), *auxiliary = first.tasks.items()
+    scores = _scores_of(task, tables[target], protocol, _training(records, target))
+    seeds = tuple(sorted({record.seed for record in records}))
+    line = protocol_line(protocol, seeds, scores["utterances"])
+    return RunSummary(
+        system=first.system,
+        protocol=protocol,
+        protocol_line="; ".join([line, *contamination_lines(protocol.pretrained, protocol.corpus)]),
+        protocol_hash=protocol.test.hash,
+        seeds=seeds,
+        **scores,
+        auxiliary={
+            name: AuxiliarySummary(
+                scale=task.scale, **_scores_of(task, tables[name], protocol, _training(records, name))
+            )
+            for name, task in auxiliary
             if tables[name]["true"].notna().any()
         },
-        "calibration": calibration(tables[target], task.classes) if task.kind == "classification" else None,
-        "audit": _common_audit(results),
-        "parameters": first["parameters"],
-        "settings": first["settings"],
-        "settings_sha256": first["settings_sha256"],
-        "wall_time_s": float(sum(fold["wall_time_s"] for fold in results)),
-        "longest_fold_s": float(max(fold["wall_time_s"] for fold in results)),
-        "device": _distinct(fold["device"] for fold in results),
-        "machine": _distinct(fold["machine"] for fold in results),
-        "versions": {
-            name: _distinct(fold["versions"].get(name, "?") for fold in results) for name in first["versions"]
-        },
-        "command": first.get("command"),
-    }
+        calibration=calibration(tables[target], task.classes) if task.kind == "classification" else None,
+        audit=_common_audit(records),
+        parameters=first.parameters,
+        settings=first.settings,
+        settings_sha256=first.settings_sha256,
+        wall_time_s=float(sum(record.wall_time_s for record in records)),
+        longest_fold_s=float(max(record.wall_time_s for record in records)),
+        device=_distinct(record.device for record in records),
+        machine=_distinct(record.machine for record in records),
+        versions={name: _distinct(record.versions.get(name, "?") for record in records) for name in first.versions},
+    )
 
 
-def _together(runs) -> dict:
+def _together(folds) -> dict:
     """The predictions of all folds and seeds by target."""
-    return {target: pd.concat([run.predictions[target] for run in runs]) for target in runs[0].predictions}
+    return {target: pd.concat([fold.predictions[target] for fold in folds]) for target in folds[0].predictions}
 
 
-def _training(results, target) -> dict:
-    return {fold["fold"]: fold["training"].get(target) for fold in results}
+def _training(records, target) -> dict:
+    return {record.fold: record.training.get(target) for record in records}
 
 
-def _summary_of(task, table, protocol, training) -> dict:
-    """All scores of one task: pooled, per seed, fold and unit, with intervals and baselines."""
-    table, unit = table.dropna(subset="true"), protocol["unit_field"]
+def _scores_of(task, table, protocol, training) -> dict:
+    """The fields of a :class:`TaskSummary`: pooled, per seed, fold and unit, with intervals and baselines."""
+    table, unit = table.dropna(subset="true"), protocol.unit_field
     seeds = table["seed"].unique().tolist()
     utterances, units = len(table) // len(seeds), table["unit"].nunique()
     per_seed = {seed: task.metrics(group["true"], group["predicted"]) for seed, group in table.groupby("seed")}
@@ -137,17 +139,19 @@ def _summary_of(task, table, protocol, training) -> dict:
         "seed_sd": {name: _sd([scores[name] for scores in per_seed.values()]) for name in task.scores},
         "fold_mean": {name: mean([fold[name] for fold in folds]) for name in task.scores},
         "fold_sd": {name: _sd([fold[name] for fold in folds]) for name in task.scores},
-        "intervals": task.intervals(table),
+        "intervals": {name: bounds and tuple(bounds) for name, bounds in task.intervals(table).items()},
         "intervals_made_by": {
             "level": LEVEL,
             **{
                 name: f"Wilson, n = {utterances} utterances" if name in task.wilson else made_by for name in task.scores
             },
         },
-        "baselines": task.baselines(table[table["seed"] == seeds[0]], training),
-        "per_seed": [{"seed": int(seed), **{name: of[name] for name in task.scores}} for seed, of in per_seed.items()],
-        "per_fold": per_fold,
-        "per_unit": sorted(_over_seeds(per_unit, "unit", task.per_unit), key=lambda row: row["unit"]),
+        "baselines": tuple(task.baselines(table[table["seed"] == seeds[0]], training)),
+        "per_seed": tuple(
+            {"seed": int(seed), **{name: scores[name] for name in task.scores}} for seed, scores in per_seed.items()
+        ),
+        "per_fold": tuple(per_fold),
+        "per_unit": tuple(sorted(_over_seeds(per_unit, "unit", task.per_unit), key=lambda row: row["unit"])),
     }
 
 
@@ -171,24 +175,25 @@ def _over_seeds(rows, column, names) -> list[dict]:
     ]
 
 
-def _drawings(summary, runs, tables) -> dict:
-    (own, task), *_ = tasks_in(summary).items()
-    note, unit = title(summary), summary["protocol"]["unit_field"]
-    histories = [run.results["history"] for run in runs]
-    drawings = {"training_curves": figures.curves_figure(histories, note, task.select, task.scores[task.select])}
-    if task.kind == "classification":
-        drawings["confusion_matrix"] = figures.confusion_figure(summary["metrics"]["confusion"], task.classes, note)
-        drawings["calibration"] = figures.calibration_figure(summary["calibration"], note)
-        drawings[f"{unit}s"] = figures.unit_figure(summary["per_unit"], summary["metrics"]["WA"], note, unit)
-    for target, other in tasks_in(summary).items():
-        if other.kind == "regression":
-            suffix, table = "" if target == own else f"_{target}", tables[target].dropna(subset="true")
+def _drawings(summary: RunSummary, folds, tables) -> dict:
+    (own_target, own_task), *_ = summary.tasks.items()
+    note, unit = title(summary), summary.protocol.unit_field
+    histories = [fold.record.history for fold in folds]
+    score = own_task.scores[own_task.select]
+    drawings = {"training_curves": figures.curves_figure(histories, note, own_task.select, score)}
+    if summary.calibration:
+        drawings["confusion_matrix"] = figures.confusion_figure(summary.metrics["confusion"], own_task.classes, note)
+        drawings["calibration"] = figures.calibration_figure(summary.calibration, note)
+        drawings[f"{unit}s"] = figures.unit_figure(summary.per_unit, summary.metrics["WA"], note, unit)
+    for target, task in summary.tasks.items():
+        if task.kind == "regression":
+            suffix, table = "" if target == own_target else f"_{target}", tables[target].dropna(subset="true")
             drawings[f"scatter{suffix}"] = figures.scatter_figure(table["true"], table["predicted"], note, target)
             drawings[f"residuals{suffix}"] = figures.residual_figure(table["true"], table["predicted"], note, target)
     return drawings
 
 
-def protocol_line(protocol: dict, seeds: list[int], utterances: int) -> str:
+def protocol_line(protocol: RunProtocol, seeds: Sequence[int], utterances: int) -> str:
     """How a run was tested, in one line: the test, and what its system has chosen.
 
     The hash beside it is that of the test alone (:class:`~ser_plugins.evaluation.runs.definition.TestDefinition`). What
@@ -196,33 +201,34 @@ def protocol_line(protocol: dict, seeds: list[int], utterances: int) -> str:
 
     Arguments
     ---------
-    protocol : dict
-        As in a fold's ``results.json``.
-    seeds : list of int
+    protocol : RunProtocol
+        Of the run.
+    seeds : sequence of int
         Training seeds.
     utterances : int
         Tested, all folds together.
 
     Example
     -------
-    >>> protocol = {"corpus": "EmoDB", "corpus_sha256": "0123456789", "classes": ["fear", "joy"], "target": "emotion",
-    ...     "protocol": "random", "unit": "speaker", "subset": "full", "selection": "last", "split_seed": 0,
-    ...     "normalisation": "bin", "leaks": True, "transductive": False, "folds": ["a", "b"], "utterances": 9}
+    >>> protocol = RunProtocol(corpus="EmoDB", corpus_sha256="0123456789", task="classification", target="emotion",
+    ...     scale=None, classes=("fear", "joy"), protocol="random", unit="speaker", unit_field="speaker",
+    ...     folds=("a", "b"), subset="full", split_seed=0, utterances=9, selection="last", normalisation="bin",
+    ...     disjoint=(), leaks=True, transductive=False, partial=False, statements=())
     >>> print(protocol_line(protocol, [1, 2], 9))
     LEAKING: EmoDB, emotion in 2 classes (fear, joy); protocol random, 2 folds, unit speaker; subset full; selection \
 last; normalisation bin; 9 utterances; corpus 01234567; split seed 0; seeds 1, 2
     """
-    target, folds, total = protocol["target"], len(protocol["folds"]), protocol["utterances"]
+    folds, total = len(protocol.folds), protocol.utterances
     tested = f"{utterances}" if utterances == total else f"{utterances} of {total}"
     parts = [
-        f"{protocol['corpus']}, {tasks_of(protocol)[target].describe(target)}",
-        f"protocol {protocol['protocol']}, {folds} fold{'s' * (folds > 1)}, unit {protocol['unit']}",
-        f"subset {protocol['subset']}",
-        f"selection {protocol['selection']}",
-        f"normalisation {protocol['normalisation']}",
+        f"{protocol.corpus}, {protocol.tasks({})[protocol.target].describe(protocol.target)}",
+        f"protocol {protocol.protocol}, {folds} fold{'s' * (folds > 1)}, unit {protocol.unit}",
+        f"subset {protocol.subset}",
+        f"selection {protocol.selection}",
+        f"normalisation {protocol.normalisation}",
         f"{tested} utterances",
-        f"corpus {protocol['corpus_sha256'][:8]}",
-        f"split seed {protocol['split_seed']}",
+        f"corpus {protocol.corpus_sha256[:8]}",
+        f"split seed {protocol.split_seed}",
         f"seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else f"seed {seeds[0]}",
     ]
     return "".join(f"{word}: " for word in cautions(protocol)) + "; ".join(parts)
@@ -232,10 +238,10 @@ def _sd(values):
     return float(np.std(values, ddof=1)) if len(values) > 1 and None not in values else None
 
 
-def _common_audit(results):
-    lines = {fold["audit"] for fold in results}
-    name = "" if len(lines) == 1 else f" (fold {results[0]['fold']})"
-    return f"{results[0]['audit']}{name}; all {len(results)} folds audited"
+def _common_audit(records):
+    lines = {record.audit for record in records}
+    name = "" if len(lines) == 1 else f" (fold {records[0].fold})"
+    return f"{records[0].audit}{name}; all {len(records)} folds audited"
 
 
 def _distinct(values):

@@ -1,86 +1,100 @@
 """An aggregate as people read it: markdown for a README, rich tables for the terminal. Nothing is computed here."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from rich.console import Group
 
 from ser_plugins.cautions import caution_note, shared_units
 from ser_plugins.corpora.pretraining import contamination_line, source_of
 from ser_plugins.evaluation.metrics.scores import percent
-from ser_plugins.evaluation.runs.folds import tasks_in
+from ser_plugins.evaluation.report.run_summary import RunSummary, TaskSummary
+from ser_plugins.evaluation.runs.fold_record import FoldRecord
+from ser_plugins.evaluation.runs.run_protocol import RunProtocol
 from ser_plugins.plain import bold, code, markdown, terminal
 from ser_plugins.plain import terminal_table as rich_table
 
 EPOCH_ON_TEST = "test"  # the `selection` of a run whose epochs were chosen by test scores: see scripts/epoch_on_test.py
 
 
-def title(summary: dict) -> str:
+def title(summary: RunSummary) -> str:
     """Corpus, system, protocol, and in capitals what nobody must overlook.
 
     Example
     -------
-    >>> protocol = {"corpus": "EmoDB", "protocol": "random", "leaks": True, "transductive": False}
-    >>> title({"system": "bigru", "protocol": protocol})
+    >>> from types import SimpleNamespace
+    >>> protocol = SimpleNamespace(
+    ...     corpus="EmoDB", protocol="random", leaks=True, transductive=False, partial=False, pretrained=())
+    >>> title(SimpleNamespace(system="bigru", protocol=protocol))
     'EmoDB · bigru · random · LEAKING'
     """
-    protocol = summary["protocol"]
-    return " · ".join([protocol["corpus"], summary["system"], protocol["protocol"], *marks(protocol)])
+    protocol = summary.protocol
+    return " · ".join([protocol.corpus, summary.system, protocol.protocol, *marks(protocol)])
 
 
-def cautions(protocol: dict) -> list[str]:
+def cautions(protocol: RunProtocol) -> list[str]:
     """``LEAKING``, ``TRANSDUCTIVE`` and ``PARTIAL``, where the protocol is: what makes numbers incomparable.
 
     Example
     -------
-    >>> cautions({"leaks": True, "transductive": True, "partial": True})
+    >>> from types import SimpleNamespace
+    >>> cautions(SimpleNamespace(leaks=True, transductive=True, partial=True))
     ['LEAKING', 'TRANSDUCTIVE', 'PARTIAL']
     """
-    return [word for word, key in _KEYS.items() if protocol.get(key)]
+    flags = {"LEAKING": protocol.leaks, "TRANSDUCTIVE": protocol.transductive, "PARTIAL": protocol.partial}
+    return [word for word, flag in flags.items() if flag]
 
 
-def marks(protocol: dict) -> list[str]:
+def marks(protocol: RunProtocol) -> list[str]:
     """The cautions, and ``PRETRAINED``, which runs that are compared may differ in: what stands beside a name.
 
     Example
     -------
-    >>> marks({"leaks": True, "transductive": False, "pretrained": ["openai/whisper-base"]})
+    >>> from types import SimpleNamespace
+    >>> marks(SimpleNamespace(leaks=True, transductive=False, partial=False, pretrained=("openai/whisper-base",)))
     ['LEAKING', 'PRETRAINED']
     """
-    return cautions(protocol) + ["PRETRAINED"] * bool(protocol.get("pretrained"))
+    return cautions(protocol) + pretrained_marks(protocol.pretrained)
 
 
-def explained(protocol: dict) -> list[str]:
+def pretrained_marks(models: Sequence[str]) -> list[str]:
+    """``PRETRAINED``, where a system has pretrained models."""
+    return ["PRETRAINED"] if models else []
+
+
+def explained(protocol: RunProtocol) -> list[str]:
     """The marks with their meaning, then what the corpus has to say: all that a table must not be shown without.
 
     Example
     -------
-    >>> explained({"leaks": False, "transductive": False, "partial": True, "statements": ["session 1 of 5"]})
+    >>> from types import SimpleNamespace
+    >>> explained(SimpleNamespace(leaks=False, transductive=False, partial=True, unit_field="speaker", disjoint=(),
+    ...     selection="last", corpus="IEMOCAP", pretrained=(), statements=("session 1 of 5",)))
     ['**PARTIAL**: part of the corpus only; compare with nothing else.', 'session 1 of 5']
     """
-    unit, leaks = protocol.get("unit_field", "speaker"), " and ".join(_leaks(protocol))
+    leaks = " and ".join(_leaks(protocol))
     return [
-        *(caution_note(word, unit, leaks) for word in cautions(protocol)),
-        *pretrained_notes(protocol.get("pretrained", ()), protocol.get("corpus", "")),
-        *map(markdown, protocol.get("statements", ())),
+        *(caution_note(word, protocol.unit_field, leaks) for word in cautions(protocol)),
+        *pretrained_notes(protocol.pretrained, protocol.corpus),
+        *map(markdown, protocol.statements),
     ]
 
 
-def _leaks(protocol: dict) -> list[str]:
+def _leaks(protocol: RunProtocol) -> list[str]:
     """What a protocol that leaks leaks, in words."""
-    unit, found = protocol.get("unit_field", "speaker"), []
-    if chosen := protocol.get("selection") == EPOCH_ON_TEST:
-        found.append("the epoch of every fold was chosen by the scores of its own test set")
-    if not (chosen and unit in protocol.get("disjoint", ())):
-        found.append(shared_units(unit))
-    return found
+    unit, leaks = protocol.unit_field, []
+    if epoch_on_test := protocol.selection == EPOCH_ON_TEST:
+        leaks.append("the epoch of every fold was chosen by the scores of its own test set")
+    if not (epoch_on_test and unit in protocol.disjoint):
+        leaks.append(shared_units(unit))
+    return leaks
 
 
-def pretrained_notes(models: Iterable[str], corpus: str) -> list[str]:
-    """What each pretrained model had heard before, with the source; in markdown.
+def pretrained_notes(models: Sequence[str], corpus: str) -> list[str]:
+    """What each pretrained model of a system had heard before, with the source; in markdown.
 
     Arguments
     ---------
-    models : iterable of str
+    models : sequence of str
         As a protocol or a model card names them.
     corpus : str
         That was tested on: whether it can have been in what they heard.
@@ -102,33 +116,33 @@ https://arxiv.org/abs/2110.13900)
     return notes
 
 
-def results_markdown(summary: dict) -> str:
+def results_markdown(summary: RunSummary) -> str:
     """The whole report as markdown, made to be pasted into a recipe's README as it is."""
-    (_, task), *others = tasks_in(summary).items()
+    (_, task), *auxiliary = summary.tasks.items()
     parts = [
         f"## {markdown(title(summary))}",
-        *(f"> {text}" for text in explained(summary["protocol"])),
+        *(f"> {text}" for text in explained(summary.protocol)),
         *_headline_markdown(task, summary, summary),
         *_classes_markdown(task, summary),
         *_units_markdown(task, summary),
         *_confusion_markdown(task, summary),
         *_calibration_markdown(summary),
     ]
-    for target, other in others:
-        part = summary["auxiliary"][target]
-        parts += [f"**Auxiliary target {markdown(target)}** ({part['utterances']} rated utterances)"]
-        parts += _headline_markdown(other, part, summary)
+    for target, auxiliary_task in auxiliary:
+        part = summary.auxiliary[target]
+        parts += [f"**Auxiliary target {markdown(target)}** ({part.utterances} rated utterances)"]
+        parts += _headline_markdown(auxiliary_task, part, summary)
     parts += [
-        f"**Protocol** {code(summary['protocol_hash'])}: {markdown(summary['protocol_line'])}",
+        f"**Protocol** {code(summary.protocol_hash)}: {markdown(summary.protocol_line)}",
         "\n".join(f"- {name}: {text}" for name, text in _provenance(summary)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _headline_markdown(task, part, summary) -> list[str]:
-    (first, *pooled), *others = headline_rows(task, part, summary)
+    (name, *pooled), *rows = headline_rows(task, part, summary)
     return [
-        markdown_table(headline_columns(task), [[bold(first), *map(bold, pooled)], *others]),
+        markdown_table(headline_columns(task), [[bold(name), *map(bold, pooled)], *rows]),
         f"{task.note} {_intervals_note(task, part, summary)}",
     ]
 
@@ -136,15 +150,14 @@ def _headline_markdown(task, part, summary) -> list[str]:
 def _classes_markdown(task, summary) -> list[str]:
     if task.kind != "classification":
         return []
-    rows = [[name, *_class_cells(row)] for name, row in summary["metrics"]["per_class"].items()]
+    rows = [[name, *_class_cells(row)] for name, row in summary.metrics["per_class"].items()]
     return ["**Per class** (%)", markdown_table(_CLASS_COLUMNS, rows)]
 
 
 def _units_markdown(task, summary) -> list[str]:
-    unit, scores = summary["protocol"]["unit_field"], {name: task.scores[name] for name in task.per_unit}
+    unit, scores = summary.protocol.unit_field, {name: task.scores[name] for name in task.per_unit}
     rows = [
-        [row["unit"], row["n"], *(score.text(row[name]) for name, score in scores.items())]
-        for row in summary["per_unit"]
+        [row["unit"], row["n"], *(score.text(row[name]) for name, score in scores.items())] for row in summary.per_unit
     ]
     percents = " (%)" * all(score.percent for score in scores.values())
     columns = [unit, "utterances", *(score.label for score in scores.values())]
@@ -154,8 +167,8 @@ def _units_markdown(task, summary) -> list[str]:
 def _confusion_markdown(task, summary) -> list[str]:
     if task.kind != "classification":
         return []
-    seeds = len(summary["seeds"])
-    matrix = [[bold(name), *row] for name, row in zip(task.classes, summary["metrics"]["confusion"], strict=True)]
+    seeds = len(summary.seeds)
+    matrix = [[bold(name), *row] for name, row in zip(task.classes, summary.metrics["confusion"], strict=True)]
     for place, row in enumerate(matrix, 1):
         row[place] = bold(row[place])
     summed = f"; counts summed over {seeds} seeds" if seeds > 1 else ""
@@ -166,43 +179,45 @@ def _confusion_markdown(task, summary) -> list[str]:
 
 
 def _calibration_markdown(summary) -> list[str]:
-    found, unit = summary["calibration"], summary["protocol"]["unit_field"]
-    if found is None or found["calibrated"] is None:
+    calibration, unit = summary.calibration, summary.protocol.unit_field
+    if calibration is None or calibration["calibrated"] is None:
         return []
-    kinds = (("as trained", found["raw"]), (f"temperature of the other {unit}s", found["calibrated"]))
+    kinds = (("as trained", calibration["raw"]), (f"temperature of the other {unit}s", calibration["calibrated"]))
     rows = [[name, percent(scores["ECE"]), f"{scores['NLL']:.3f}"] for name, scores in kinds]
     points = [
-        point for point in found["calibrated"]["coverage"] if point["abstain_below"] in (0, 0.4, 0.5, 0.6, 0.7, 0.8)
+        point
+        for point in calibration["calibrated"]["coverage"]
+        if point["abstain_below"] in (0, 0.4, 0.5, 0.6, 0.7, 0.8)
     ]
     abstaining = [
         ["answered (%)", *(percent(point["coverage"]) for point in points)],
         ["WA of those (%)", *(percent(point["accuracy"]) for point in points)],
     ]
     return [
-        f"**Calibration** of the probabilities (ECE over {found['bins']} bins of equal width; `ser export` uses the "
-        f"temperature of all {unit}s, {found['temperature']:.2f})",
+        f"**Calibration** of the probabilities (ECE over {calibration['bins']} bins of equal width; `ser export` uses "
+        f"the temperature of all {unit}s, {calibration['temperature']:.2f})",
         markdown_table(["", "ECE (%)", "NLL (nats)"], rows),
         "**Abstaining** below a probability, with that temperature of the others",
         markdown_table(["below", *(f"{point['abstain_below']:g}" for point in points)], abstaining),
     ]
 
 
-def terminal_table(summary: dict) -> Group:
+def terminal_table(summary: RunSummary) -> Group:
     """The headlines, the classes and the protocol line as one renderable, for :func:`ser_plugins.plain.console`."""
-    protocol, tasks = summary["protocol"], tasks_in(summary)
+    protocol = summary.protocol
     style = "bold red" if cautions(protocol) else "bold"
     parts = []
-    for target, task in tasks.items():
-        part = summary["auxiliary"].get(target, summary)
-        text = title(summary) if part is summary else f"{target}, {part['utterances']} rated utterances"
+    for target, task in summary.tasks.items():
+        part = summary.auxiliary.get(target, summary)
+        text = title(summary) if part is summary else f"{target}, {part.utterances} rated utterances"
         columns, *rows = _fitting(headline_columns(task), *headline_rows(task, part, summary))
         styles = ["bold" if row[0].startswith(("pooled", "test set")) else "" for row in rows]
         parts.append(rich_table(text, columns, rows, style=style, styles=styles))
-    if "per_class" in summary["metrics"]:
-        rows = [[name, *_class_cells(row)] for name, row in summary["metrics"]["per_class"].items()]
+    if "per_class" in summary.metrics:
+        rows = [[name, *_class_cells(row)] for name, row in summary.metrics["per_class"].items()]
         parts.append(rich_table("per class (%)", _CLASS_COLUMNS, rows, style=""))
-    parts += [terminal(statement, "bold red") for statement in protocol["statements"]]
-    line = f"{summary['protocol_hash']}  {summary['protocol_line']}"
+    parts += [terminal(statement, "bold red") for statement in protocol.statements]
+    line = f"{summary.protocol_hash}  {summary.protocol_line}"
     return Group(*parts, terminal(line, style if cautions(protocol) else "dim"))
 
 
@@ -211,22 +226,13 @@ def _fitting(*rows):
     return rows if len(rows[0]) <= 6 else list(zip(*rows, strict=True))
 
 
-def brief(results: dict) -> str:
-    """The two first scores of a fold, for a line of progress.
-
-    Example
-    -------
-    >>> protocol = {"target": "emotion", "classes": ["fear", "joy"]}
-    >>> brief({"protocol": protocol, "auxiliary": {}, "metrics": {"WA": 0.631, "UAR": 0.55, "macro_F1": 0.5}})
-    'WA 63.1 %, UAR 55.0 %'
-    """
-    if results["metrics"] is None:
-        return "sealed" if "sealed" in results else "nothing tested"
-    task = next(iter(tasks_in(results).values()))
+def brief(record: FoldRecord) -> str:
+    """The two first scores of a fold, for a line of progress."""
+    if record.metrics is None:
+        return "sealed" if record.sealed else "nothing tested"
+    task = next(iter(record.tasks.values()))
     scores = list(task.scores.items())[:2]
-    return ", ".join(
-        f"{score.label} {score.text(results['metrics'][key])}{' %' * score.percent}" for key, score in scores
-    )
+    return ", ".join(f"{score.label} {score.text(record.metrics[key])}{' %' * score.percent}" for key, score in scores)
 
 
 def headline_columns(task) -> list[str]:
@@ -237,24 +243,24 @@ def headline_columns(task) -> list[str]:
     return ["", *(f"{score.label} (%)" if score.percent else score.label for score in scores)]
 
 
-def headline_rows(task, part: dict, summary: dict) -> list[list[str]]:
+def headline_rows(task, part: TaskSummary, summary: RunSummary) -> list[list[str]]:
     """Rows of the headline table of one task: a name, then one text per score."""
-    seeds, folds, scores = len(summary["seeds"]), summary["protocol"]["folds"], task.scores
-    pooled = [score.text(part["metrics"][key], 2) for key, score in scores.items()]
+    seeds, folds, scores = len(summary.seeds), summary.protocol.folds, task.scores
+    pooled = [score.text(part.metrics[key], 2) for key, score in scores.items()]
     if seeds > 1:
-        sds = [score.text(part["seed_sd"][key], 2) for key, score in scores.items()]
+        sds = [score.text(part.seed_sd[key], 2) for key, score in scores.items()]
         pooled = [f"{mean} ± {sd}" for mean, sd in zip(pooled, sds, strict=True)]
     name = f"pooled over {len(folds)} folds" if len(folds) > 1 else f"test set of fold {folds[0]}"
     rows = [[name + (f", mean ± sd of {seeds} seeds" if seeds > 1 else ""), *pooled]]
-    if any(part["intervals"].values()):
-        rows += [["95 % interval", *(interval_text(part["intervals"][key], score) for key, score in scores.items())]]
+    if any(part.intervals.values()):
+        rows += [["95 % interval", *(interval_text(part.intervals[key], score) for key, score in scores.items())]]
     if len(folds) > 1:
-        means, sds = part["fold_mean"], part["fold_sd"]
+        means, sds = part.fold_mean, part.fold_sd
         rows += [["fold mean ± sd", *(_plus_minus(score, means[key], sds[key]) for key, score in scores.items())]]
-    return rows + baseline_rows(task, part["baselines"])
+    return rows + baseline_rows(task, part.baselines)
 
 
-def baseline_rows(task, baselines: Iterable[dict]) -> list[list[str]]:
+def baseline_rows(task, baselines: Sequence[dict]) -> list[list[str]]:
     """Rows of what knowing nothing would score: a name, then one text per score."""
     return [
         [baseline["name"], *(score.text(baseline[key], 2) for key, score in task.scores.items())]
@@ -274,36 +280,32 @@ def interval_text(bounds, score) -> str:
     return "–" if bounds is None else " – ".join(score.text(bound) for bound in bounds)
 
 
-def _provenance(summary: dict) -> list[tuple[str, str]]:
+def _provenance(summary: RunSummary) -> list[tuple[str, str]]:
     """Where the numbers come from, as (name, text) pairs."""
-    command = [("command", code(summary["command"]))] if summary["command"] else []
+    longest = duration(summary.longest_fold_s)
     return [
-        *command,
-        ("audit", markdown(summary["audit"].removeprefix("audit "))),
-        ("model", f"{summary['parameters']:,} parameters; settings `{summary['settings_sha256'][:8]}`"),
-        (
-            "wall time",
-            f"{duration(summary['wall_time_s'])} over all folds, longest {duration(summary['longest_fold_s'])}",
-        ),
-        ("machine", markdown(f"{summary['machine']} ({summary['device']})")),
-        ("versions", ", ".join(f"{name} {number}" for name, number in summary["versions"].items())),
+        ("audit", markdown(summary.audit.removeprefix("audit "))),
+        ("model", f"{summary.parameters:,} parameters; settings `{summary.settings_sha256[:8]}`"),
+        ("wall time", f"{duration(summary.wall_time_s)} over all folds, longest {longest}"),
+        ("machine", markdown(f"{summary.machine} ({summary.device})")),
+        ("versions", ", ".join(f"{name} {number}" for name, number in summary.versions.items())),
     ]
 
 
 _CLASS_COLUMNS = ["class", "recall", "precision", "F1", "utterances"]
-# The keys of a protocol; that a corpus is synthetic is in its name.
-_KEYS = {"LEAKING": "leaks", "TRANSDUCTIVE": "transductive", "PARTIAL": "partial"}
 
 
 def _intervals_note(task, part, summary):
-    unit, units, seeds = summary["protocol"]["unit_field"], len(part["per_unit"]), len(summary["seeds"])
+    unit, units, seeds = summary.protocol.unit_field, len(part.per_unit), len(summary.seeds)
     wilson = [score.label for name, score in task.scores.items() if name in task.wilson]
-    others = [score.label for name, score in task.scores.items() if name not in task.wilson]
-    of = f" for {' and '.join(others)}" if wilson else ""
+    bootstrap = [score.label for name, score in task.scores.items() if name not in task.wilson]
+    labels = f" for {' and '.join(bootstrap)}" if wilson else ""
     rough = f", which {units} {unit}s make rough" if units < 30 else ""
-    over_units = f"bootstrap over {unit}s{of}{rough}" if units > 1 else f"none{of}, one {unit} says nothing of the next"
+    over_units = f"bootstrap over {unit}s{labels}{rough}"
+    if units < 2:
+        over_units = f"none{labels}, one {unit} says nothing of the next"
     kinds = "; ".join([*(f"Wilson for {label}" for label in wilson), over_units])
-    over_seeds = f" The Wilson interval is of the mean accuracy of the seeds, with n = {part['utterances']}."
+    over_seeds = f" The Wilson interval is of the mean accuracy of the seeds, with n = {part.utterances}."
     return f"Intervals: {kinds}." + (over_seeds if wilson and seeds > 1 else "")
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,11 @@ class TestDefinition:
 
     Example
     -------
-    >>> protocol = {"corpus_sha256": "01", "task": "classification", "target": "emotion", "scale": None,
-    ...     "classes": ["fear", "joy"], "protocol": "loso", "unit": "speaker", "unit_field": "speaker",
-    ...     "folds": ["a", "b"], "subset": "full", "split_seed": 0, "utterances": 9, "normalisation": "bin"}
-    >>> test = TestDefinition.from_protocol(protocol)
-    >>> test.hash, test == TestDefinition.from_protocol({**protocol, "normalisation": "speaker"})
-    ('80ca13e5', True)
+    >>> test = TestDefinition(corpus_sha256="01", task="classification", target="emotion", scale=None,
+    ...     classes=("fear", "joy"), protocol="loso", unit="speaker", unit_field="speaker", folds=("a", "b"),
+    ...     subset="full", split_seed=0, utterances=9)
+    >>> test.hash
+    '80ca13e5'
     """
 
     corpus_sha256: str
@@ -56,13 +55,6 @@ class TestDefinition:
     utterances: int
 
     __test__: ClassVar[bool] = False  # pytest takes what is called Test... for tests
-
-    @classmethod
-    def from_protocol(cls, protocol: dict) -> "TestDefinition":
-        """The test that ``protocol`` of a fold's ``results.json`` is one of."""
-        values: dict[str, Any] = {key: protocol[key] for key in cls.fields()}
-        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
-        return cls(**{**values, **lists})
 
     @classmethod
     def fields(cls) -> list[str]:

@@ -1,11 +1,9 @@
 """A finished run as two files, for keeping: ``run.json`` and ``predictions.csv.gz`` in the place of two files a fold.
 
-``run.json`` holds what all folds say alike once, under ``run``; what is of a fold alone under ``folds``; and, where
-there is such a thing, ``lockbox_log`` (when a sealed run was opened), ``selection`` (of a nested choice),
-``robustness`` (what other conditions cost) and ``equal_seeds`` (the seeds that were trained and predicted the same).
-The table has a row per seed and tested utterance: ``id, fold, seed, unit, true, predicted`` and a probability per
-class, then ``true_<target>, predicted_<target>`` of every auxiliary target; numbers with eight digits. Scores are in
-neither file: they follow from the table.
+``run.json`` is a :class:`~ser_plugins.evaluation.runs.run_record.RunRecord`: what all folds say alike stands there
+once, under ``run``, and what is of a fold alone under ``folds``. The table has a row per seed and tested utterance:
+``id, fold, seed, unit, true, predicted`` and a probability per class, then ``true_<target>, predicted_<target>`` of
+every auxiliary target; numbers with eight digits. Scores are in neither file: they follow from the table.
 
 The same run gives the same bytes. Readers bound both files before they build anything of them.
 """
@@ -16,19 +14,17 @@ import io
 import json
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from ser_plugins.errors import SerError
+from ser_plugins.evaluation.runs.run_record import RunRecord, damaged
 from ser_plugins.files import read_json
 
 RECORD, TABLE = "run.json", "predictions.csv.gz"
 INNER_TABLE = "selection.csv.gz"  # of a nested choice: what every configuration of its list has predicted
-SCHEMA = 1
 MAX_RECORD, MAX_TABLE = 2**25, 2**27  # bytes, of the table unpacked: of 500,000 predictions and more
 _ROW = ["id", "fold", "seed", "unit"]
-_OF_FOLD = ("seed", "fold", "audit", "counts", "history", "wall_time_s")  # in `folds` also where all say the same
-_IN_THE_TABLE = ("units", "metrics")
 
 
 def is_packed(folder) -> bool:
@@ -48,40 +44,30 @@ def system_named_by(folder) -> str:
     return folder.name.rpartition(".")[0] or folder.name if is_packed(folder) else folder.parent.name
 
 
-def encode(runs: list, notes: dict | None = None) -> dict[str, bytes]:
+def encode(folds: list, **optional: Any) -> dict[str, bytes]:
     """The content of the two files.
 
     Arguments
     ---------
-    runs : list of FoldResults
+    folds : list of FoldResults
         All folds of all seeds, in order.
-    notes : dict, optional
-        What else is said of the run, by the key of ``run.json``; JSON values.
+    optional
+        What else is said of the run: fields of :class:`~ser_plugins.evaluation.runs.run_record.RunRecord`.
 
     Returns
     -------
     dict
         Bytes by the name of the file.
     """
-    folds = [_of_fold(run.results) for run in runs]
-    shared = {
-        key: value
-        for key, value in folds[0].items()
-        if key not in _OF_FOLD and len({key in fold and json.dumps(fold[key]) for fold in folds}) == 1
-    }
-    table = _text_of(runs).encode()
-    record = {
-        "schema": SCHEMA,
-        "predictions_sha256": hashlib.sha256(table).hexdigest(),
-        "run": shared,
-        "folds": [{key: value for key, value in fold.items() if key not in shared} for fold in folds],
-    }
-    text = json.dumps({**record, **(notes or {})}, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    table = _text_of(folds).encode()
+    records = tuple(fold.record for fold in folds)
+    record = RunRecord(predictions_sha256=hashlib.sha256(table).hexdigest(), folds=records, **optional)
+    text = json.dumps(record.to_json(), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
     return {TABLE: compressed(table), RECORD: text.encode()}
 
 
-def read_record(folder) -> dict:
-    """``run.json`` of a packed run: ``run`` is an object, ``folds`` a list of objects with ``seed`` and ``fold``.
+def read_record(folder) -> RunRecord:
+    """``run.json`` of a packed run.
 
     Raises
     ------
@@ -89,27 +75,17 @@ def read_record(folder) -> dict:
         When the file is too large, or is not what :func:`encode` makes.
     """
     path = Path(folder) / RECORD
-    record = read_json(path, most=MAX_RECORD)
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        found = f"schema {record.get('schema')!a:.50}" if isinstance(record, dict) else f"a {type(record).__name__}"
-        raise damaged(path, found, f"a packed run, schema {SCHEMA}")
-    for key, kind in (("run", dict), ("folds", list), ("predictions_sha256", str)):
-        if not isinstance(record.get(key), kind) or not record[key]:
-            raise damaged(path, f"{key}: {record.get(key)!a:.50}", "what ser pack writes there")
-    for fold in record["folds"]:
-        if not isinstance(fold, dict) or type(fold.get("seed")) is not int or not isinstance(fold.get("fold"), str):
-            raise damaged(path, f"folds: {fold!a:.50}", "an object per fold, with its seed and name")
-    return record
+    return RunRecord.from_json(read_json(path, most=MAX_RECORD), path)
 
 
-def read_table(folder, record: dict, tasks: dict) -> pd.DataFrame:
+def read_table(folder, record: RunRecord, tasks: dict) -> pd.DataFrame:
     """All predictions of a packed run, as texts.
 
     Arguments
     ---------
     folder : str or Path
         Of the run.
-    record : dict
+    record : RunRecord
         Its ``run.json``.
     tasks : dict
         The tasks by target, the corpus' own first.
@@ -122,12 +98,12 @@ def read_table(folder, record: dict, tasks: dict) -> pd.DataFrame:
     """
     path = Path(folder) / TABLE
     content = unpacked(path)
-    if hashlib.sha256(content).hexdigest() != record["predictions_sha256"]:
+    if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
         raise damaged(path, "other predictions", f"those with the predictions_sha256 of {RECORD}")
     header = pd.DataFrame(columns=_columns(tasks)).to_csv(index=False, lineterminator="\n")
     if not content.startswith(header.encode()):  # before a hostile one makes a million columns
-        found = content.partition(b"\n")[0]
-        raise damaged(path, f"columns {found!a:.200}", f"columns {header.strip()}")
+        first_line = content.partition(b"\n")[0]
+        raise damaged(path, f"columns {first_line!a:.200}", f"columns {header.strip()}")
     try:
         return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
@@ -140,24 +116,13 @@ def of_target(table: pd.DataFrame, tasks: dict, target: str) -> pd.DataFrame:
     return table[["id", "fold", "seed", *renamed]].rename(columns=renamed)
 
 
-def damaged(path, got, expected) -> SerError:
-    """What is raised of a packed run that is none."""
-    return SerError(got=f"{path}: {got}", expected=expected, remedy="restore the file, or pack the run again: ser pack")
-
-
-def _of_fold(results: dict) -> dict:
-    """What is kept of a fold's ``results.json``."""
-    auxiliary = {target: {"scale": part["scale"]} for target, part in results["auxiliary"].items()}
-    return {**{key: value for key, value in results.items() if key not in _IN_THE_TABLE}, "auxiliary": auxiliary}
-
-
-def _text_of(runs) -> str:
+def _text_of(folds) -> str:
     tables = []
-    for run in runs:
-        target, *auxiliary = run.predictions
-        table = run.predictions[target].set_index("id", drop=False)
+    for fold in folds:
+        target, *auxiliary = fold.predictions
+        table = fold.predictions[target].set_index("id", drop=False)
         for name in auxiliary:
-            values = run.predictions[name].set_index("id")
+            values = fold.predictions[name].set_index("id")
             table = table.assign(**{f"{column}_{name}": values[column] for column in ("true", "predicted")})
         tables.append(table[[*_ROW, *(column for column in table.columns if column not in _ROW)]])
     return pd.concat(tables).to_csv(index=False, float_format="%.8g", lineterminator="\n")

@@ -1,129 +1,190 @@
-"""What ``results.json`` of a fold must say before any number is made of it, in a run folder or in a packed run."""
+"""What one fold leaves behind: the content of its ``results.json``, in a run folder or in a packed run."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ser_plugins.errors import SerError
+from ser_plugins.evaluation.runs.run_protocol import RunProtocol
+from ser_plugins.files import write_json
+from ser_plugins.typed_json import noun_json, read_noun
 
-SCHEMA = 1
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST
-
-
-def _is_whole(value) -> bool:
-    return isinstance(value, int) and _is_number(value)
+SCHEMA = 2
+READABLE = (1, SCHEMA)  # they differ in the number alone
 
 
-def _are_texts(values) -> bool:
-    return all(isinstance(value, str) for value in values)
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Utterances of a fold's parts, and the copies that training has made of its own."""
+
+    train: int
+    valid: int
+    test: int
+    copies: int = 0
 
 
-def _is_counts(value) -> bool:
-    return isinstance(value, dict) and "train" in value and all(map(_is_whole, value.values()))
+@dataclass(frozen=True, kw_only=True)
+class TrainingConstants:
+    """What a baseline may know of the numbers in a training set: median, mean and more frequent sign."""
+
+    median: float
+    mean: float
+    majority: str | None
 
 
-def _is_history(value) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(row, dict)
-        and _is_whole(row.get("epoch"))
-        and all(entry is None or _is_number(entry) for entry in row.values())
-        for row in value
-    )
+@dataclass(frozen=True, kw_only=True)
+class AuxiliaryRecord:
+    """A further target: its scale, and its scores once the test is open."""
+
+    scale: str
+    metrics: dict[str, Any] | None = None
 
 
-def _is_constants(value) -> bool:
-    return isinstance(value, dict) and _is_number(value.get("median")) and _is_text_or_none(value.get("majority"))
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """When predictions were put away unread (UTC), their SHA-256 by file, and when they were opened."""
+
+    at: str
+    sha256: dict[str, str]
+    opened_at: str | None = None
 
 
-def _is_auxiliary(value) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(part, dict) and isinstance(part.get("scale"), str) for part in value.values()
-    )
+@dataclass(frozen=True, kw_only=True)
+class ChosenConfiguration:
+    """What a nested choice has taken for a fold, and the weight of each of its parts."""
+
+    name: str
+    weights: dict[str, float]
 
 
-def _is_text_or_none(value) -> bool:
-    return value is None or isinstance(value, str)
-
-
-_LARGEST = 1e300  # also keeps out what is not finite
-_TEXT_OR_NONE = (_is_text_or_none, "a text, or null")
-_TEXT = (lambda value: isinstance(value, str), "a text")
-_WHOLE = (_is_whole, "a whole number")
-_NUMBER = (_is_number, "a finite number")
-_FLAG = (lambda value: isinstance(value, bool), "true or false")
-_TEXTS = (lambda value: isinstance(value, list) and _are_texts(value), "a list of texts")
-_OBJECT = (lambda value: isinstance(value, dict), "an object")
-_VERSIONS = (lambda value: isinstance(value, dict) and _are_texts(value.values()), "texts by name")
-_COUNTS = (_is_counts, "whole numbers by name, `train` among them")
-_HISTORY = (_is_history, "an object per epoch, of numbers or null, `epoch` among them")
-_AUXILIARY = (_is_auxiliary, "an object by target, with its scale")
-# fmt: off
-_KEYS = {
-    "system": _TEXT, "fold": _TEXT, "seed": _WHOLE, "protocol": _OBJECT, "audit": _TEXT, "units": _OBJECT,
-    "training": _OBJECT, "counts": _COUNTS, "history": _HISTORY, "parameters": _WHOLE, "settings": _OBJECT,
-    "settings_sha256": _TEXT, "wall_time_s": _NUMBER, "device": _TEXT, "machine": _TEXT, "versions": _VERSIONS,
-    "auxiliary": _AUXILIARY,
-}
-_PROTOCOL_KEYS = {
-    "corpus": _TEXT, "corpus_sha256": _TEXT, "task": _TEXT, "target": _TEXT, "classes": _TEXTS, "scale": _TEXT_OR_NONE,
-    "protocol": _TEXT, "unit": _TEXT, "unit_field": _TEXT, "folds": _TEXTS, "subset": _TEXT, "split_seed": _WHOLE,
-    "utterances": _WHOLE, "selection": _TEXT, "normalisation": _TEXT, "leaks": _FLAG, "transductive": _FLAG,
-    "partial": _FLAG, "statements": _TEXTS,
-}
-# fmt: on
-
-
-def checked_record(results, path: Path) -> dict:
-    """Check what one fold says, sealed or not.
+@dataclass(frozen=True, kw_only=True)
+class FoldRecord:
+    """All that a trained and tested fold says of itself, but for its predictions.
 
     Arguments
     ---------
-    results : object
-        The content of ``results.json``.
-    path : Path
-        Where it was read.
-
-    Returns
-    -------
-    dict
-        ``results``, with every key that training writes.
-
-    Raises
-    ------
-    SerError
-        Another schema, a training that tested nothing, or keys that are missing or hold another kind of value.
-
-    Example
-    -------
-    >>> checked_record({"schema": 2}, Path("results.json"))
-    Traceback (most recent call last):
-    ser_plugins.errors.SerError: got: results.json: schema 2; expected: the results of one fold, schema 1; remedy: \
-train the fold again, or restore its files
+    system, fold, seed
+        Which training it is.
+    protocol : RunProtocol
+        How it was tested.
+    about_corpus : dict
+        ``licence``, ``citation``, ``language`` and ``speech`` of the corpus, as far as they are known.
+    audit : str
+        What the auditor said before the training.
+    units : dict
+        The unit (speaker, session or video) of every tested utterance, by id; None where nobody knows it.
+    training : dict
+        By target; of one that is a number it holds what :class:`TrainingConstants` has.
+    counts : Counts
+        Utterances.
+    metrics : dict or None
+        Scores of the corpus' own target; None where they are sealed, or nothing was tested.
+    auxiliary : dict
+        Further targets.
+    history : tuple of dict
+        A row of numbers per epoch, ``epoch`` (from 1) among them.
+    epochs, selected_epoch : int
+        Of the whole training, and the one that was tested; None of a system without epochs.
+    checkpoint : str or None
+        Where the weights are, below the fold's folder.
+    parameters : int
+        Of the model.
+    wall_time_s : float
+        Seconds of the training.
+    device, machine : str
+        Where it ran.
+    settings, settings_sha256
+        Everything that defines the experiment, and its hash.
+    versions : dict
+        Of Python and packages.
+    sealed, was_sealed : Seal, optional
+        Of predictions that nobody has read yet, or that were opened.
+    chosen : ChosenConfiguration, optional
+        Of a fold that a nested choice has put together.
     """
-    if not isinstance(results, dict) or results.get("schema") != SCHEMA:
-        found = results.get("schema") if isinstance(results, dict) else type(results).__name__
-        raise bad_file(path, f"schema {found!s:.50}", f"the results of one fold, schema {SCHEMA}")
-    if results.get("metrics", {}) is None and "sealed" not in results:
-        raise SerError(
-            got=f"{path.parent}: a training on everything, which tests nothing",
-            expected="a fold with a test set",
-            remedy="report and export by the run that measured the same settings: ser export RUN FOLDER --measured-by",
-        )
-    protocol = results.get("protocol")
-    protocol = protocol if isinstance(protocol, dict) else {}
-    missing = [key for key in _KEYS if key not in results]
-    missing += [f"protocol.{key}" for key in _PROTOCOL_KEYS if key not in protocol]
-    if missing:
-        raise bad_file(path, f"no {', '.join(missing)}", "all the keys that training writes")
-    _check_kinds(path, "", results, _KEYS)
-    _check_kinds(path, "protocol.", protocol, _PROTOCOL_KEYS)
-    numbers = [*results["auxiliary"], *([protocol["target"]] if protocol["task"] == "regression" else [])]
-    for target in numbers:
-        if not _is_constants(results["training"].get(target)):
-            got = f"training of {target}: {results['training'].get(target)!a:.100}"
-            raise bad_file(path, got, "an object with the median of the training set, a number")
-    return results
+
+    system: str
+    fold: str
+    seed: int
+    protocol: RunProtocol
+    about_corpus: dict[str, str]
+    audit: str
+    units: dict[str, str | None]
+    training: dict[str, dict[str, Any] | None]
+    counts: Counts
+    metrics: dict[str, Any] | None
+    auxiliary: dict[str, AuxiliaryRecord]
+    history: tuple[dict[str, float | None], ...]
+    epochs: int
+    selected_epoch: int | None
+    checkpoint: str | None
+    parameters: int
+    wall_time_s: float
+    device: str
+    settings: dict[str, Any]
+    settings_sha256: str
+    machine: str
+    versions: dict[str, str]
+    sealed: Seal | None = None
+    was_sealed: Seal | None = None
+    chosen: ChosenConfiguration | None = None
+
+    @property
+    def tasks(self) -> dict:
+        """Its tasks by target, that of the corpus first."""
+        return self.protocol.tasks({target: part.scale for target, part in self.auxiliary.items()})
+
+    @property
+    def place(self) -> str:
+        """Its folder below that of the run."""
+        return f"seed_{self.seed}/{self.fold}"
+
+    def to_json(self) -> dict:
+        """The content of ``results.json``."""
+        return {"schema": SCHEMA, **noun_json(self)}
+
+    def write(self, folder) -> None:
+        """Write ``results.json``, after everything else: its presence says that the fold is finished."""
+        write_json(Path(folder) / "results.json", self.to_json())
+
+    @classmethod
+    def from_json(cls, content, path: Path) -> "FoldRecord":
+        """Read and check what one fold says, sealed or not.
+
+        Arguments
+        ---------
+        content : object
+            The content of ``results.json``.
+        path : Path
+            Where it was read.
+
+        Raises
+        ------
+        SerError
+            Another schema, or keys that are missing or hold another kind of value.
+
+        Example
+        -------
+        >>> FoldRecord.from_json({"schema": 3}, Path("results.json"))
+        Traceback (most recent call last):
+        ser_plugins.errors.SerError: got: results.json: schema 3; expected: the results of one fold, schema 2; \
+remedy: train the fold again, or restore its files
+        """
+        if not isinstance(content, dict) or content.get("schema") not in READABLE:
+            schema = content.get("schema") if isinstance(content, dict) else type(content).__name__
+            raise bad_file(path, f"schema {schema!s:.50}", f"the results of one fold, schema {SCHEMA}")
+        return cls.from_fields(content, path)
+
+    @classmethod
+    def from_fields(cls, fields: dict, path: Path) -> "FoldRecord":
+        """As :meth:`from_json`, of what a packed run says of one fold."""
+        refusal = partial(bad_file, path)
+        record = read_noun(cls, {"about_corpus": {}, **fields}, refusal)  # which the first records do not have
+        _check_epochs(record, refusal)
+        _check_constants(record, refusal)
+        return record
 
 
 def bad_file(path, got, expected) -> SerError:
@@ -131,7 +192,14 @@ def bad_file(path, got, expected) -> SerError:
     return SerError(got=f"{path}: {got}", expected=expected, remedy="train the fold again, or restore its files")
 
 
-def _check_kinds(path, prefix, values, kinds):
-    for key, (fits, kind) in kinds.items():
-        if not fits(values[key]):
-            raise bad_file(path, f"{prefix}{key}: {values[key]!a:.100}", f"{prefix}{key}: {kind}")
+def _check_epochs(record: FoldRecord, refusal: Callable) -> None:
+    for number, row in enumerate(record.history):
+        if not isinstance(row.get("epoch"), int):
+            raise refusal(f"history[{number}]: {row!a:.100}", "numbers by name, `epoch` among them, a whole one")
+
+
+def _check_constants(record: FoldRecord, refusal: Callable) -> None:
+    """Of every target that is a number, what its baselines need."""
+    for target, task in record.tasks.items():
+        if task.kind == "regression":
+            read_noun(TrainingConstants, record.training.get(target) or {}, refusal, f"training.{target}.")

@@ -4,6 +4,7 @@ The packed form is that of :mod:`ser_plugins.evaluation.runs.evidence`; no table
 """
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +12,9 @@ import pandas as pd
 
 from ser_plugins.corpora.protocols import INNER
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.metrics.tasks import predictions_files, tasks_of
+from ser_plugins.evaluation.metrics.tasks import predictions_files
 from ser_plugins.evaluation.runs import evidence
-from ser_plugins.evaluation.runs.fold_record import bad_file, checked_record
+from ser_plugins.evaluation.runs.fold_record import AuxiliaryRecord, FoldRecord, bad_file
 from ser_plugins.files import read_json
 
 _ROUNDING = 1e-5  # of a score: predictions are written with eight digits
@@ -28,10 +29,10 @@ class SealedError(SerError):
 
 
 class FoldResults(NamedTuple):
-    """One finished fold: its ``results.json``, and its predictions by target, the corpus' own first."""
+    """One finished fold: its record, and its predictions by target, the corpus' own first."""
 
-    results: dict
-    predictions: dict
+    record: FoldRecord
+    predictions: dict[str, pd.DataFrame]
 
 
 def fold_results(folder) -> FoldResults:
@@ -45,31 +46,36 @@ def fold_results(folder) -> FoldResults:
     Returns
     -------
     FoldResults
-        ``results`` as written by training; ``predictions`` as a table by target, a row per test utterance.
+        The record as training has written it; a table by target, a row per test utterance.
 
     Raises
     ------
     MissingPathError, SealedError, SerError
         A file is missing; nobody has looked at it yet; or does not keep the format, or the two do not belong together.
     """
-    results = checked_results(folder)
-    if "sealed" in results:
+    record = read_fold_record(folder)
+    if record.sealed:
         raise SealedError(
-            got=f"{folder}: predictions sealed at {results['sealed']['at']}",
+            got=f"{folder}: predictions sealed at {record.sealed.at}",
             expected="a test set that was opened",
             remedy="when everything is chosen: ser report RUN --unseal, which notes it in the run's seal.log",
         )
-    tasks = tasks_in(results)
-    files = {target: Path(folder) / name for target, name in predictions_files(tasks).items()}
-    return FoldResults(
-        results, {target: read_predictions(files[target], results, task) for target, task in tasks.items()}
-    )
+    files = {target: Path(folder) / name for target, name in predictions_files(record.tasks).items()}
+    tables = {target: read_predictions(files[target], record, task) for target, task in record.tasks.items()}
+    return FoldResults(record, tables)
 
 
-def checked_results(folder) -> dict:
-    """``results.json`` of one fold, sealed or not, checked."""
+def read_fold_record(folder) -> FoldRecord:
+    """``results.json`` of one fold with a test set, sealed or not."""
     path = Path(folder) / "results.json"
-    return checked_record(read_json(path), path)
+    record = FoldRecord.from_json(read_json(path), path)
+    if record.metrics is None and not record.sealed:
+        raise SerError(
+            got=f"{folder}: a training on everything, which tests nothing",
+            expected="a fold with a test set",
+            remedy="report and export by the run that measured the same settings: ser export RUN FOLDER --measured-by",
+        )
+    return record
 
 
 def read_run(run_folder, read=fold_results) -> list[FoldResults]:
@@ -91,36 +97,40 @@ def read_run(run_folder, read=fold_results) -> list[FoldResults]:
     """
     run_folder = Path(run_folder)
     finished = _packed(run_folder) if evidence.is_packed(run_folder) else _as_trained(run_folder, read)
-    names, runs = list(finished), list(finished.values())
-    if runs[0].results["protocol"]["protocol"] in INNER:
+    places, folds = list(finished), list(finished.values())
+    protocol = folds[0].record.protocol
+    if protocol.protocol in INNER:
         raise SerError(
             got=f"{run_folder}: inner validation, of which every utterance is scored more than once",
             expected="a run under a protocol that tests",
             remedy="choose from it with the recipe's nested.py; it is never a result",
         )
-    first = runs[0].results
-    for name, (results, _) in finished.items():
-        if name != f"seed_{results['seed']}/{results['fold']}":
-            raise bad_file(
-                run_folder / name, f"results of seed {results['seed']}, fold {results['fold']}", "its own results"
-            )
-        _refuse_mixture(run_folder, names[0], first, name, results)
-    folds, seeds = first["protocol"]["folds"], {name.partition("/")[0] for name in names}
+    for place, (record, _) in finished.items():
+        if place != record.place:
+            results = f"results of seed {record.seed}, fold {record.fold}"
+            raise bad_file(run_folder / place, results, "its own results")
+        _refuse_mixture(run_folder, places[0], folds[0].record, record)
+    _refuse_missing(run_folder, protocol.folds, places)
+    if unknown := sorted({fold.record.fold for fold in folds} - set(protocol.folds)):
+        names = ", ".join(protocol.folds)
+        raise bad_file(run_folder, f"fold {', '.join(unknown)}", f"only folds of the protocol: {names}")
+    folds.sort(key=lambda fold: (fold.record.seed, protocol.folds.index(fold.record.fold)))
+    _check_across_folds(run_folder, folds)
+    return folds
+
+
+def _refuse_missing(run_folder, names, places) -> None:
+    """Raise :class:`MissingFoldError` where a seed has not all folds of the protocol."""
+    seeds = {place.partition("/")[0] for place in places}
     seeds |= {path.name for path in run_folder.glob("seed_*") if path.is_dir()}  # none of it may be finished
-    missing = {seed: [fold for fold in folds if f"{seed}/{fold}" not in names] for seed in sorted(seeds)}
+    missing = {seed: [name for name in names if f"{seed}/{name}" not in places] for seed in sorted(seeds)}
     if any(missing.values()):
-        told = "; ".join(f"{seed} lacks {', '.join(absent)}" for seed, absent in missing.items() if absent)
+        words = "; ".join(f"{seed} lacks {', '.join(absent)}" for seed, absent in missing.items() if absent)
         raise MissingFoldError(
-            got=f"{run_folder}: {told}",
-            expected=f"all {len(folds)} folds of the protocol in every seed",
+            got=f"{run_folder}: {words}",
+            expected=f"all {len(names)} folds of the protocol in every seed",
             remedy="give the training command again: it finishes what is unfinished and keeps the rest",
         )
-    unknown = sorted({run.results["fold"] for run in runs} - set(folds))
-    if unknown:
-        raise bad_file(run_folder, f"fold {', '.join(unknown)}", f"only folds of the protocol: {', '.join(folds)}")
-    runs.sort(key=lambda run: (run.results["seed"], folds.index(run.results["fold"])))
-    _check_across_folds(run_folder, runs)
-    return runs
 
 
 def _as_trained(run_folder, read) -> dict[str, FoldResults]:
@@ -137,49 +147,55 @@ def _as_trained(run_folder, read) -> dict[str, FoldResults]:
 
 def _packed(run_folder) -> dict[str, FoldResults]:
     """All folds of a packed run, by ``seed_<n>/<fold>``."""
-    path, record = run_folder / evidence.RECORD, evidence.read_record(run_folder)
-    records = [checked_record({"units": {}, **record["run"], **fold}, path) for fold in record["folds"]]
-    tasks = tasks_in(records[0])
-    table = evidence.read_table(run_folder, record, tasks)
+    path, run = run_folder / evidence.RECORD, evidence.read_record(run_folder)
+    tasks = run.folds[0].tasks
+    table = evidence.read_table(run_folder, run, tasks)
     tables, finished = dict(iter(table.groupby(["seed", "fold"], sort=False))), {}
-    for results in records:
-        name = f"seed_{results['seed']}/{results['fold']}"
-        table = tables.pop((str(results["seed"]), results["fold"]), None)
-        if table is None or "sealed" in results:
-            raise evidence.damaged(path, f"{name} twice, sealed or without predictions", "every fold once, and open")
-        finished[name] = _packed_fold(results, table, tasks, run_folder / evidence.TABLE)
+    for record in run.folds:
+        rows = tables.pop((str(record.seed), record.fold), None)
+        if rows is None or record.sealed:
+            raise evidence.damaged(
+                path, f"{record.place} twice, sealed or without predictions", "every fold once, and open"
+            )
+        finished[record.place] = _packed_fold(record, rows, tasks, run_folder / evidence.TABLE)
     if tables:
         raise evidence.damaged(path, f"no seed_{'/'.join(next(iter(tables)))}", "every fold that the table has")
     return finished
 
 
-def _packed_fold(results, table, tasks, path) -> FoldResults:
+def _packed_fold(record, table, tasks, path) -> FoldResults:
     """One fold with all that its ``results.json`` would say; ``units`` and scores are those of the table."""
-    results["units"] = {key: unit or None for key, unit in zip(table["id"], table["unit"], strict=True)}
-    predictions, scores = {}, {}
-    for target, task in tasks.items():
-        values = _checked_predictions(evidence.of_target(table, tasks, target), path, results, task)
-        predictions[target], scores[target] = values, task.metrics(values["true"], values["predicted"])
-    (target, _), *auxiliary = tasks.items()
-    results["metrics"] = scores[target]
-    results["auxiliary"] = {name: {"scale": task.scale, "metrics": scores[name]} for name, task in auxiliary}
-    return FoldResults(results, predictions)
+    record = replace(record, units={id_: unit or None for id_, unit in zip(table["id"], table["unit"], strict=True)})
+    predictions = {
+        target: _checked_predictions(evidence.of_target(table, tasks, target), path, record, task)
+        for target, task in tasks.items()
+    }
+    return FoldResults(with_scores(record, predictions), predictions)
 
 
-def tasks_in(results: dict) -> dict:
-    """The tasks of a fold, or of an aggregate, by target."""
-    auxiliary = {target: part["scale"] for target, part in results["auxiliary"].items()}
-    return tasks_of(results["protocol"], auxiliary)
+def with_scores(record: FoldRecord, predictions: dict[str, pd.DataFrame]) -> FoldRecord:
+    """A record with the scores of its predictions."""
+    (target, task), *auxiliary = record.tasks.items()
+    return replace(
+        record,
+        metrics=task.metrics(predictions[target]["true"], predictions[target]["predicted"]),
+        auxiliary={
+            name: AuxiliaryRecord(
+                scale=task.scale, metrics=task.metrics(predictions[name]["true"], predictions[name]["predicted"])
+            )
+            for name, task in auxiliary
+        },
+    )
 
 
-def read_predictions(path, results: dict, task, text: str | None = None) -> pd.DataFrame:
+def read_predictions(path, record: FoldRecord, task, text: str | None = None) -> pd.DataFrame:
     """Read and check one ``predictions.csv``: a row per test utterance, with its ``unit``.
 
     Arguments
     ---------
     path : Path
         The file.
-    results : dict
+    record : FoldRecord
         ``results.json`` beside it.
     task : Classification or Regression
         Whose columns it has.
@@ -192,80 +208,77 @@ def read_predictions(path, results: dict, task, text: str | None = None) -> pd.D
         table = pd.read_csv(path if text is None else io.StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise bad_file(path, str(error).strip(), "comma-separated values") from None
-    return _checked_predictions(table, path, results, task)
+    return _checked_predictions(table, path, record, task)
 
 
-def _checked_predictions(table, path, results, task) -> pd.DataFrame:
+def _checked_predictions(table, path, record, task) -> pd.DataFrame:
     """Texts of one target's table as values; the table of a fold with its ``unit``."""
     columns = ["id", "fold", "seed", *task.columns]
     if list(table.columns) != columns:
         raise bad_file(path, f"columns {', '.join(table.columns)}", f"columns {', '.join(columns)}")
     if repeated := sorted(table["id"][table["id"].duplicated()]):
         raise bad_file(path, f"id {repeated[0]} more than once", "every utterance once")
-    for column in ("fold", "seed"):
-        if stray := sorted(set(table[column]) - {str(results[column])}):
-            raise bad_file(path, f"{column} {stray[0]}", f"{column} {results[column]}, as results.json says")
-    if odd := sorted(set(table["id"]) ^ set(results["units"])):
-        raise bad_file(path, f"id {odd[0]} not in both files", "the same ids as `units` in results.json")
+    for column, value in (("fold", record.fold), ("seed", record.seed)):
+        if stray := sorted(set(table[column]) - {str(value)}):
+            raise bad_file(path, f"{column} {stray[0]}", f"{column} {value}, as results.json says")
+    if stray := sorted(set(table["id"]) ^ set(record.units)):
+        raise bad_file(path, f"id {stray[0]} not in both files", "the same ids as `units` in results.json")
     try:
         table = task.read(table)
     except SerError as error:
         raise bad_file(path, error.got, error.expected) from None
-    return table.assign(seed=int(results["seed"]), unit=table["id"].map(results["units"]))
+    return table.assign(seed=record.seed, unit=table["id"].map(record.units))
 
 
-def refuse_other_scores(runs: list[FoldResults], source) -> list[FoldResults]:
+def refuse_other_scores(folds: list[FoldResults], source) -> list[FoldResults]:
     """The folds as they are, once the scores in each ``results.json`` are found to be those of its predictions."""
-    for results, predictions in runs:
-        (target, task), *_ = tasks_in(results).items()
-        table = predictions[target]
-        computed, said = task.metrics(table["true"], table["predicted"]), results["metrics"]
-        odd = [key for key in task.scores if not _same(computed[key], said.get(key))]
-        if odd:
+    for record, predictions in folds:
+        (target, task), *_ = record.tasks.items()
+        written = record.metrics or {}
+        computed = task.metrics(predictions[target]["true"], predictions[target]["predicted"])
+        if different := [key for key in task.scores if not _same_score(computed[key], written.get(key))]:
+            key = different[0]
             raise SerError(
-                got=f"{source}: seed {results['seed']}, fold {results['fold']}: {odd[0]} {said.get(odd[0])} in "
-                "results.json",
-                expected=f"{computed[odd[0]]}, what predictions.csv beside it gives",
+                got=f"{source}: seed {record.seed}, fold {record.fold}: {key} {written.get(key)} in results.json",
+                expected=f"{computed[key]}, what predictions.csv beside it gives",
                 remedy="train the fold again: one of the two files was changed",
             )
-    return runs
+    return folds
 
 
-def _same(computed, said) -> bool:
-    if computed is None or said is None:
-        return computed is said
-    return isinstance(said, (int, float)) and abs(computed - said) <= _ROUNDING
+def _same_score(computed, written) -> bool:
+    if computed is None or written is None:
+        return computed is written
+    return isinstance(written, (int, float)) and abs(computed - written) <= _ROUNDING
 
 
-def _refuse_mixture(run_folder, first_name, first, name, results):
-    for what, told in (("system", "system"), ("protocol", "protocol"), ("settings_sha256", "settings")):
-        if results[what] == first[what]:
+def _refuse_mixture(run_folder, first_place, first, record):
+    for key in ("system", "protocol", "settings_sha256"):
+        if getattr(record, key) == getattr(first, key):
             continue
-        mine, theirs = results[told], first[told]
-        if isinstance(mine, dict):
-            keys = sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
-            mine, theirs = ({key: side.get(key) for key in keys} for side in (mine, theirs))
+        name = key.removesuffix("_sha256")
+        value, first_value = (side.to_json()[name] for side in (record, first))
+        if isinstance(value, dict):
+            keys = sorted(key for key in value.keys() | first_value.keys() if value.get(key) != first_value.get(key))
+            value, first_value = ({key: side.get(key) for key in keys} for side in (value, first_value))
         raise SerError(
-            got=f"{run_folder}: {told} {mine} in {name}, but {theirs} in {first_name}",
+            got=f"{run_folder}: {name} {value} in {record.place}, but {first_value} in {first_place}",
             expected="one system, one protocol and one set of settings per run folder",
             remedy="train into another output folder, or remove the folds that do not belong",
         )
 
 
-def _check_across_folds(run_folder, runs):
+def _check_across_folds(run_folder, folds):
     """Every seed has tested the same utterances, each once, with the same labels."""
-    labels = {}
-    for results, tables in runs:
+    seeds = {}
+    for record, tables in folds:
         predictions = next(iter(tables.values()))
-        seen = labels.setdefault(results["seed"], {})
-        if repeated := sorted(seen.keys() & set(predictions["id"])):
-            raise bad_file(
-                run_folder, f"id {repeated[0]} in two folds of seed {results['seed']}", "disjoint test folds"
-            )
-        seen.update(zip(predictions["id"], predictions["true"], strict=True))
-    first, *others = labels.items()
-    for seed, seen in others:
-        if odd := sorted(dict(seen.items() ^ first[1].items())):
-            raise bad_file(
-                run_folder, f"id {odd[0]} differs between seeds {first[0]} and {seed}", "the same test utterances"
-            )
+        labels = seeds.setdefault(record.seed, {})
+        if repeated := sorted(labels.keys() & set(predictions["id"])):
+            raise bad_file(run_folder, f"id {repeated[0]} in two folds of seed {record.seed}", "disjoint test folds")
+        labels.update(zip(predictions["id"], predictions["true"], strict=True))
+    (first_seed, first_labels), *further_seeds = seeds.items()
+    for seed, labels in further_seeds:
+        if different := sorted(dict(labels.items() ^ first_labels.items())):
+            name = f"id {different[0]} differs between seeds {first_seed} and {seed}"
+            raise bad_file(run_folder, name, "the same test utterances")

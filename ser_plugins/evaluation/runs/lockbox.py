@@ -7,18 +7,20 @@ decode the file, or write another one with its hash. It guards honest people aga
 import base64
 import hashlib
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.metrics.tasks import predictions_files
-from ser_plugins.evaluation.runs.folds import FoldResults, checked_results, read_predictions, read_run, tasks_in
-from ser_plugins.files import read_json, write_json, write_text
+from ser_plugins.evaluation.runs.fold_record import Seal
+from ser_plugins.evaluation.runs.folds import FoldResults, read_fold_record, read_predictions, read_run, with_scores
+from ser_plugins.files import read_json, write_text
 
 LOG = "seal.log"
 
 
-def seal(folder, texts: dict) -> dict:
+def seal(folder, texts: dict) -> Seal:
     """Write the predictions of a fold as ``*.sealed``; what its ``results.json`` says in the place of metrics.
 
     Arguments
@@ -30,22 +32,22 @@ def seal(folder, texts: dict) -> dict:
 
     Returns
     -------
-    dict
-        ``at`` (UTC), and ``sha256`` of the text by file.
+    Seal
+        The time, and SHA-256 of the text by file.
 
     Example
     -------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> sorted(seal(folder, {"predictions.csv": "id,true,predicted"}))
-    ['at', 'sha256']
+    >>> list(seal(folder, {"predictions.csv": "id,true,predicted"}).sha256)
+    ['predictions.csv']
     >>> [path.name for path in folder.iterdir()]
     ['predictions.sealed']
     """
     for name, text in texts.items():
         coded = base64.encodebytes(zlib.compress(text.encode()))
         write_text(_sealed(Path(folder) / name), coded.decode())
-    return {"at": _now(), "sha256": {name: _sha256(text) for name, text in texts.items()}}
+    return Seal(at=_now(), sha256={name: _sha256(text) for name, text in texts.items()})
 
 
 def read_unseen(folder) -> FoldResults:
@@ -57,12 +59,12 @@ def read_unseen(folder) -> FoldResults:
         When sealed predictions are not what was sealed; and all that
         :func:`ser_plugins.evaluation.runs.folds.fold_results` raises of an open fold.
     """
-    folder, results = Path(folder), checked_results(folder)
-    tasks, texts = tasks_in(results), _texts(folder, results)
+    folder, record = Path(folder), read_fold_record(folder)
+    tasks, texts = record.tasks, _texts(folder, record.sealed)
     return FoldResults(
-        results,
+        record,
         {
-            target: read_predictions(folder / name, results, tasks[target], texts.get(name))
+            target: read_predictions(folder / name, record, tasks[target], texts.get(name))
             for target, name in predictions_files(tasks).items()
         },
     )
@@ -93,26 +95,25 @@ def unseal(run_folder) -> list[str]:
         was sealed, or the folds do not belong together. Nothing is opened then.
     """
     run_folder = Path(run_folder)
-    runs = read_run(run_folder, read_unseen)
-    sealed = {_place(run.results): run for run in runs if "sealed" in run.results}
+    sealed = [fold for fold in read_run(run_folder, read_unseen) if fold.record.sealed]
     if not sealed:
         return []
-    hashes = [digest for run in sealed.values() for digest in run.results["sealed"]["sha256"].values()]
+    seals = [fold.record.sealed for fold in sealed]
+    hashes = [digest for seal in seals if seal for digest in seal.sha256.values()]
+    places = [fold.record.place for fold in sealed]
     with open(run_folder / LOG, "a", encoding="utf-8") as log:
-        log.write(f"{_now()} opened {', '.join(sealed)}; sha256 of their hashes {_sha256(''.join(hashes))}\n")
-    for place, run in sealed.items():
-        _write_open(run_folder / place, run)
-    return list(sealed)
+        log.write(f"{_now()} opened {', '.join(places)}; sha256 of their hashes {_sha256(''.join(hashes))}\n")
+    for place, fold in zip(places, sealed, strict=True):
+        _write_open(run_folder / place, fold)
+    return places
 
 
-def _place(results):
-    return f"seed_{results['seed']}/{results['fold']}"
-
-
-def _texts(folder, results) -> dict:
+def _texts(folder, seal: Seal | None) -> dict:
     """What was sealed, by file; nothing of an open fold."""
-    texts, sealed = {}, results.get("sealed", {"sha256": {}})
-    for name, digest in sealed["sha256"].items():
+    if seal is None:
+        return {}
+    texts = {}
+    for name, digest in seal.sha256.items():
         path = _sealed(folder / name)
         try:
             texts[name] = zlib.decompress(base64.decodebytes(path.read_bytes())).decode()
@@ -120,26 +121,20 @@ def _texts(folder, results) -> dict:
             texts[name] = ""
         if _sha256(texts[name]) != digest:
             raise SerError(
-                got=f"{path}: not what was sealed at {sealed['at']}",
+                got=f"{path}: not what was sealed at {seal.at}",
                 expected=f"predictions with sha256 {digest[:8]}",
                 remedy="restore the file, or train the fold again",
             )
     return texts
 
 
-def _write_open(folder, run):
+def _write_open(folder, fold):
     """``results.json`` comes last: until then the fold is sealed, and opened again by the next call."""
-    for name, text in _texts(folder, run.results).items():
+    seal = fold.record.sealed
+    for name, text in _texts(folder, seal).items():
         write_text(folder / name, text)
-    scores = {
-        target: task.metrics(run.predictions[target]["true"], run.predictions[target]["predicted"])
-        for target, task in tasks_in(run.results).items()
-    }
-    own, *others = scores
-    opened = {key: value for key, value in run.results.items() if key != "sealed"}
-    opened["metrics"] = scores[own]
-    opened["auxiliary"] = {target: {**opened["auxiliary"][target], "metrics": scores[target]} for target in others}
-    write_json(folder / "results.json", {**opened, "was_sealed": {**run.results["sealed"], "opened_at": _now()}})
+    record = replace(fold.record, sealed=None, was_sealed=replace(seal, opened_at=_now()))
+    with_scores(record, fold.predictions).write(folder)
 
 
 def _sealed(path: Path) -> Path:

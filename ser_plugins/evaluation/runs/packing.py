@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.runs.evidence import INNER_TABLE, compressed, encode, is_packed
+from ser_plugins.evaluation.runs.fold_record import FoldRecord
 from ser_plugins.evaluation.runs.folds import FoldResults, read_run, refuse_other_scores
 from ser_plugins.evaluation.runs.lockbox import LOG
 from ser_plugins.files import built_aside, read_json
@@ -47,45 +48,45 @@ folder, results/<corpus>/<system>/<protocol>, with finished folds; remedy: name 
     run_folder = Path(run_folder)
     if is_packed(run_folder):
         raise SerError(got=f"{run_folder}: packed", expected="a run as training leaves it", remedy="copy the folder")
-    runs = read_run(run_folder)
-    refuse_other_scores(runs, run_folder)
+    folds = read_run(run_folder)
+    refuse_other_scores(folds, run_folder)
     notes, inner_table = _notes(run_folder), run_folder.resolve().parent / "selection.csv"
-    if "chosen" in runs[0].results:
+    if folds[0].record.chosen:
         selection = inner_table.with_suffix(".json")
         notes |= {"selection": read_json(selection)} if selection.is_file() else {}
-    kept = _first_of_equal_seeds(runs)
-    if len(kept) < len(runs):
-        notes["equal_seeds"] = sorted({run.results["seed"] for run in runs})
-    files = encode(kept, notes)
+    kept = _first_of_equal_seeds(folds)
+    if len(kept) < len(folds):
+        notes["equal_seeds"] = tuple(sorted({fold.record.seed for fold in folds}))
+    files = encode(kept, **notes)
     if "selection" in notes and inner_table.is_file():
         files[INNER_TABLE] = compressed(inner_table.read_bytes())
-    folder = ROOM / place_of(runs[0].results) if folder is None else Path(folder)
+    folder = ROOM / place_of(folds[0].record) if folder is None else Path(folder)
     write_packed(files, folder)
     return folder
 
 
 def _notes(run_folder) -> dict:
-    """What lies in a run folder beside its folds, by the key of ``run.json``."""
+    """What lies in a run folder beside its folds, by the field of the run's record."""
     notes, log, robustness = {}, run_folder / LOG, run_folder / "robustness.json"
     if log.is_file():
-        notes["lockbox_log"] = log.read_text(encoding="utf-8").splitlines()
+        notes["lockbox_log"] = tuple(log.read_text(encoding="utf-8").splitlines())
     if robustness.is_file():
         notes["robustness"] = read_json(robustness)
     return notes
 
 
-def _first_of_equal_seeds(runs: list[FoldResults]) -> list[FoldResults]:
+def _first_of_equal_seeds(folds: list[FoldResults]) -> list[FoldResults]:
     """The folds of the first seed, where those of all others hold the same predictions; else all."""
     seeds = {}
-    for run in runs:
-        tables = {name: table.drop(columns="seed").set_index("id") for name, table in run.predictions.items()}
-        seeds.setdefault(run.results["seed"], {})[run.results["fold"]] = tables
-    first, *others = seeds.values()
-    for tables in others:
-        for fold, by_target in tables.items():
-            if not all(table.equals(first[fold][name].loc[table.index]) for name, table in by_target.items()):
-                return runs
-    return [run for run in runs if run.results["seed"] == runs[0].results["seed"]]
+    for record, predictions in folds:
+        tables = {target: table.drop(columns="seed").set_index("id") for target, table in predictions.items()}
+        seeds.setdefault(record.seed, {})[record.fold] = tables
+    first_seed, *further_seeds = seeds.values()
+    for seed in further_seeds:
+        for fold, tables in seed.items():
+            if not all(table.equals(first_seed[fold][name].loc[table.index]) for name, table in tables.items()):
+                return folds
+    return [fold for fold in folds if fold.record.seed == folds[0].record.seed]
 
 
 def write_packed(files: dict[str, bytes], folder: Path) -> None:
@@ -109,7 +110,7 @@ def write_packed(files: dict[str, bytes], folder: Path) -> None:
         read_run(built)
 
 
-def place_of(results: dict) -> Path:
+def place_of(record: FoldRecord) -> Path:
     """Where a run is kept, below ``evidence/``.
 
     ``<corpus>/<system>.<protocol>``; of one that leaks or is transductive, which belongs into no table beside others,
@@ -117,22 +118,20 @@ def place_of(results: dict) -> Path:
 
     Arguments
     ---------
-    results : dict
-        ``results.json`` of one of its folds.
+    record : FoldRecord
+        Of one of its folds.
 
-    Example
-    -------
-    >>> protocol = {"corpus": "EmoDB", "protocol": "random", "leaks": True, "transductive": False}
-    >>> place_of({"system": "bigru", "protocol": protocol}).as_posix()
-    'EmoDB/leaks/bigru.random'
+    Raises
+    ------
+    SerError
+        The names are not those of folders.
     """
-    protocol = results["protocol"]
-    names = protocol["corpus"], f"{results['system']}.{protocol['protocol']}"
-    if any(Path(name).name != name or name.startswith(".") for name in names):
+    protocol = record.protocol
+    run = f"{record.system}.{protocol.protocol}"
+    if any(Path(name).name != name or name.startswith(".") for name in (protocol.corpus, run)):
         raise SerError(
-            got=f"corpus {names[0]!a}, run {names[1]!a}",
+            got=f"corpus {protocol.corpus!a}, run {run!a}",
             expected="names of folders",
             remedy="name the folder yourself: ser pack RUN FOLDER",
         )
-    corpus, run = names
-    return Path(corpus, "leaks", run) if protocol["leaks"] or protocol["transductive"] else Path(corpus, run)
+    return Path(protocol.corpus, *(["leaks"] if protocol.leaks or protocol.transductive else []), run)

@@ -6,13 +6,13 @@ numbers are averaged. Nothing is fitted, so nothing is learned from a test set.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ser_plugins.corpora.manifest import digest
-from ser_plugins.corpora.pretraining import pretrained_key
 from ser_plugins.errors import SerError
-from ser_plugins.evaluation.runs.ensemble import of_parts, write_beside
-from ser_plugins.evaluation.runs.folds import FoldResults, read_run, tasks_in
+from ser_plugins.evaluation.runs.ensemble import record_of_members, write_beside
+from ser_plugins.evaluation.runs.folds import FoldResults, read_run, with_scores
 from ser_plugins.evaluation.runs.fusion import fuse
 
 _TEST = ("corpus_sha256", "split")  # of the settings: what is tested, and how it is divided
@@ -56,8 +56,8 @@ def pool_systems(run_folders: Sequence, system: str = "pool") -> Path:
         )
     members = {}
     for folder in run_folders:
-        folds = {(run.results["seed"], run.results["fold"]): run for run in read_run(folder)}
-        members.setdefault(next(iter(folds.values())).results["system"], folds)
+        folds = {(fold.record.seed, fold.record.fold): fold for fold in read_run(folder)}
+        members.setdefault(next(iter(folds.values())).record.system, folds)
     _refuse_misfits(run_folders, members)
     seeds = max(({seed for seed, _ in folds} for folds in members.values()), key=len)
     names = list(dict.fromkeys(fold for _, fold in next(iter(members.values()))))
@@ -69,14 +69,14 @@ def pool_systems(run_folders: Sequence, system: str = "pool") -> Path:
     return write_beside(Path(run_folders[0]), folds)
 
 
-def _fold_of(folds, seed, fold):
+def _fold_of(folds, seed, name) -> FoldResults:
     """Of this seed, or of the only one."""
-    return folds.get((seed, fold)) or next(run for (_, name), run in folds.items() if name == fold)
+    return folds.get((seed, name)) or next(fold for (_, fold_name), fold in folds.items() if fold_name == name)
 
 
 def _refuse_misfits(run_folders, members):
-    first, *others = (next(iter(folds.values())).results for folds in members.values())
-    tests = [{key: results["settings"].get(key) for key in _TEST} for results in (first, *others)]
+    records = [next(iter(folds.values())).record for folds in members.values()]
+    tests = [{key: record.settings.get(key) for key in _TEST} for record in records]
     several = [seeds for folds in members.values() if len(seeds := {seed for seed, _ in folds}) > 1]
     if len(members) < len(run_folders):
         problem, expected = f"{', '.join(members)} more than once", "different systems"
@@ -89,32 +89,32 @@ def _refuse_misfits(run_folders, members):
     raise SerError(got=problem, expected=expected, remedy="name other run folders")
 
 
-def _together(system, seed, runs) -> FoldResults:
+def _together(system, seed, members: dict[str, FoldResults]) -> FoldResults:
     """One fold."""
-    results = [run.results for run in runs.values()]
-    first = results[0]
-    (target, task), *_ = tasks_in(first).items()
-    tables = {name: run.predictions[target].assign(seed=seed) for name, run in runs.items()}
-    table = fuse(tables, dict.fromkeys(tables, 1 / len(tables)), task)
+    records = [member.record for member in members.values()]
+    first = records[0]
+    (target, task), *_ = first.tasks.items()
+    tables = {name: member.predictions[target].assign(seed=seed) for name, member in members.items()}
+    predictions = {target: fuse(tables, dict.fromkeys(tables, 1 / len(tables)), task)}
+    protocols = [record.protocol for record in records]
     settings = {
-        **{key: first["settings"][key] for key in _TEST if key in first["settings"]},
-        "pool": {name: run.results["settings"] for name, run in runs.items()},
+        **{key: first.settings[key] for key in _TEST if key in first.settings},
+        "pool": {name: member.record.settings for name, member in members.items()},
     }
-    protocol = {
-        **first["protocol"],
-        "normalisation": ", ".join(dict.fromkeys(each["protocol"]["normalisation"] for each in results)),
-        "transductive": any(each["protocol"]["transductive"] for each in results),
-        "statements": [*first["protocol"]["statements"], f"{system}: {' and '.join(runs)}, equal weights"],
-        **pretrained_key(name for each in results for name in each["protocol"].get("pretrained", ())),
-    }
-    pooled = {
-        **{key: value for key, value in first.items() if key not in ("chosen", "was_sealed", "sealed")},
-        "system": system,
-        "seed": seed,
-        "protocol": protocol,
-        **of_parts(results, target),
-        "metrics": task.metrics(table["true"], table["predicted"]),
-        "settings": settings,
-        "settings_sha256": digest(settings),
-    }
-    return FoldResults(pooled, {target: table})
+    record = replace(
+        record_of_members(records, target),
+        system=system,
+        seed=seed,
+        protocol=replace(
+            first.protocol,
+            normalisation=", ".join(dict.fromkeys(protocol.normalisation for protocol in protocols)),
+            transductive=any(protocol.transductive for protocol in protocols),
+            statements=(*first.protocol.statements, f"{system}: {' and '.join(members)}, equal weights"),
+            pretrained=tuple(sorted({model for protocol in protocols for model in protocol.pretrained})),
+        ),
+        settings=settings,
+        settings_sha256=digest(settings),
+        sealed=None,
+        was_sealed=None,
+    )
+    return FoldResults(with_scores(record, predictions), predictions)

@@ -1,7 +1,7 @@
 """Where trainings run: this process, or local workers. A third launcher, for many machines, is in ``ray.py``.
 
-A launcher has one method, ``run(jobs, tick)``: it yields ``(job, results, error)`` as jobs end, in any order, each
-once, with ``error`` None or ``results`` None, and now and then calls ``tick(running)`` with the number of jobs at work.
+A launcher has one method, ``run(jobs, tick)``: it yields ``(job, record, error)`` as jobs end, in any order, each
+once, with ``error`` None or ``record`` None, and now and then calls ``tick(running)`` with the number of jobs at work.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ class Here:
     """In this process, one job after the other: a GPU, or ``torchrun``."""
 
     def run(self, jobs, tick):
-        """Yield ``(job, results, error)``."""
+        """Yield ``(job, record, error)``."""
         for job in jobs:
             with _ticking(tick):
                 try:
@@ -72,7 +72,7 @@ class Local:
         self.workers = workers
 
     def run(self, jobs, tick):
-        """Yield ``(job, results, error)``."""
+        """Yield ``(job, record, error)``."""
         waiting = deque(jobs)
         idle = [_pool() for _ in range(min(self.workers, len(jobs)))]
         busy = {}

@@ -48,10 +48,10 @@ def run_jobs(jobs, launcher, console: Console | None = None) -> None:
 
 def _round(jobs, launcher, board) -> dict:
     failures = {}
-    for job, results, error in launcher.run(jobs, board.tick):
+    for job, record, error in launcher.run(jobs, board.tick):
         if error is not None:
             failures[job] = error
-        board.ended(job, results, error)
+        board.ended(job, record, error)
     return failures
 
 
@@ -71,14 +71,14 @@ class _Board:
     def say(self, text, **style):
         self.progress.console.print(plain.terminal(text), **style)
 
-    def ended(self, job, results, error):
+    def ended(self, job, record, error):
         if error is not None:
             self.failed.add(job)
             self.say(f"{len(self.done)}/{len(self.jobs)} {job.name}: FAILED: {error}", style="red")
             return
         self.failed.discard(job)
         self.done.add(job)
-        self.say(f"{len(self.done)}/{len(self.jobs)} {job.name}: {brief(results)}, {results['wall_time_s']:.0f} s")
+        self.say(f"{len(self.done)}/{len(self.jobs)} {job.name}: {brief(record)}, {record.wall_time_s:.0f} s")
 
     def tick(self, running):
         """Count the finished epochs of all jobs: what a killed worker did is counted too."""
