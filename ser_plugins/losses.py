@@ -46,6 +46,8 @@ def _of_classes(log_probs, targets):
 class CrossEntropy(nn.Module):
     """Cross-entropy with label smoothing and class weights (weighted mean, as in torch).
 
+    Instead of class indices it takes shares (batch, classes) as well, such as those of listeners' answers.
+
     Arguments
     ---------
     label_smoothing : float
@@ -57,6 +59,8 @@ class CrossEntropy(nn.Module):
     -------
     >>> round(CrossEntropy()(torch.tensor([[0.5, 0.5]]).log(), torch.tensor([0])).item(), 4)
     0.6931
+    >>> round(CrossEntropy()(torch.tensor([[0.8, 0.2]]).log(), torch.tensor([[0.75, 0.25]])).item(), 4)
+    0.5697
     """
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
@@ -67,8 +71,11 @@ class CrossEntropy(nn.Module):
     def forward(
         self, log_probs: torch.Tensor, targets: torch.Tensor, length: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Mean loss of log_probs (batch, classes) against targets (batch,)."""
-        log_probs, targets = _of_classes(log_probs, targets)
+        """Mean loss of log_probs (batch, classes) against targets (batch,), or shares (batch, classes)."""
+        if targets.is_floating_point() and targets.shape == utterance_outputs(log_probs).shape:
+            log_probs = utterance_outputs(log_probs)
+        else:
+            log_probs, targets = _of_classes(log_probs, targets)
         weight = None if self.class_weights is None else self.class_weights.to(log_probs.device)
         # log_softmax leaves log-probabilities as they are, so torch's own function serves.
         return F.cross_entropy(log_probs, targets, weight=weight, label_smoothing=self.label_smoothing)

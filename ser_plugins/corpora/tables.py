@@ -93,8 +93,11 @@ def read_rows(path, columns: Iterable[str], *, headerless: Iterable[str] = (), d
     if not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="the labels", remedy="check the folder")
     rows = []
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.reader(io.StringIO(_decoded(path), newline=""), delimiter=delimiter, quoting=quoting)
+    text = io.StringIO(_decoded(path), newline="")
+    if delimiter == "\t":
+        reader = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.reader(text, delimiter=delimiter)
     try:
         for cells in reader:
             cells = [cell.strip() for cell in cells]

@@ -70,7 +70,9 @@ class EmotionBrain(AsynchronousBrain):
 
     def compute_objectives(self, predictions, batch, stage):
         """Mean loss; every stage but training also keeps its predictions."""
-        if not isinstance(predictions, dict):
+        if hasattr(batch, "shares"):  # of listeners' answers, in training alone
+            labels = batch.shares.data.to(self.device, non_blocking=True)
+        elif not isinstance(predictions, dict):
             labels = _target(batch.label, self.device)
         else:
             items = label_items(self.hparams.tasks)

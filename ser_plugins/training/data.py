@@ -27,6 +27,7 @@ def make_dataset(
     by_speaker=False,
     features_folder=None,
     copies=(),
+    soft_labels=None,
 ) -> DynamicItemDataset:
     """Turn a manifest into a dataset of ``id``, ``label`` (index or number) and ``frames`` or, without cache, ``wave``.
 
@@ -48,6 +49,8 @@ def make_dataset(
         Where frames are kept for other processes: see :class:`~ser_plugins.training.feature_store.FeatureStore`.
     copies : sequence
         Of :mod:`ser_plugins.copies`: every recording has one of each beside it, as an item of its own, ``id#name``.
+    soft_labels : str, optional
+        A field that counts answers by class, ``{class: count}``: their shares, (classes,), are an item ``shares``.
 
     Raises
     ------
@@ -72,6 +75,9 @@ def make_dataset(
     for target, task in tasks.items():
         encoded = encode_targets(task, target, item_fields, manifest)
         dataset.add_dynamic_item(encoded.__getitem__, takes="id", provides=labels[target])
+    if soft_labels:
+        shares = encode_shares(tasks, soft_labels, item_fields, manifest)
+        dataset.add_dynamic_item(shares.__getitem__, takes="id", provides="shares")
 
     store = FeatureStore(compute_features, protocol, features_folder)
     dataset.add_dynamic_item(lambda key: store.wave(*items[key]), takes="id", provides="wave")
@@ -88,7 +94,8 @@ def make_dataset(
             )
         frames_of = _normalised(frames_of, speakers(item_fields, manifest), compute_features.bins)
     dataset.add_dynamic_item(frames_of, takes="id", provides="frames")
-    dataset.set_output_keys(["id", *labels.values(), "frames" if cache_features else "wave"])
+    soft = ["shares"] if soft_labels else []
+    dataset.set_output_keys(["id", *labels.values(), *soft, "frames" if cache_features else "wave"])
     return dataset
 
 
@@ -114,6 +121,35 @@ def encode_targets(task, target: str, entries: dict, name) -> dict:
             got = f"{name}: {key}: {target} {error.got}"
             raise SerError(got=got, expected=error.expected, remedy=error.remedy) from None
     return encoded
+
+
+def encode_shares(tasks: dict, field: str, entries: dict, name) -> dict:
+    """Shares of the answers to each recording, (classes,), by id; ``name`` is the manifest's, for errors.
+
+    Example
+    -------
+    >>> from ser_plugins.evaluation.metrics.tasks import Classification
+    >>> tasks = {"emotion": Classification(["anger", "fear"])}
+    >>> encode_shares(tasks, "votes", {"u1": {"votes": {"anger": 3, "fear": 1}}}, "train.json")
+    {'u1': tensor([0.7500, 0.2500])}
+    """
+    task, *others = tasks.values()
+    if task.kind != "classification" or others:
+        raise SerError(
+            got=f"soft_labels: {field}", expected="one target, in classes", remedy="leave soft_labels out of the YAML"
+        )
+    shares = {}
+    for key, fields in entries.items():
+        votes = fields.get(field)
+        if not isinstance(votes, dict) or not set(votes) <= set(task.classes) or sum(votes.values()) <= 0:
+            raise SerError(
+                got=f"{name}: {key}: {field} {votes!r}",
+                expected=f"counts of answers by class, of {', '.join(task.classes)}",
+                remedy="add the corpus' table of answers, or leave soft_labels out",
+            )
+        counts = torch.tensor([float(votes.get(emotion, 0)) for emotion in task.classes])
+        shares[key] = counts / counts.sum()
+    return shares
 
 
 def speakers(entries: dict, name) -> dict:

@@ -245,6 +245,7 @@ def dataset_of(part: str, hparams: dict, protocol: dict):
     further = {"auxiliary": hparams.get("auxiliary"), "by_speaker": hparams["normalisation"] == "speaker"}
     further["features_folder"] = store_of(hparams, protocol).folder
     further["copies"] = (hparams.get("copies") or ()) if part == "train" else ()
+    further["soft_labels"] = hparams.get("soft_labels") if part == "train" else None
     return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
 
 

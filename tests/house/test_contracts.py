@@ -250,7 +250,18 @@ def test_recipes_have_the_same_keys_but_for_their_data_and_protocol(recipe):
     differing = {key for key in emodb.keys() | other.keys() if emodb.get(key) != other.get(key)}
     data = {"data_folder", "csv", "corpora", "labels"}
     data |= {"results_folder", "run_folder", "manifest_folder", "cache_folder"}
-    protocol = {"protocol", "unit", "target", "song", "task", "allow_partial", "subset", "select", "split_seed"}
+    protocol = {
+        "protocol",
+        "unit",
+        "target",
+        "soft_labels",
+        "song",
+        "task",
+        "allow_partial",
+        "subset",
+        "select",
+        "split_seed",
+    }
     assert differing <= data | protocol | NUMBERS | set(TABLE_2)
 
 

@@ -14,7 +14,9 @@ from ser_plugins.corpora.audit import audit_files
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.corpora.toy.cremad import SAME_AUDIO, SILENT, write_toy_cremad
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.evaluation.metrics.tasks import Classification, Regression
 from ser_plugins.files import read_json
+from ser_plugins.training.data import encode_shares
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +150,22 @@ def test_what_is_not_the_corpus_is_refused(own, tmp_path):
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").glob("protocol.json"))
 
 
-def test_one_group_is_trained_on_votes(tmp_path):
+def test_one_group_is_trained_on_the_majority_or_on_all_answers(tmp_path):
     toy = write_toy_cremad(tmp_path / "toy", speakers=3, sentences=1, syllables=1)
-    options = ["--fold", "group2", "--target", "heard", "--number_of_epochs", "1"]
-    train(toy, tmp_path, *options, name="CREMAD")
-    results = read_json(tmp_path / "bigru_mha" / "heard_groups" / "seed_1234" / "group2" / "results.json")
-    assert results["protocol"]["target"] == "heard"
-    assert results["about_corpus"] == {}
+    options = ["--fold", "group2", "--target", "heard", "--number_of_epochs", "3"]
+    losses = []
+    for name, soft in (("one", []), ("all", ["--soft_labels", "votes"])):
+        train(toy, tmp_path / name, *options, *soft, name="CREMAD")
+        results = read_json(tmp_path / name / "bigru_mha" / "heard_groups" / "seed_1234" / "group2" / "results.json")
+        assert results["protocol"]["target"] == "heard"
+        losses.append(results["history"][-1]["train_loss"])
+    assert losses[0] != pytest.approx(losses[1], abs=1e-4)  # the same start, but other targets
+
+
+@pytest.mark.parametrize("votes", [None, {}, {"joy": 3}, {"anger": 0}])
+def test_answers_that_are_no_counts_are_named(votes):
+    tasks = {"emotion": Classification(["anger", "fear"])}
+    with pytest.raises(SerError, match=r"train\.json: u1: votes .*counts of answers by class, of anger, fear"):
+        encode_shares(tasks, "votes", {"u1": {"votes": votes}}, "train.json")
+    with pytest.raises(SerError, match="one target, in classes"):
+        encode_shares({"valence": Regression("vad")}, "votes", {"u1": {"votes": votes}}, "train.json")

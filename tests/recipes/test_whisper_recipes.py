@@ -12,7 +12,7 @@ from ser_plugins.inference import open_model
 from ser_plugins.training.settings import resolve
 
 DATA = {"data_folder", "csv", "corpora", "labels", "results_folder", "run_folder", "manifest_folder", "cache_folder"}
-TESTED = {"protocol", "target", "song", "allow_partial", "task", "subset", "split_seed", "n_classes"}
+TESTED = {"protocol", "target", "soft_labels", "song", "allow_partial", "task", "subset", "split_seed", "n_classes"}
 
 
 def values(recipe, system):
