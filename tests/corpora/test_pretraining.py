@@ -48,7 +48,7 @@ LINE = (
     "EmoDB in it: unlikely, not excluded"
 )
 NOTE = f"**PRETRAINED**: {LINE} (Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision, 2022, "
-CORPORA = ["EmoDB", "CREMA-D", "IEMOCAP", "MOSI", "CH-SIMS"]
+CORPORA = ["EmoDB", "CREMA-D", "IEMOCAP", "MOSI", "CH-SIMS", "RAVDESS", "nEMO"]
 
 
 def printed(renderable):
