@@ -44,7 +44,7 @@ def side_by_side(tables: dict) -> pd.DataFrame:
     ['true', 'plain', 'warped']
     """
     together = [
-        pd.concat(of, ignore_index=True).set_index(_ROW)["predicted"].rename(name) for name, of in tables.items()
+        pd.concat(parts, ignore_index=True).set_index(_ROW)["predicted"].rename(name) for name, parts in tables.items()
     ]
     return pd.concat(together, axis=1, verify_integrity=True).reset_index()
 
@@ -67,23 +67,23 @@ def ablation_table(file) -> str:
     task = next(iter(tasks_of(selection["task"]).values()))
     runs = {name: _run(table, name, task) for name in table.columns[len(_ROW) :]}
     scores = {key: task.scores[key] for key in list(task.scores)[:2]}  # WA and UAR, or MAE and r
-    found = {name: _scores(run) for name, run in runs.items()}
-    first, rows = next(iter(runs)), []
+    pooled = {name: _scores(run) for name, run in runs.items()}
+    first_name, rows = next(iter(runs)), []
     for name, run in runs.items():
-        bounds = difference_intervals(run, runs[first])
+        bounds = difference_intervals(run, runs[first_name])
         differences = [
-            difference_text(found[name][key] - found[first][key], bounds.get(key), score)
+            difference_text(pooled[name][key] - pooled[first_name][key], bounds.get(key), score)
             for key, score in scores.items()
         ]
-        values = [score.text(found[name][key]) for key, score in scores.items()]
+        values = [score.text(pooled[name][key]) for key, score in scores.items()]
         title = Markup(" ".join([code(name), *map(bold, selection_marks(name, selection))]))
-        rows.append([title, *values, *(["–"] * len(scores) if name == first else differences)])
+        rows.append([title, *values, *(["–"] * len(scores) if name == first_name else differences)])
     labels = [score.label for score in scores.values()]
     seeds, pairs, units = (table[column].nunique() for column in ("seed", "fold", "unit"))
     note = (
         f"Inner validation: {pairs} pairs of {units} speakers held out in turn, each utterance predicted "
         f"{_times(pairs, units)}; {seeds} seed{'s' * (seeds > 1)}. For comparing, never a "
-        f"result. Differences are from {code(first)}; in brackets 95 %, paired bootstrap over speakers."
+        f"result. Differences are from {code(first_name)}; in brackets 95 %, paired bootstrap over speakers."
     )
     header = ["", *labels, *(f"{label}: difference" for label in labels)]
     return "\n\n".join([markdown_table(header, rows), note, *selection_notes(selection)]) + "\n"
@@ -99,9 +99,9 @@ def _times(pairs, units) -> str:
 def _read(file) -> tuple:
     """What the file says, and the predictions side by side."""
     if is_packed(file):
-        told, predictions = read_record(file).selection, file / INNER_TABLE
+        selection, predictions = read_record(file).selection, file / INNER_TABLE
     else:
-        told, predictions = read_json(file), file.with_suffix(".csv")
+        selection, predictions = read_json(file), file.with_suffix(".csv")
         if not predictions.is_file():
             predictions = file.with_suffix(".csv.gz")
     if not predictions.is_file():
@@ -113,13 +113,13 @@ def _read(file) -> tuple:
         table = pd.read_csv(source, dtype=dict.fromkeys(("fold", "id", "unit"), str))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError):
         table = pd.DataFrame()
-    if not isinstance(told, dict) or "task" not in told or list(table.columns[: len(_ROW)]) != _ROW:
+    if not isinstance(selection, dict) or "task" not in selection or list(table.columns[: len(_ROW)]) != _ROW:
         raise SerError(
             got=f"{file} without `task`, or its .csv without the columns {', '.join(_ROW)}",
             expected="both as nested.py writes them",
             remedy="call the recipe's nested.py again",
         )
-    return told, table
+    return selection, table
 
 
 def _run(table, name, task) -> Trials:
@@ -130,4 +130,6 @@ def _run(table, name, task) -> Trials:
 
 def _scores(run) -> dict:
     """Means over the seeds."""
-    return run.task.over_seeds([run.task.metrics(of["true"], of["predicted"]) for _, of in run.trials.groupby("seed")])
+    return run.task.over_seeds(
+        [run.task.metrics(group["true"], group["predicted"]) for _, group in run.trials.groupby("seed")]
+    )

@@ -28,11 +28,11 @@ CHOICES = ("seeds", "normalisation", "selection")
 class Trials:
     """Predictions that can be paired with others of the same test, by utterance.
 
-    ``task`` is that of the corpus. ``trials`` has a row per seed and utterance: ``seed``,
-    ``id``, ``unit``, ``fold``, ``true``, ``predicted`` and ``gain``, the part of the utterance in the scores (1 for a
-    hit, 0 for a miss; the absolute error of a number). ``answers``, by id in a fixed order, has ``unit``, ``fold``,
-    ``true``, the mean ``gain`` over the seeds, and (of classes) ``right``: whether the mean of the seeds' probabilities
-    is highest at the true class.
+    ``task`` is that of the corpus. ``trials`` has a row per seed and utterance: ``seed``, ``id``, ``unit``, ``fold``,
+    ``true``, ``predicted`` and ``utterance_score``, the part of the utterance in the scores (1 for a hit, 0 for a miss;
+    the absolute error of a number). ``answers``, by id in a fixed order, has ``unit``, ``fold``, ``true``, the mean
+    ``utterance_score`` over the seeds, and (of classes) ``right``: whether the mean of the seeds' probabilities is
+    highest at the true class.
     """
 
     task: Classification | Regression
@@ -91,8 +91,8 @@ def read_comparable(run_folders: Mapping[str, Path], allow_differing: Sequence[s
             remedy="train both systems under one protocol",
         )
     runs = {name: read_one(folder) for name, folder in run_folders.items()}
-    (first_name, first), *others = runs.items()
-    for name, other in others:
+    (first_name, first), *further = runs.items()
+    for name, other in further:
         _refuse_other_test(first_name, first, name, other, allow_differing)
         _refuse_other_answers(first_name, first.answers, name, other.answers)
     return runs
@@ -106,17 +106,19 @@ def differing(first: Run, second: Run) -> dict[str, list]:
     }
 
 
-def shares(answers: pd.DataFrame, score: str, by: str | None = None) -> pd.Series:
-    """What each utterance weighs in a score, which is then the sum of weight times gain, of each part or of all.
+def utterance_weights(answers: pd.DataFrame, score: str, by: str | None = None) -> pd.Series:
+    """What each utterance weighs in a score, which is then the sum of weight times utterance score.
 
-    WA and MAE weigh all alike; UAR all of a class alike, and the classes that are present.
+    WA and MAE weigh all alike; UAR all of a class alike, and the classes that are present. With ``by``, a unit or fold,
+    that is so within each of these.
 
     Example
     -------
-    >>> answers = pd.DataFrame({"true": ["joy", "fear", "fear"], "gain": [1.0, 0.0, 1.0], "unit": ["a", "a", "b"]})
-    >>> float((shares(answers, "UAR") * answers["gain"]).sum())
+    >>> answers = pd.DataFrame(
+    ...     {"true": ["joy", "fear", "fear"], "utterance_score": [1.0, 0.0, 1.0], "unit": ["a", "a", "b"]})
+    >>> float((utterance_weights(answers, "UAR") * answers["utterance_score"]).sum())
     0.75
-    >>> shares(answers, "WA", by="unit").tolist()
+    >>> utterance_weights(answers, "WA", by="unit").tolist()
     [0.5, 0.5, 1.0]
     """
     part = answers[by] if by else pd.Series("all", index=answers.index)
@@ -126,7 +128,7 @@ def shares(answers: pd.DataFrame, score: str, by: str | None = None) -> pd.Serie
     return 1 / (support * answers["true"].groupby(part).transform("nunique"))
 
 
-def parts(run: Run, score: str, of: str, *, pooled: bool = False) -> pd.Series:
+def unit_scores(run: Run, score: str, column: str, *, pooled: bool = False) -> pd.Series:
     """The score of every unit or fold alone; or what each contributes to the pooled score, which is their sum.
 
     Arguments
@@ -135,13 +137,13 @@ def parts(run: Run, score: str, of: str, *, pooled: bool = False) -> pd.Series:
         As :func:`read_comparable` gives it.
     score : str
         ``WA``, ``UAR`` or ``MAE``.
-    of : str
+    column : str
         ``unit`` or ``fold``.
     pooled : bool
         Contributions instead of scores.
     """
-    weights = shares(run.answers, score, None if pooled else of)
-    return (weights * run.answers["gain"]).groupby(run.answers[of]).sum()
+    weights = utterance_weights(run.answers, score, None if pooled else column)
+    return (weights * run.answers["utterance_score"]).groupby(run.answers[column]).sum()
 
 
 def difference_intervals(first: Trials, second: Trials) -> Mapping[str, list[float] | None]:
@@ -172,14 +174,14 @@ def read_one(folder) -> Run:
     trials = pd.concat([fold.predictions[target] for fold in folds], ignore_index=True)
     classes = task.kind == "classification"
     if classes:
-        trials["gain"] = (trials["true"] == trials["predicted"]).astype(float)
+        trials["utterance_score"] = (trials["true"] == trials["predicted"]).astype(float)
     else:  # by the task's own MAE, which may clip
         pairs = trials[["true", "predicted"]].to_numpy(float)
-        trials["gain"] = [evaluate(pair[:1], pair[1:], task.scale)["MAE"] for pair in pairs]
+        trials["utterance_score"] = [evaluate(pair[:1], pair[1:], task.scale)["MAE"] for pair in pairs]
     trials = trials.sort_values(["id", "seed"])
-    answers = trials.groupby("id").agg({"unit": "first", "fold": "first", "true": "first", "gain": "mean"})
+    answers = trials.groupby("id").agg({"unit": "first", "fold": "first", "true": "first", "utterance_score": "mean"})
     if classes:
-        answers["right"] = answers["gain"] == 1 if len(summary.seeds) == 1 else _right_together(trials, task)
+        answers["right"] = answers["utterance_score"] == 1 if len(summary.seeds) == 1 else _right_together(trials, task)
     return Run(task, trials, answers, summary)
 
 
@@ -202,12 +204,12 @@ def _means(scores):
 
 
 def _refuse_other_test(first_name, first, name, other, allow_differing):
-    found = differing(first, other)
+    differences = differing(first, other)
     unsound = [name for run in (first, other) for name in cautions(run.summary.protocol) if name != "PARTIAL"]
-    forbidden = {key: sides for key, sides in found.items() if key not in allow_differing or unsound}
+    forbidden = {key: sides for key, sides in differences.items() if key not in allow_differing or unsound}
     if not forbidden:
         return
-    told = "; ".join(
+    words = "; ".join(
         f"{key} {_brief(one)} in {first_name} but {_brief(two)} in {name}" for key, (one, two) in forbidden.items()
     )
     choices = [key for key in forbidden if key in CHOICES]
@@ -215,7 +217,7 @@ def _refuse_other_test(first_name, first, name, other, allow_differing):
     why = f" ({' and '.join(sorted(set(unsound)))} runs may differ in nothing)" * bool(unsound)
     hashes = dict.fromkeys(run.summary.protocol_hash for run in (first, other))
     raise SerError(
-        got=f"{told} (protocol{'s' * (len(hashes) > 1)} {' and '.join(hashes)})",
+        got=f"{words} (protocol{'s' * (len(hashes) > 1)} {' and '.join(hashes)})",
         expected=f"the same test for both{why}",
         remedy="train one of them anew, or, where that is a choice of the system: "
         f"--allow-differing {','.join(choices)}"
@@ -225,11 +227,11 @@ def _refuse_other_test(first_name, first, name, other, allow_differing):
 
 
 def _refuse_other_answers(first_name, first, name, other):
-    for column, what in (("true", "label"), ("unit", "unit"), ("fold", "fold")):
-        if odd := sorted({*first[column].items()} ^ {*other[column].items()}):
-            id, told = odd[0]
+    for column, name_of_column in (("true", "label"), ("unit", "unit"), ("fold", "fold")):
+        if stray := sorted({*first[column].items()} ^ {*other[column].items()}):
+            id, value = stray[0]
             raise SerError(
-                got=f"id {id} with the {what} {told} in only one of {first_name} and {name}",
+                got=f"id {id} with the {name_of_column} {value} in only one of {first_name} and {name}",
                 expected="the same utterances with the same labels, units and folds",
                 remedy="train both on the same copy of the corpus",
             )

@@ -22,9 +22,9 @@ from ser_plugins.evaluation.compare.comparable import (
     Run,
     difference_intervals,
     differing,
-    parts,
     read_comparable,
     run_names,
+    unit_scores,
 )
 from ser_plugins.evaluation.compare.conclusion import conclude, conclude_many
 from ser_plugins.evaluation.compare.nouns import ComparedRun, ManyComparison, PairComparison
@@ -94,24 +94,24 @@ def compare_many(
             expected="at least three runs, the reference among them",
             remedy="use compare_runs for two, or name one of the runs",
         )
-    found = read_comparable({reference: runs[reference], **runs}, allow_differing)
-    base = found[reference]
+    compared = read_comparable({reference: runs[reference], **runs}, allow_differing)
+    base = compared[reference]
     score = score or next(iter(_summed(base)))
     if score not in _summed(base):
         raise SerError(
             got=f"score {score}", expected=f"one of {', '.join(_summed(base))}", remedy="rank by one that is a sum"
         )
-    ranks = _ranks(found, score)
-    pairs = [_pair(name, run, base, score) for name, run in found.items() if run is not base]
+    ranks = _ranks(compared, score)
+    pairs = [_pair(name, run, base, score) for name, run in compared.items() if run is not base]
     for test in ("sign_flip", "mcnemar"):
         tested = [pair[test] for pair in pairs if pair[test]]
         for row, adjusted in zip(tested, significance.holm([row["p"] for row in tested]), strict=True):
             row["p_holm"] = adjusted
     comparison = ManyComparison(
-        **_head(found, allow_differing),
+        **_head(compared, allow_differing),
         reference=reference,
         score=score,
-        systems={name: _own(found[name]) for name in runs},
+        systems={name: _scores_and_intervals(compared[name]) for name in runs},
         **ranks,
         pairs=pairs,
         folds=len(base.summary.protocol.folds),
@@ -120,9 +120,9 @@ def compare_many(
 
 
 def _head(runs: dict[str, Run], allow_differing) -> dict:
-    (_, first), *others = runs.items()
+    (_, first), *further = runs.items()
     protocol, differences = first.summary.protocol, {}
-    for name, run in others:
+    for name, run in further:
         for key, sides in differing(first, run).items():
             differences.setdefault(key, {})[name] = sides
     return {
@@ -152,8 +152,8 @@ def _summed(run) -> dict:
     return {"WA": 1, "UAR": 1} if run.task.kind == "classification" else {"MAE": -1}
 
 
-def _difference(first, second, score, of, pooled=False) -> pd.Series:
-    return parts(first, score, of, pooled=pooled) - parts(second, score, of, pooled=pooled)
+def _difference(first, second, score, column, pooled=False) -> pd.Series:
+    return unit_scores(first, score, column, pooled=pooled) - unit_scores(second, score, column, pooled=pooled)
 
 
 def _scores(first, second) -> dict:
@@ -177,23 +177,23 @@ def _tests(first, second) -> tuple[list[dict], list[str]]:
     folds = first.answers["fold"].nunique()
     tests, skipped = [], []
     if "right" in first.answers:
-        found = significance.mcnemar(first.answers["right"], second.answers["right"])
+        outcome = significance.mcnemar(first.answers["right"], second.answers["right"])
         observed = float(first.answers["right"].mean() - second.answers["right"].mean())
-        tests.append({"test": "McNemar", "score": "WA", "over": "utterances", "difference": observed, **found})
+        tests.append({"test": "McNemar", "score": "WA", "over": "utterances", "difference": observed, **outcome})
     else:
         skipped.append("McNemar and the ANOVA of recalls are of classes; r is no sum over utterances: interval only.")
     for score in _summed(first):
         if units > 1:
             for pooled in (True, False):
-                found = _difference(first, second, score, "unit", pooled)
-                observed = float(found.sum() if pooled else found.mean())
+                differences = _difference(first, second, score, "unit", pooled)
+                observed = float(differences.sum() if pooled else differences.mean())
                 over = f"{unit}s, {'pooled' if pooled else 'mean'}"
                 row = {"test": "sign flip", "score": score, "over": over, "difference": observed}
-                tests.append({**row, **significance.sign_flip(found)})
+                tests.append({**row, **significance.sign_flip(differences)})
         if folds > 1:
-            found = _difference(first, second, score, "fold")
-            row = {"test": "Wilcoxon", "score": score, "over": "folds", "difference": float(found.mean())}
-            tests.append({**row, **significance.signed_rank(found)})
+            differences = _difference(first, second, score, "fold")
+            row = {"test": "Wilcoxon", "score": score, "over": "folds", "difference": float(differences.mean())}
+            tests.append({**row, **significance.signed_rank(differences)})
     skipped += [f"One {unit} says nothing about the next: no interval, no sign flips."] * (units < 2)
     skipped += ["One fold only: no Wilcoxon."] * (folds < 2)
     return tests, skipped
@@ -203,50 +203,50 @@ def _anova(first, second, unit) -> dict | None:
     if first.task.kind != "classification":
         return None
     by = {"cell": ["seed", "unit", "true"], "utterance": ["seed", "id"], "fold": ["seed", "fold"]}[unit]
-    groups = [run.trials.groupby(by)["gain"].mean().to_numpy() for run in (first, second)]
+    groups = [run.trials.groupby(by)["utterance_score"].mean().to_numpy() for run in (first, second)]
     return {"unit": unit, **significance.anova(*groups)}
 
 
 def _detectable(first, second) -> dict:
     """Smallest differences that are found with 80 % power at 5 %, before Holm; None where there is none."""
     score, n, units = next(iter(_summed(first))), len(first.answers), first.answers["unit"].nunique()
-    found = {"score": score, "by_mcnemar": None, "by_units": None}
+    detectable = {"score": score, "by_mcnemar": None, "by_units": None}
     if "right" in first.answers:
         discordance = float((first.answers["right"] != second.answers["right"]).mean())
         least = power.detectable_by_mcnemar(n, discordance)
-        found["by_mcnemar"] = {"n": n, "discordance": discordance, "difference": least}
+        detectable["by_mcnemar"] = {"n": n, "discordance": discordance, "difference": least}
     if units > 1:
         sd = float(np.std(_difference(first, second, score, "unit"), ddof=1))
-        found["by_units"] = {"n": units, "sd": sd, "difference": power.detectable_by_t(sd, units)}
-    return found
+        detectable["by_units"] = {"n": units, "sd": sd, "difference": power.detectable_by_t(sd, units)}
+    return detectable
 
 
 def _ranks(runs: dict[str, Run], score) -> dict:
     """Friedman's test and mean ranks over the folds, of which there must be two."""
-    table = pd.DataFrame({name: _summed(run)[score] * parts(run, score, "fold") for name, run in runs.items()})
+    table = pd.DataFrame({name: _summed(run)[score] * unit_scores(run, score, "fold") for name, run in runs.items()})
     if len(table) < 2:
         return {"mean_ranks": None, "friedman": None, "critical_difference": None}
-    found = significance.friedman(table.to_numpy())
-    ranks = dict(zip(table, found.pop("mean_ranks"), strict=True))
+    outcome = significance.friedman(table.to_numpy())
+    ranks = dict(zip(table, outcome.pop("mean_ranks"), strict=True))
     return {
         "mean_ranks": ranks,
-        "friedman": found,
+        "friedman": outcome,
         "critical_difference": significance.critical_difference(len(ranks), len(table)),
     }
 
 
-def _own(run) -> dict:
-    own = {key: run.summary.metrics[key] for key in run.task.scores}
-    return {**own, "intervals": run.summary.intervals, "seed_sd": run.summary.seed_sd}
+def _scores_and_intervals(run) -> dict:
+    scores = {key: run.summary.metrics[key] for key in run.task.scores}
+    return {**scores, "intervals": run.summary.intervals, "seed_sd": run.summary.seed_sd}
 
 
 def _pair(name, run, base, score) -> dict:
-    found = _difference(run, base, score, "unit", pooled=True)
+    differences = _difference(run, base, score, "unit", pooled=True)
     right = "right" in base.answers
     return {
         "system": name,
-        "difference": float(found.sum()),
+        "difference": float(differences.sum()),
         "interval": difference_intervals(run, base).get(score),
-        "sign_flip": significance.sign_flip(found) if len(found) > 1 else None,
+        "sign_flip": significance.sign_flip(differences) if len(differences) > 1 else None,
         "mcnemar": significance.mcnemar(run.answers["right"], base.answers["right"]) if right else None,
     }

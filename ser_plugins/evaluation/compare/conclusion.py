@@ -19,12 +19,12 @@ def conclude(comparison: PairComparison) -> str:
     sure = [test for test in decisive if test["p_holm"] < ALPHA]
     once = _once(comparison)
     if sure:
-        found = ", and ".join(
+        differences = ", and ".join(
             f"{_winner(test, names)} is better than {_loser(test, names)} in {test['score']} by "
             f"{points(test['difference'], test['score'])} ({_p(test['p_holm'])})"
             for test in sure
         )
-        return f"{caution}Over these {people}, by sign flips with Holm, {found}{once}."
+        return f"{caution}Over these {people}, by sign flips with Holm, {differences}{once}."
     reason = _why_not(comparison, people)
     here = [test for test in comparison.tests if test["test"] == "McNemar" and test["p_holm"] < ALPHA]
     if here:
@@ -46,15 +46,15 @@ def conclude_many(comparison: ManyComparison) -> str:
     for pair in tested:
         if pair["sign_flip"]["p_holm"] < ALPHA:
             sides["better" if _better(pair["difference"], score) else "worse"].append(pair["system"])
-    told = " and ".join(
+    words = " and ".join(
         f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} {word} than {reference}"
         for word, names in sides.items()
         if names
     )
     over = f"over these {comparison.units} {unit}s, by sign flips with Holm over {len(tested)} pairs"
-    if told:
-        others = "; of the others nothing may be concluded" * (len(tested) > sum(map(len, sides.values())))
-        return f"{_caution(comparison)}In {score}, {told} {over}{others}{_once(comparison)}."
+    if words:
+        rest = "; of the others nothing may be concluded" * (len(tested) > sum(map(len, sides.values())))
+        return f"{_caution(comparison)}In {score}, {words} {over}{rest}{_once(comparison)}."
     reason = _too_few(comparison, len(tested)) or f"no difference from {reference} in {score} is found {over}"
     return f"{_caution(comparison)}Nothing may be concluded: {reason}."
 
@@ -67,8 +67,8 @@ def points(difference: float, score: str) -> str:
     >>> points(-0.0598, "WA"), points(0.0598, "MAE")
     ('6.0 points', '0.060')
     """
-    known = SCORES["classes"].get(score, Score(score, percent=False))
-    return known.text(abs(difference), 1 if known.percent else 2) + " points" * known.percent
+    score_named = SCORES["classes"].get(score, Score(score, percent=False))
+    return score_named.text(abs(difference), 1 if score_named.percent else 2) + " points" * score_named.percent
 
 
 def _caution(comparison) -> str:

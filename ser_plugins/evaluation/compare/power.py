@@ -40,8 +40,8 @@ def mcnemar_power(difference: float, n: int, discordance: float, alpha: float = 
     critical = binom.ppf(alpha / 2, discordant, 0.5)
     critical -= 2 * binom.cdf(critical, discordant, 0.5) > alpha
     share = (1 + difference / discordance) / 2 if discordance else 0.5
-    found = binom.cdf(critical, discordant, share) + binom.cdf(critical, discordant, 1 - share)
-    return float(binom.pmf(discordant, n, discordance) @ found)
+    power = binom.cdf(critical, discordant, share) + binom.cdf(critical, discordant, 1 - share)
+    return float(binom.pmf(discordant, n, discordance) @ power)
 
 
 def detectable_by_mcnemar(n: int, discordance: float, power: float = POWER, alpha: float = ALPHA) -> float | None:

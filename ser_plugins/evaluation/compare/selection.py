@@ -39,8 +39,8 @@ def inner_scores(tables, task) -> dict:
     for table in tables:
         first, second = sorted(table["unit"].unique())
         for inner, outer in ((first, second), (second, first)):
-            own = table[table["unit"] == inner]
-            scores.setdefault(outer, []).append(task.metrics(own["true"], own["predicted"])[task.select])
+            rows = table[table["unit"] == inner]
+            scores.setdefault(outer, []).append(task.metrics(rows["true"], rows["predicted"])[task.select])
     return {outer: mean(several) for outer, several in scores.items()}
 
 
@@ -79,10 +79,10 @@ def selection_markdown(selection: dict, task) -> str:
     """
     inner, chosen = selection["inner"], selection["chosen"]
     score, rows = task.scores[task.select], []
-    for name, of in inner.items():
-        cells = [bold(score.text(of[k])) if chosen[k] == name else score.text(of[k]) for k in chosen]
+    for name, by_speaker in inner.items():
+        cells = [bold(score.text(by_speaker[k])) if chosen[k] == name else score.text(by_speaker[k]) for k in chosen]
         title = " ".join([name, *selection_marks(name, selection)])
-        rows.append([title, *cells, score.text(mean(list(of.values())))])
+        rows.append([title, *cells, score.text(mean(list(by_speaker.values())))])
     seeds = ", ".join(map(str, selection["seeds"]))
     return "\n\n".join([
         f"Inner {score.label}{' (%)' if score.percent else ''} by outer test speaker, who has no part in it; in bold "
@@ -95,10 +95,10 @@ def selection_markdown(selection: dict, task) -> str:
 def selection_table(selection: dict, task):
     """The mean inner score of every configuration and for whom it was chosen, for :func:`ser_plugins.plain.console`."""
     score, chosen, rows = task.scores[task.select], selection["chosen"], []
-    for name, of in selection["inner"].items():
+    for name, by_speaker in selection["inner"].items():
         speakers = ", ".join(speaker for speaker, configuration in chosen.items() if configuration == name)
         rows.append(
-            [" ".join([name, *selection_marks(name, selection)]), score.text(mean(list(of.values()))), speakers]
+            [" ".join([name, *selection_marks(name, selection)]), score.text(mean(list(by_speaker.values()))), speakers]
         )
     unit = " (%)" if score.percent else ""
     return terminal_table(f"inner {score.label}{unit}", ["configuration", "mean", "chosen for"], rows)

@@ -55,24 +55,24 @@ def _marked(comparison) -> dict[str, str]:
 
 def _body(comparison) -> list:
     """Texts, and tables as (caption, header, rows)."""
-    found = _two(comparison) if isinstance(comparison, PairComparison) else _many(comparison)
-    return [*found, *_provenance(comparison)]
+    content = _two(comparison) if isinstance(comparison, PairComparison) else _many(comparison)
+    return [*content, *_provenance(comparison)]
 
 
 def _two(comparison) -> list:
-    names, known = _marked(comparison).values(), _known(comparison)
+    names, score_named = _marked(comparison).values(), _score_named(comparison)
     unit, units = comparison.unit, comparison.units
     rough = f", which {units} {unit}s make rough" if units < 30 else ""
     scores = [
         [
-            _label(known[key]),
-            *(_with_sd(known[key], row[side], sd) for side, sd in zip("ab", row["seed_sd"], strict=True)),
-            _signed(known[key], row["difference"]),
-            _span(known[key], row["interval"]),
+            _label(score_named[key]),
+            *(_with_sd(score_named[key], row[side], sd) for side, sd in zip("ab", row["seed_sd"], strict=True)),
+            _signed(score_named[key], row["difference"]),
+            _span(score_named[key], row["interval"]),
         ]
         for key, row in comparison.scores.items()
     ]
-    tests = [_test_cells(row, known[row["score"]]) for row in comparison.tests]
+    tests = [_test_cells(row, score_named[row["score"]]) for row in comparison.tests]
     return [
         ("Scores, of all folds pooled", ["", *names, "difference", "95 % interval"], scores),
         f"{NOTES[_scale(comparison)]} Interval of the difference: bootstrap over {unit}s, the same for both{rough}.",
@@ -80,32 +80,32 @@ def _two(comparison) -> list:
         f"{_seeds(comparison)}Pooled: the {unit}s' parts of the pooled score; mean: the mean of the {unit}s' own "
         "scores. McNemar speaks of these utterances only; folds share training data. Holm is over all tests of this "
         "table.",
-        *_detectable(comparison, known),
+        *_detectable(comparison, score_named),
         *_anova(comparison),
         *comparison.not_applicable,
     ]
 
 
 def _many(comparison) -> list:
-    known, key, reference = _known(comparison), comparison.score, comparison.reference
-    score, ranks, unit = known[key], comparison.mean_ranks, comparison.unit
+    score_named, key, reference = _score_named(comparison), comparison.score, comparison.reference
+    score, ranks, unit = score_named[key], comparison.mean_ranks, comparison.unit
     marked = _marked(comparison)
     names = sorted(comparison.systems, key=(ranks or dict.fromkeys(comparison.systems, 0)).__getitem__)
     systems = [
         [
             marked[name],
-            *(_with_sd(known[each], own[each], own["seed_sd"][each]) for each in known),
-            interval_text(own["intervals"][key], score),
+            *(_with_sd(score_named[each], values[each], values["seed_sd"][each]) for each in score_named),
+            interval_text(values["intervals"][key], score),
             "–" if ranks is None else f"{ranks[name]:.2f}",
         ]
-        for name, own in ((name, comparison.systems[name]) for name in names)
+        for name, values in ((name, comparison.systems[name]) for name in names)
     ]
     pairs = [
         [marked[pair["system"]], _signed(score, pair["difference"]), _span(score, pair["interval"]),
          *(_p(pair[test] and pair[test][p]) for test in ("sign_flip", "mcnemar") for p in ("p", "p_holm"))]
         for pair in comparison.pairs
     ]  # fmt: skip
-    header = ["", *map(_label, known.values()), f"95 % of {score.label}", "mean rank"]
+    header = ["", *map(_label, score_named.values()), f"95 % of {score.label}", "mean rank"]
     columns = ["", "difference", "95 % interval", "sign flip p", "Holm", "McNemar p", "Holm"]
     return [
         (f"Systems, by mean rank in {score.label} over {comparison.folds} folds", header, systems),
@@ -123,44 +123,44 @@ def _seeds(comparison) -> str:
 
 def friedman_text(comparison: ManyComparison) -> str:
     """Whether the mean ranks that ``compare_many`` found differ, in a sentence or two."""
-    found = comparison.friedman
-    if found is None:
+    test = comparison.friedman
+    if test is None:
         return "One fold only: no ranks, no Friedman test."
     cd = comparison.critical_difference
-    ratio = "" if found["F"] is None else f" (Iman-Davenport F = {found['F']:.2f}, p {_p(found['p_F'])})"
+    ratio = "" if test["F"] is None else f" (Iman-Davenport F = {test['F']:.2f}, p {_p(test['p_F'])})"
     return (
-        f"Friedman: chi² = {found['chi2']:.2f}, df {found['df']}, p {_p(found['p'])}{ratio}. Nemenyi: mean ranks "
+        f"Friedman: chi² = {test['chi2']:.2f}, df {test['df']}, p {_p(test['p'])}{ratio}. Nemenyi: mean ranks "
         f"more than {cd:.2f} apart differ (5 %). Folds share training data, so both are rough."
     )
 
 
-def _detectable(comparison, known) -> list[str]:
-    found, texts = comparison.detectable, []
-    score, unit = known[found["score"]], comparison.unit
-    if by := found["by_mcnemar"]:
-        share = f"{percent(by['discordance'])} % discordant, as observed"
-        texts.append(f"{_size(score, by['difference'])} by an exact McNemar test on {by['n']} utterances ({share})")
-    if by := found["by_units"]:
-        spread = f"sd of the differences {_size(score, by['sd'])}, as observed"
-        texts.append(f"{_size(score, by['difference'])} by a paired t-test over {by['n']} {unit}s ({spread})")
-    told = f"Smallest difference in {score.label} that one test at 5 % finds with 80 % power: {'; '.join(texts)}."
-    return [told] * bool(texts)
+def _detectable(comparison, score_named) -> list[str]:
+    detectable, texts = comparison.detectable, []
+    score, unit = score_named[detectable["score"]], comparison.unit
+    if test := detectable["by_mcnemar"]:
+        share = f"{percent(test['discordance'])} % discordant, as observed"
+        texts.append(f"{_size(score, test['difference'])} by an exact McNemar test on {test['n']} utterances ({share})")
+    if test := detectable["by_units"]:
+        spread = f"sd of the differences {_size(score, test['sd'])}, as observed"
+        texts.append(f"{_size(score, test['difference'])} by a paired t-test over {test['n']} {unit}s ({spread})")
+    sentence = f"Smallest difference in {score.label} that one test at 5 % finds with 80 % power: {'; '.join(texts)}."
+    return [sentence] * bool(texts)
 
 
 def _anova(comparison) -> list[str]:
-    found = comparison.anova
-    if found is None:
+    anova = comparison.anova
+    if anova is None:
         return []
     cells = {
         "cell": f"recalls of run x {comparison.unit} x class",
         "utterance": "hits (0 or 1)",
         "fold": "WA of folds",
     }
-    value = "undefined" if found["F"] is None else f"{found['F']:.2f}, p {_p(found['p'])}"
-    between, within = found["df"]
+    value = "undefined" if anova["F"] is None else f"{anova['F']:.2f}, p {_p(anova['p'])}"
+    between, within = anova["df"]
     return [
-        f"One-way ANOVA as in the paper, over {cells[found['unit']]}: F({between}, {within}) = {value}, eta squared "
-        f"{found['eta_squared']:.3f}. Warning: it ignores that both systems were tried on the same speakers and "
+        f"One-way ANOVA as in the paper, over {cells[anova['unit']]}: F({between}, {within}) = {value}, eta squared "
+        f"{anova['eta_squared']:.3f}. Warning: it ignores that both systems were tried on the same speakers and "
         "utterances, and decides nothing here."
     ]
 
@@ -174,7 +174,7 @@ def _provenance(comparison) -> list[str]:
     return lines
 
 
-def _known(comparison):
+def _score_named(comparison):
     return SCORES[_scale(comparison)]
 
 

@@ -196,8 +196,10 @@ def calibration(table: pd.DataFrame, classes: Sequence[str]) -> dict:
     if len(set(units)) > 1:
         crossed = probabilities.copy()
         for unit in set(units):
-            mine = units == unit
-            crossed[mine] = tempered(probabilities[mine], fit_temperature(probabilities[~mine], true[~mine]))
+            in_unit = units == unit
+            crossed[in_unit] = tempered(
+                probabilities[in_unit], fit_temperature(probabilities[~in_unit], true[~in_unit])
+            )
     return {
         "temperature": fit_temperature(probabilities, true),
         "bins": BINS,

@@ -176,10 +176,10 @@ class Regression:
 
     def metrics(self, true, predicted) -> dict:
         """Every score of the scale; an utterance whose true number is NaN does not count."""
-        known = np.isfinite(np.asarray(true, float))
-        if self.optional and not known.any():
+        rated = np.isfinite(np.asarray(true, float))
+        if self.optional and not rated.any():
             return dict.fromkeys(self.scores)
-        return regression.regression_metrics(np.asarray(true)[known], np.asarray(predicted)[known], self.scale)
+        return regression.regression_metrics(np.asarray(true)[rated], np.asarray(predicted)[rated], self.scale)
 
     def over_seeds(self, metrics: list[dict]) -> dict:
         """Mean of the scores of several seeds."""
@@ -201,14 +201,14 @@ class Regression:
 
     def training(self, targets) -> dict:
         """Constants of the training set, which is all that a baseline may know: median, mean, more frequent sign."""
-        known = np.asarray([target for target in targets if not math.isnan(target)])
-        if not len(known):
+        numbers = np.asarray([target for target in targets if not math.isnan(target)])
+        if not len(numbers):
             raise SerError(
                 got="no number in the training set", expected="some", remedy="leave the target out of `auxiliary`"
             )
-        positive = {"mosi": known >= 0, "chsims": known > 0}.get(self.scale)  # as in Acc-2
+        positive = {"mosi": numbers >= 0, "chsims": numbers > 0}.get(self.scale)  # as in Acc-2
         majority = None if positive is None else "positive" if positive.mean() >= 0.5 else "negative"
-        return {"median": float(np.median(known)), "mean": float(known.mean()), "majority": majority}
+        return {"median": float(np.median(numbers)), "mean": float(numbers.mean()), "majority": majority}
 
     def baselines(self, table: pd.DataFrame, training: dict) -> list[dict]:
         """Always the median of each fold's own training set, and always the sign that is more frequent there."""
@@ -261,14 +261,14 @@ def tasks_of(protocol: dict, auxiliary: dict | None = None) -> dict:
     {'emotion': 'classification', 'valence': 'regression'}
     """
     task = task_of(protocol.get("task"), protocol.get("classes"), protocol.get("scale"))
-    others = {target: Regression(scale, optional=True) for target, scale in (auxiliary or {}).items()}
-    if protocol["target"] in others:
+    auxiliary_tasks = {target: Regression(scale, optional=True) for target, scale in (auxiliary or {}).items()}
+    if protocol["target"] in auxiliary_tasks:
         raise SerError(
             got=f"auxiliary: {protocol['target']}",
             expected="targets beside the corpus' own",
             remedy="leave it out: it is trained anyway",
         )
-    return {protocol["target"]: task, **others}
+    return {protocol["target"]: task, **auxiliary_tasks}
 
 
 def predictions_files(tasks: dict) -> dict:
@@ -279,8 +279,8 @@ def predictions_files(tasks: dict) -> dict:
     >>> predictions_files({"emotion": Classification(["fear", "joy"]), "valence": Regression("vad")})
     {'emotion': 'predictions.csv', 'valence': 'predictions_valence.csv'}
     """
-    first, *others = tasks
-    return {first: "predictions.csv", **{target: f"predictions_{target}.csv" for target in others}}
+    own_target, *auxiliary = tasks
+    return {own_target: "predictions.csv", **{target: f"predictions_{target}.csv" for target in auxiliary}}
 
 
 def mean(values) -> float | None:

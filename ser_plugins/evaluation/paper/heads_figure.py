@@ -32,8 +32,8 @@ def heads_figure(paper: dict[int, float], ours: dict[int, dict], note: str = "")
         figure = Figure(figsize=(5.2, 3.6), layout="constrained")
         axes = figure.add_subplot()
         if paper:
-            theirs = [paper.get(heads, math.nan) for heads in numbers]
-            axes.plot(theirs, "k--s", linewidth=1, markersize=4, label="the paper, accuracy")
+            accuracies = [paper.get(heads, math.nan) for heads in numbers]
+            axes.plot(accuracies, "k--s", linewidth=1, markersize=4, label="the paper, accuracy")
         for score, colour, mark, aside in (("WA", BLUE, "o", -0.06), ("UAR", ORANGE, "D", 0.06)):
             # Not a number where nothing was run: a gap, and no line across it.
             rows = [_in_percent(*ours[heads][score]) if heads in ours else [math.nan] * 3 for heads in numbers]

@@ -109,9 +109,9 @@ def _once(texts) -> list[str]:
     seen = set()
 
     def shorten(line):
-        known = line[0] in seen
+        repeated = line[0] in seen
         seen.add(line[0])
-        return f"- Protocol {line[1]}, as above." if known else line[0]
+        return f"- Protocol {line[1]}, as above." if repeated else line[0]
 
     short = (re.sub(r"^- Protocol (`\w+`).*$", shorten, text, flags=re.MULTILINE) for text in texts)
     return [re.sub(r"^(- Protocol `\w+`, as above\.)(\n\1)+", r"\1", text, flags=re.MULTILINE) for text in short]
@@ -120,8 +120,8 @@ def _once(texts) -> list[str]:
 def _refuse_mixture(summaries):
     if not summaries:
         raise SerError(got="no runs", expected="at least one", remedy="train a system first")
-    (first_name, first), *others = summaries.items()
-    for name, summary in others:
+    (first_name, first), *further = summaries.items()
+    for name, summary in further:
         for key in _SAME:
             value, first_value = getattr(summary.protocol, key), getattr(first.protocol, key)
             if value != first_value:
@@ -147,31 +147,31 @@ def _compare(runs, summaries) -> Comparison | None:
 
 def _compare_the_papers(runs, summaries) -> Comparison | None:
     """As :func:`_compare`, of the systems of Tables 3 and 6 alone; None for fewer than three of them."""
-    known = paper.ACCURACY.get(next(iter(summaries.values())).protocol.corpus, paper.ACCURACY["EmoDB"])
-    papers = {name: run for name, run in runs.items() if name in known}
+    accuracies = paper.ACCURACY.get(next(iter(summaries.values())).protocol.corpus, paper.ACCURACY["EmoDB"])
+    papers = {name: run for name, run in runs.items() if name in accuracies}
     return _compare(papers, summaries) if len(papers) > 2 else None
 
 
 def _drawings(summaries, comparison) -> dict:
     """By name of file: a caption, and the figure."""
-    some, drawings = next(iter(summaries.values())), {}
-    corpus, main = some.protocol.corpus, summaries.get(paper.MAIN)
-    if "confusion" in some.metrics:
+    reference, drawings = next(iter(summaries.values())), {}
+    corpus, main = reference.protocol.corpus, summaries.get(paper.MAIN)
+    if "confusion" in reference.metrics:
         if main:
             number = paper.CONFUSION_FIGURE.get(corpus)
             name = f"figure_{number}" if number else "confusion_matrix"
             drawings[name] = (
                 f"Fig. {number}: confusion matrix of {paper.MAIN}" if number else f"Confusion matrix of {paper.MAIN}",
-                figures.confusion_figure(main.metrics["confusion"], some.protocol.classes, title(main)),
+                figures.confusion_figure(main.metrics["confusion"], reference.protocol.classes, title(main)),
             )
         systems = {heads: system_of(corpus, heads) for heads in (0, *sorted(paper.HEADS))}
         ours = {heads: summaries[name] for heads, name in systems.items() if name in summaries}
         if ours:
             published = paper.ACCURACY.get(corpus, {})
-            theirs = {heads: published[name] for heads, name in systems.items() if name in published}
+            accuracies = {heads: published[name] for heads, name in systems.items() if name in published}
             scores = {heads: _with_intervals(summary) for heads, summary in ours.items()}
-            note = f"{corpus} · {some.protocol.protocol}"
-            drawings["figure_4"] = ("Fig. 4: accuracy over attention heads", heads_figure(theirs, scores, note))
+            note = f"{corpus} · {reference.protocol.protocol}"
+            drawings["figure_4"] = ("Fig. 4: accuracy over attention heads", heads_figure(accuracies, scores, note))
     if isinstance(comparison, ManyComparison) and comparison.mean_ranks and comparison.critical_difference:
         note = f"{corpus} · mean ranks over {comparison.folds} folds"
         figure = critical_difference_figure(comparison.mean_ranks, comparison.critical_difference, note)

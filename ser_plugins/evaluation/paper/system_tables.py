@@ -27,14 +27,14 @@ def in_order(corpus: str, names) -> list[str]:
 
 def systems_sheet(corpus: str, summaries: dict[str, RunSummary]) -> Sheet:
     """Table 6, with the heads of Table 3, all further runs, and the baselines."""
-    some = main_of(summaries) or next(iter(summaries.values()))
-    (task, *_) = some.tasks.values()
+    reference = main_of(summaries) or next(iter(summaries.values()))
+    (task, *_) = reference.tasks.values()
     published = paper.ACCURACY.get(corpus, {})
     rows = []
     for name in in_order(corpus, summaries):
         rows.append([title_of(corpus, name, summaries), *_paper_cell(task, published.get(name)),
                      *_scored(task, summaries.get(name)), seeds_text(summaries.get(name))])  # fmt: skip
-    for name, *cells in baseline_rows(task, some.baselines):
+    for name, *cells in baseline_rows(task, reference.baselines):
         spread = [part for place, cell in enumerate(cells) for part in ([cell, NONE] if place < 2 else [cell])]
         rows.append([name, *_paper_cell(task, None), *spread, NONE])
     header = ["system", *_paper_cell(task, None, "paper, accuracy (%)"), *_score_columns(task), "seeds"]
@@ -45,12 +45,12 @@ def systems_sheet(corpus: str, summaries: dict[str, RunSummary]) -> Sheet:
 
 def classes_sheet(corpus: str, summaries: dict[str, RunSummary], task) -> Sheet:
     """Recall of every class by every system, the paper's own first."""
-    published, some = paper.PER_CLASS.get(corpus, {}), next(iter(summaries.values()))
+    published, reference = paper.PER_CLASS.get(corpus, {}), next(iter(summaries.values()))
     rows = [["the paper's", *(f"{published[name]:.2f}" for name in task.classes)]] if published else []
     for name, summary in summaries.items():
         recalls = [percent(summary.metrics["per_class"][each]["recall"], 2) for each in task.classes]
         rows.append([title_of(corpus, name, summaries), *recalls])
-    counts = {each: some.metrics["per_class"][each]["support"] for each in task.classes}
+    counts = {each: reference.metrics["per_class"][each]["support"] for each in task.classes}
     columns = [f"{each} ({count})" for each, count in counts.items()]
     title = f"Recall (%) of every class of {corpus}, with its utterances."
     return Sheet("classes", title, ["system", *columns], rows, protocols(summaries))
@@ -84,10 +84,10 @@ def cost_sheet(corpus: str, summaries: dict[str, RunSummary]) -> Sheet:
         for name, summary in summaries.items()
     ]
     header = ["system", "parameters", "epochs", "wall time", "longest fold", "machine", "protocol"]
-    told = [
+    notes = [
         "Wall times are sums over all folds and seeds, on a machine that may have done other work at the same time."
     ]
-    return Sheet("cost", f"Cost of training on {corpus}.", header, rows, told)
+    return Sheet("cost", f"Cost of training on {corpus}.", header, rows, notes)
 
 
 def _paper_cell(task, value, text=None):

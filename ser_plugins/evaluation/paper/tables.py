@@ -38,12 +38,12 @@ def sheets(summaries: dict[str, RunSummary]) -> list[Sheet]:
     summaries : dict
         Aggregates (:func:`ser_plugins.evaluation.report.summary.aggregate`) by the name of the system; at least one.
     """
-    some = main_of(summaries) or next(iter(summaries.values()))
-    (task, *_), corpus = some.tasks.values(), some.protocol.corpus
+    reference = main_of(summaries) or next(iter(summaries.values()))
+    (task, *_), corpus = reference.tasks.values(), reference.protocol.corpus
     summaries = {name: summaries[name] for name in in_order(corpus, summaries) if name in summaries}
     if task.kind == "classification":
         tables = [
-            _counts(corpus, some),
+            _counts(corpus, reference),
             _hyperparameters(corpus, summaries),
             _heads(corpus, summaries),
             _overall(corpus, summaries),
@@ -64,11 +64,11 @@ def _of(summaries, *names):
     return {name: summaries[name] for name in names if name in summaries}
 
 
-def _counts(corpus, some):
-    known, counts = corpus in paper.PER_CLASS, some.metrics["per_class"]
-    theirs = str(paper.PER_EMOTION) if known else NONE
-    rows = [[name, theirs, str(row["support"])] for name, row in counts.items()]
-    rows.append(["all", str(paper.PER_EMOTION * len(counts)) if known else NONE, str(some.utterances)])
+def _counts(corpus, reference):
+    in_paper, counts = corpus in paper.PER_CLASS, reference.metrics["per_class"]
+    printed = str(paper.PER_EMOTION) if in_paper else NONE
+    rows = [[name, printed, str(row["support"])] for name, row in counts.items()]
+    rows.append(["all", str(paper.PER_EMOTION * len(counts)) if in_paper else NONE, str(reference.utterances)])
     few = {name: row["support"] for name, row in counts.items() if row["support"] < paper.PER_EMOTION}
     scarce = [f"{count} of {markdown(name)}" for name, count in few.items()]
     notes = [f"The paper says {paper.PER_EMOTION} of every emotion; here are {' and '.join(scarce)}."]
@@ -77,21 +77,21 @@ def _counts(corpus, some):
         f"Table 1: utterances of {corpus}.",
         ["emotion", "paper", "ours"],
         rows,
-        notes * bool(known and scarce) + protocols({some.system: some}),
+        notes * bool(in_paper and scarce) + protocols({reference.system: reference}),
     )
 
 
 def _hyperparameters(corpus, summaries):
-    theirs, main = paper.HYPERPARAMETERS.get(corpus, {}), main_of(summaries)
+    published, main = paper.HYPERPARAMETERS.get(corpus, {}), main_of(summaries)
     ours = main.settings if main else {}
     rows = [
-        [label, f"{theirs[key]:g}" if key in theirs else NONE, setting_text(ours.get(key)) if main else NOT_RUN]
+        [label, f"{published[key]:g}" if key in published else NONE, setting_text(ours.get(key)) if main else NOT_RUN]
         for key, label in _SETTINGS.items()
     ]
     rows += [
         [label, "not stated", setting_text(ours.get(key)) if main else NOT_RUN] for key, label in _UNSTATED.items()
     ]
-    notes = ["The paper has no such table for this corpus."] * (not theirs)
+    notes = ["The paper has no such table for this corpus."] * (not published)
     return Sheet(
         "table_2",
         f"Table 2: hyper-parameters of {paper.MAIN} on {corpus}.",
@@ -135,7 +135,7 @@ def _anova(corpus):
 
 
 def _overall(corpus, summaries):
-    theirs, main = paper.OVERALL.get(corpus, {}), main_of(summaries)
+    published, main = paper.OVERALL.get(corpus, {}), main_of(summaries)
     ours, sources = dict.fromkeys(("precision", "accuracy", "recall", "F1")), _of(summaries, paper.MAIN)
     if main:
         rows = main.metrics["per_class"].values()
@@ -148,7 +148,7 @@ def _overall(corpus, summaries):
     labels = {"precision": "precision (macro)", "accuracy": "accuracy (WA)", "recall": "recall (macro, UAR)",
               "F1": "F1 (macro)"}  # fmt: skip
     rows = [
-        [label, f"{theirs[key]:.2f}" if key in theirs else NONE, percent(ours[key], 2) if main else NOT_RUN]
+        [label, f"{published[key]:.2f}" if key in published else NONE, percent(ours[key], 2) if main else NOT_RUN]
         for key, label in labels.items()
     ]
     notes = []
@@ -156,7 +156,7 @@ def _overall(corpus, summaries):
         recalls = paper.PER_CLASS[corpus].values()
         notes = [
             f"The paper contradicts itself: the mean of its own Table 5 is {sum(recalls) / len(recalls):.2f}, its "
-            f"recall here {theirs['recall']:.2f}. What precision and recall are averaged over is not stated."
+            f"recall here {published['recall']:.2f}. What precision and recall are averaged over is not stated."
         ]
     return Sheet(
         "table_4",
@@ -168,14 +168,14 @@ def _overall(corpus, summaries):
 
 
 def _per_class(corpus, summaries, task):
-    theirs, main, sources = paper.PER_CLASS.get(corpus, {}), main_of(summaries), _of(summaries, paper.MAIN)
+    published, main, sources = paper.PER_CLASS.get(corpus, {}), main_of(summaries), _of(summaries, paper.MAIN)
     rows = []
     for name in task.classes:
         cells = [NOT_RUN, NONE, NONE, NONE]
         if main:
             row = main.metrics["per_class"][name]
             cells = [*(percent(row[key], 2) for key in ("recall", "precision", "f1")), str(row["support"])]
-        rows.append([name, f"{theirs[name]:.2f}" if name in theirs else NONE, *cells])
+        rows.append([name, f"{published[name]:.2f}" if name in published else NONE, *cells])
     swapped = (
         "The two columns of the paper's Table 5 are exchanged here: as printed, IEMOCAP would have fear, disgust and "
         "boredom, and Emo-DB would not."
@@ -185,16 +185,16 @@ def _per_class(corpus, summaries, task):
         f"Table 5: accuracy per emotion of {paper.MAIN} on {corpus}, in percent.",
         ["emotion", "paper", "recall", "precision", "F1", "utterances"],
         rows,
-        [swapped] * bool(theirs) + [*deviations(corpus, sources), *protocols(sources)],
+        [swapped] * bool(published) + [*deviations(corpus, sources), *protocols(sources)],
     )
 
 
 def _sentiment(corpus, summaries, task):
-    theirs, main, sources = paper.SENTIMENT.get(corpus, {}), main_of(summaries), _of(summaries, paper.MAIN)
+    published, main, sources = paper.SENTIMENT.get(corpus, {}), main_of(summaries), _of(summaries, paper.MAIN)
     baselines = (main or next(iter(summaries.values()))).baselines
     rows = []
     for key, score in task.scores.items():
-        printed = theirs.get(key.split("_")[0])
+        printed = published.get(key.split("_")[0])
         cell = NONE if printed is None else f"{printed:.2f}" if score.percent else f"{printed:.3f}"
         cells = [value_text(score, main, key), interval_text(main.intervals[key], score)] if main else [NOT_RUN, NONE]
         constant = [score.text(baseline[key], 2) for baseline in baselines]
@@ -205,5 +205,5 @@ def _sentiment(corpus, summaries, task):
         f"Table 7: sentiment of {paper.MAIN} on {corpus}.",
         ["score", "paper", "ours", "95 %", *(baseline["name"] for baseline in baselines)],
         rows,
-        [silent] * bool(theirs) + [task.note, *protocols(sources)],
+        [silent] * bool(published) + [task.note, *protocols(sources)],
     )

@@ -42,8 +42,8 @@ def fuse(tables: dict, weights: dict, task) -> pd.DataFrame:
     for name, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < np.inf:
             raise SerError(got=f"weight {weight!r} of {name}", expected="a number above 0", remedy="correct it")
-    first, *others = (tables[name].reset_index(drop=True) for name in weights)
-    if any(not first[["id", "true"]].equals(other[["id", "true"]]) for other in others):
+    first_table, *further = (tables[name].reset_index(drop=True) for name in weights)
+    if any(not first_table[["id", "true"]].equals(other[["id", "true"]]) for other in further):
         raise SerError(
             got=f"{' and '.join(weights)} with other utterances or labels",
             expected="predictions of the same test",
@@ -51,7 +51,7 @@ def fuse(tables: dict, weights: dict, task) -> pd.DataFrame:
         )
     if task.kind == "regression":
         total = sum(tables[name]["predicted"].to_numpy(float) * weight for name, weight in weights.items())
-        return first.assign(predicted=total / sum(weights.values()))
+        return first_table.assign(predicted=total / sum(weights.values()))
     columns = [f"p_{name}" for name in task.classes]
     logarithms = sum(
         weight * np.log(np.maximum(tables[name][columns].to_numpy(float), _FLOOR)) for name, weight in weights.items()
@@ -59,4 +59,4 @@ def fuse(tables: dict, weights: dict, task) -> pd.DataFrame:
     odds = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
     probabilities = odds / odds.sum(axis=1, keepdims=True)
     chosen = np.array(task.classes)[probabilities.argmax(axis=1)]
-    return first.assign(predicted=chosen, **dict(zip(columns, probabilities.T, strict=True)))
+    return first_table.assign(predicted=chosen, **dict(zip(columns, probabilities.T, strict=True)))

@@ -51,12 +51,12 @@ class RunRecord:
             for key, value in folds[0].items()
             if key not in _OF_FOLD and len({key in fold and json.dumps(fold[key]) for fold in folds}) == 1
         }
-        others = noun_json(self)
+        optional = noun_json(self)
         return {
             "schema": SCHEMA,
-            "predictions_sha256": others.pop("predictions_sha256"),
+            "predictions_sha256": optional.pop("predictions_sha256"),
             "run": shared,
-            **others,
+            **optional,
             "folds": [{key: value for key, value in fold.items() if key not in shared} for fold in folds],
         }
 
