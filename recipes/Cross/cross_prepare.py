@@ -33,6 +33,7 @@ class Part:
     corpus: Corpus
     entries: dict
     dropped: dict  # label -> number of recordings left out
+    lacking: str  # what a copy lacks that is allowed to be partial
 
 
 def find_recipe(name: str) -> Corpus:
@@ -116,10 +117,11 @@ def _is_label_map(labels) -> bool:
     return all(name is None or isinstance(name, str) for name in names)
 
 
-def read_part(name: str, path: Path, labels: dict, save_folder: Path, cache_folder) -> Part:
+def read_part(name: str, path: Path, labels: dict, save_folder: Path, cache_folder, allow_partial=False) -> Part:
     """Read and verify one corpus, and translate its labels."""
     corpus, root = described(name, path)
-    reading = read_corpus(corpus, root, save_folder / f"measured_{name}.json", cache=cache_folder)
+    memory = save_folder / f"measured_{name}.json"
+    reading = read_corpus(corpus, root, memory, cache=cache_folder, allow_partial=allow_partial)
     own = labels.get(name) if isinstance(labels.get(name), dict) else {}
     entries = {}
     dropped = Counter()
@@ -132,7 +134,7 @@ def read_part(name: str, path: Path, labels: dict, save_folder: Path, cache_fold
         wav = fields["wav"].replace("{data_root}", str(root))
         names = {key: f"{name}_{fields[key]}" for key in OWN_NAMES if key in fields}
         entries[f"{name}_{id_}"] = {"wav": wav, **names, "corpus": name, "emotion": emotion}
-    return Part(name, replace(corpus, name=reading.name), entries, dict(dropped))
+    return Part(name, replace(corpus, name=reading.name), entries, dict(dropped), reading.lacking)
 
 
 def by_groups_of_speakers(manifest, target=None, seed=0) -> dict:
@@ -170,6 +172,7 @@ def prepare_cross(
     protocol=LEAVE_ONE_CORPUS_OUT,
     labels="labels.yaml",
     select="last",
+    allow_partial=False,
     cache_folder="results/Cross/audio",
     fold="all",
 ) -> dict:
@@ -189,6 +192,8 @@ def prepare_cross(
         The label map.
     select : str
         ``last``, or ``inner_speaker``.
+    allow_partial : bool
+        Copies that lack recordings are used, and every table says what they lack.
     cache_folder : path-like
         Where recordings of another rate, stereo ones and videos go as 16 kHz mono.
     fold : str
@@ -209,7 +214,9 @@ def prepare_cross(
     folder = Path(save_folder)
     folder.mkdir(parents=True, exist_ok=True)
     label_map = read_labels(labels)
-    parts = [read_part(name, path, label_map, folder, cache_folder) for name, path in places(corpora).items()]
+    parts = [
+        read_part(name, path, label_map, folder, cache_folder, allow_partial) for name, path in places(corpora).items()
+    ]
     if protocol == LEAVE_ONE_CORPUS_OUT:
         parts = _with_shared_labels(parts)
     rules = replace(PROTOCOLS_HERE[protocol], statement=_statement(parts))
@@ -251,7 +258,8 @@ def _statement(parts: list[Part]) -> str:
         dropped = [f"{label} ({count})" for label, count in sorted(part.dropped.items())]
         without = f" without {first_few(dropped, 10)}" if dropped else ""
         texts.append(f"{part.name} {len(part.entries)}{without}")
-    return f"recordings of each corpus: {', '.join(texts)}"
+    lacks = [f"{part.name}: {part.lacking}" for part in parts if part.lacking]
+    return "; ".join([f"recordings of each corpus: {', '.join(texts)}", *lacks])
 
 
 def _utterances(parts: list[Part]) -> Iterator[Utterance]:
