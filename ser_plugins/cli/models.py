@@ -68,8 +68,8 @@ def _export_measured(source, folder, overwrite, ensemble, **options):
     if ensemble:
         print(visible(f"{folder}: the mean of {len(card.members)} models"))
     else:
-        this = card.this_model
-        print(visible(f"{folder}: fold {this.fold}, seed {this.seed} ({this.chosen})"))
+        trained = card.this_model
+        print(visible(f"{folder}: fold {trained.fold}, seed {trained.seed} ({trained.chosen})"))
 
 
 @app.command("models")

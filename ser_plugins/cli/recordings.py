@@ -54,9 +54,9 @@ def classify(
 
     options: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
     classifier = open_model(model, any_sound=any_sound, **options)
-    with recordings(files) as found:
-        rows, columns = judge(classifier, found), prediction_columns(classifier)
-        done = _print_rows(rows, len(found), columns, "json" if as_json else form, _predictions_table)
+    with recordings(files) as paths:
+        rows, columns = judge(classifier, paths), prediction_columns(classifier)
+        done = _print_rows(rows, len(paths), columns, "json" if as_json else form, _predictions_table)
     if any("error" in row for row in done):
         raise typer.Exit(1)
 
@@ -79,8 +79,8 @@ def check(
     from ser_plugins.inference.batch import CHECK_COLUMNS, inspect
 
     classifier = open_model(model)
-    with recordings(files) as found:
-        done = _print_rows(inspect(found, classifier), len(found), CHECK_COLUMNS, form, _checks_table)
+    with recordings(files) as paths:
+        done = _print_rows(inspect(paths, classifier), len(paths), CHECK_COLUMNS, form, _checks_table)
     if any("error" in row or row["warnings"] for row in done):
         raise typer.Exit(1)
 
@@ -153,9 +153,9 @@ def _predictions_table(rows) -> Table:
         if row["probabilities"] is None:
             table.add_row(terminal(one_line(row["file"])), silent, none)
             continue
-        _, *others = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
+        _, *less_probable = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])
         bar = full * round(10 * row["probability"])
-        runners_up = ", ".join(f"{label} {value:.0%}" for label, value in others[:2])
+        runners_up = ", ".join(f"{label} {value:.0%}" for label, value in less_probable[:2])
         label = terminal(one_line(row["label"] or none))
         table.add_row(
             terminal(one_line(row["file"])), label, f"{row['probability']:4.0%} {bar}", terminal(one_line(runners_up))

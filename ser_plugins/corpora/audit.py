@@ -208,15 +208,15 @@ def _hashes(id_, fields, path) -> dict:
     if path is None:
         return listed
     sound = measure(path)
-    there = {"sha256": sound.sha256, "audio_sha256": sound.audio_sha256}
-    wrong = [kind for kind in listed if there[kind] != listed[kind]]
+    computed = {"sha256": sound.sha256, "audio_sha256": sound.audio_sha256}
+    wrong = [kind for kind in listed if computed[kind] != listed[kind]]
     if wrong:
         raise SerError(
             got=f"{id_}: {path}: another file than the one whose SHA-256 is in the manifest ({' and '.join(wrong)})",
             expected="the hashes that the manifest has",
             remedy="restore the file, or prepare the corpus again",
         )
-    return {kind: value for kind, value in there.items() if value}
+    return {kind: value for kind, value in computed.items() if value}
 
 
 def _values(split, field) -> set:

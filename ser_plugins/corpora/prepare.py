@@ -222,8 +222,8 @@ def write_together(folder: Path, files: dict, *, seal: tuple, unwritten: dict) -
 
 
 def _is_outdated(folder: Path, files: dict) -> bool:
-    there = [name for name in files if (folder / name).is_file()]
-    return bool(there) and not all(_says(folder / name, value) for name, value in files.items())
+    present = [name for name in files if (folder / name).is_file()]
+    return bool(present) and not all(_says(folder / name, value) for name, value in files.items())
 
 
 def _says(path: Path, value) -> bool:

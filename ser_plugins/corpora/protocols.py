@@ -285,10 +285,10 @@ def _independent(manifest, held_out, disjoint) -> dict:
 def _inner(train, test, disjoint) -> dict:
     """The next speaker's utterances; of further disjoint fields half of the values, so that the rest can train."""
     unit, *further_fields = disjoint
-    here = next(iter(test.values()))[unit]
+    tested_unit = next(iter(test.values()))[unit]
     units = sorted({fields[unit] for fields in train.values()})
     # Cyclic: the first one after the tested unit, else the very first.
-    following = next((value for value in units if value > here), units[0] if units else None)
+    following = next((value for value in units if value > tested_unit), units[0] if units else None)
     valid = {id_: fields for id_, fields in train.items() if fields[unit] == following}
     for field in further_fields:
         values = sorted({fields[field] for fields in valid.values()})

@@ -113,27 +113,28 @@ def _trained(card):
     corpus = markdown(card.corpus)
     if card.members:
         return f"{corpus}. {len(card.members)} models, whose outputs are averaged: {markdown(', '.join(card.members))}."
-    this = card.this_model
-    how = f"seed {this.seed}, epoch {this.epoch}"
-    count = f"{corpus}: {this.train_utterances} utterances"
-    if this.metrics is None:
+    trained = card.this_model
+    how = f"seed {trained.seed}, epoch {trained.epoch}"
+    count = f"{corpus}: {trained.train_utterances} utterances"
+    if trained.metrics is None:
         return f"{count}, all that there are ({how}). Nothing was held out."
     return (
-        f"{count}, everything that fold {code(this.fold)} trains on ({how}). The fold's {this.test_utterances} "
-        f"test utterances were held out. This model was chosen so: {this.chosen}."
+        f"{count}, everything that fold {code(trained.fold)} trains on ({how}). The fold's {trained.test_utterances} "
+        f"test utterances were held out. This model was chosen so: {trained.chosen}."
     )
 
 
 def _this_model(card, task):
     if card.members:
         return "The mean itself was not measured: of every utterance most members have seen the speaker."
-    this = card.this_model
-    if this.metrics is None:
+    trained = card.this_model
+    if trained.metrics is None:
         return "This very model has seen all of the corpus, so nothing is left to test it on."
     scores = ", ".join(
-        f"{score.label} {score.text(this.metrics[key], 2)}{' %' * score.percent}" for key, score in task.scores.items()
+        f"{score.label} {score.text(trained.metrics[key], 2)}{' %' * score.percent}"
+        for key, score in task.scores.items()
     )
-    return f"This very model, on the {this.test_utterances} utterances it was not trained on: {scores}."
+    return f"This very model, on the {trained.test_utterances} utterances it was not trained on: {scores}."
 
 
 def _calibration(card):
@@ -172,11 +173,11 @@ def _conditions(card):
 
 def _measured(card):
     if card.whole_protocol:
-        this = "is one of those" if card.this_model.metrics else "was trained so on all of them"
-        this = "is the mean of such" if card.members else this
+        relation = "is one of those" if card.this_model.metrics else "was trained so on all of them"
+        relation = "is the mean of such" if card.members else relation
         return (
             f"The whole protocol, every fold tested by a model that had not seen it, {card.tested_utterances} "
-            f"utterances pooled (mean over the seeds). It measures the way of training; this model {this}."
+            f"utterances pooled (mean over the seeds). It measures the way of training; this model {relation}."
         )
     return (
         f"**One fold only** ({card.tested_utterances} utterances): the other folds were missing when this was "
@@ -214,9 +215,9 @@ def _versions(versions):
 
 
 def _limits(card):
-    recordings = f"recordings such as those of {markdown(card.corpus)}"
-    known = markdown(card.about_corpus.speech or recordings)
-    speech = "sounds made by code" if card.synthetic else known
+    speech = markdown(card.about_corpus.speech) or f"recordings such as those of {markdown(card.corpus)}"
+    if card.synthetic:
+        speech = "sounds made by code"
     conditions = " and other microphones" if card.robustness else ", other microphones, noise and telephones"
     always = (
         "chooses one of its classes for what sounds like speech, unless told to abstain; in plain SpeechBrain and as "

@@ -101,9 +101,9 @@ def _untested(source: Path, measured_by) -> Chosen:
         )
     ours, measured = record.settings, summary.settings
     keys = sorted(key for key in ours.keys() | measured.keys() if ours.get(key) != measured.get(key))
-    if others := [key for key in keys if key not in _DIVISION]:
+    if differing := [key for key in keys if key not in _DIVISION]:
         raise SerError(
-            got=f"{path}: {', '.join(f'{key}: {ours.get(key)} instead of {measured.get(key)}' for key in others)}",
+            got=f"{path}: {', '.join(f'{key}: {ours.get(key)} instead of {measured.get(key)}' for key in differing)}",
             expected=f"the settings of {measured_by}, whose numbers would speak for it",
             remedy="train both with the same settings",
         )

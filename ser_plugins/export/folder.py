@@ -118,12 +118,13 @@ def export_ensemble(
             export_model(path, built / name, half=half, int8=int8, measured_by=measured_by)
             for path, name in zip(folds, names, strict=True)
         ]
-        first = members[0]
+        template = members[0]
         mean = replace(
-            first,
+            template,
             whole_protocol=all(member.whole_protocol for member in members),
             parameters=sum(member.parameters for member in members),
-            this_model=first.this_model and replace(first.this_model, fold=None, seed=None, epoch=None, metrics=None),
+            this_model=template.this_model
+            and replace(template.this_model, fold=None, seed=None, epoch=None, metrics=None),
             members={name: sha256_of(built / name / CARD_FILE) for name in names},
         )
         return seal(built, mean)

@@ -25,9 +25,9 @@ def attention_map(model, wave: torch.Tensor, most: int = 128) -> dict:
         everywhere); None in a system without attention. ``duration``: of the recording, in s.
     """
     duration = len(wave) / model.sample_rate
-    found = [_relative(modules, wave[None].to(model.device), most) for modules in model.members]
-    small = [weights for weights in found if weights is not None]
-    if len(small) < len(found):
+    maps = [_relative(modules, wave[None].to(model.device), most) for modules in model.members]
+    small = [weights for weights in maps if weights is not None]
+    if len(small) < len(maps):
         return {"weights": None, "duration": duration}
     mean = torch.stack(small).mean(dim=0)
     check_finite(mean, "the attention of the model")

@@ -166,10 +166,10 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
             As :meth:`classify_file`; for an array without a rate; nothing is returned then.
         """
         several = isinstance(sounds, (list, tuple))
-        found = []
+        outcomes = []
         for batch in batched(sounds if several else [sounds], batch_size):
-            found += self._judge([self._wave(sound, sample_rate) for sound in batch])
-        return found if several else found[0]
+            outcomes += self._judge([self._wave(sound, sample_rate) for sound in batch])
+        return outcomes if several else outcomes[0]
 
     def stream(self, sample_rate: int, *, window: float = 3.0, hop: float = 1.0) -> Stream[Piece]:
         """Judge sound as it comes, window after window; see :class:`~ser_plugins.inference.stream.Stream`.

@@ -47,13 +47,13 @@ def _refuse_misfits(description, modules, path):
         for kind, texts in (description.modules[name] for name in ("mean_var_norm", "embedding_model", "classifier"))
     )
     width, size = modules["compute_features"].bins, modules["embedding_model"].output_size
-    for name, found, wanted in (
+    for name, given, wanted in (
         ("mean_var_norm: bins", norm["bins"], width),
         ("embedding_model: bins", encoder["bins"], width),
         ("classifier: input_size", head["input_size"], size),
     ):
-        if found != wanted:
-            raise _wrong(path, f"{name} {found}", f"{wanted}, what the module before it gives")
+        if given != wanted:
+            raise _wrong(path, f"{name} {given}", f"{wanted}, what the module before it gives")
 
 
 def _wrong(path, got, expected):

@@ -158,11 +158,11 @@ def _refuse_contradictions(folder, card, description, modules, labels):
     features = modules["compute_features"]
     rate = features.sample_rate
     built = {"scale": (card.scale, description.scale), "sample_rate": (card.sample_rate or rate, rate)}
-    for key, (said, is_so) in built.items():
-        if said != is_so:
+    for key, (written, actual) in built.items():
+        if written != actual:
             raise SerError(
-                got=f"{folder / CARD_FILE}: {key} {said}",
-                expected=f"{is_so}, as in {YAML_FILE}",
+                got=f"{folder / CARD_FILE}: {key} {written}",
+                expected=f"{actual}, as in {YAML_FILE}",
                 remedy="export the model again",
             )
 
@@ -172,9 +172,9 @@ def _listed(folder: Path, card: ModelCard, needed: tuple, optional: tuple) -> di
     listed = card.files
     if missing := sorted(set(needed) - listed.keys()):
         raise _other_files(folder, f"no hash of {', '.join(missing)}", f"a hash of each of {', '.join(needed)}")
-    if others := sorted(listed.keys() - {*needed, *optional}):
+    if strangers := sorted(listed.keys() - {*needed, *optional}):
         raise _other_files(
-            folder, f"files {', '.join(others[:5])}", f"{', '.join((*needed, *optional))}, and no other files"
+            folder, f"files {', '.join(strangers[:5])}", f"{', '.join((*needed, *optional))}, and no other files"
         )
     files = {name: read_inside(folder, name) for name in listed if name not in WEIGHT_FILES.values()}
     for name, content in files.items():
@@ -255,14 +255,14 @@ def _ensemble(folder: Path, card: ModelCard) -> Model:
         members.append(_member(folder, name, expected))
         _refuse_other_kind(folder / name, members[-1], members[0])
         _share_front_end(members[-1], members[0])
-    first, *others = members
-    if first.labels != (card.classes or first.labels) or card.scale != first.scale:
+    reference, *further = members
+    if reference.labels != (card.classes or reference.labels) or card.scale != reference.scale:
         raise SerError(
             got=f"{folder / CARD_FILE}: classes {', '.join(card.classes)}, scale {card.scale}",
-            expected=f"those of its members: {', '.join(first.labels)}, scale {first.scale}",
+            expected=f"those of its members: {', '.join(reference.labels)}, scale {reference.scale}",
             remedy="export the ensemble again",
         )
-    return first._replace(card=card, text=_text(files), others=tuple(member.modules for member in others))
+    return reference._replace(card=card, text=_text(files), others=tuple(member.modules for member in further))
 
 
 def _member(folder: Path, name: str, expected: str) -> Model:

@@ -182,8 +182,8 @@ class _Turns:
         least = max(self.model.min_samples, SHORTEST * rate)  # of less nobody can say whether it is speech
         for start, wave in self.cuts:
             self.end = (start + len(wave)) / rate
-            first, last = stretch_around_middle(wave.numpy(), rate, PAUSE)
-            yield (start + first, wave[first:last]) if last - first >= least else (start, wave)
+            begin, end = stretch_around_middle(wave.numpy(), rate, PAUSE)
+            yield (start + begin, wave[begin:end]) if end - begin >= least else (start, wave)
 
 
 def smoothed(windows: Iterable, size: int, model=None) -> Iterator:
@@ -249,7 +249,7 @@ def within(cells: Iterable, speech: list) -> Iterator:
         inside = (time for span in speech for time in span if cell.start < time < cell.end)
         borders = sorted({cell.start, cell.end, *inside})
         for start, end in pairwise(borders):
-            heard = any(first <= start and end <= last for first, last in speech)
+            heard = any(begin <= start and end <= finish for begin, finish in speech)
             yield type(cell)(start, end, *(cell[2:] if heard else silence))
 
 

@@ -43,8 +43,8 @@ class Failure(BaseModel):
 
 
 _FAILURES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Failure, "description": what}
-    for status, what in {
+    status: {"model": Failure, "description": meaning}
+    for status, meaning in {
         403: "asked through another host's name or from another site's page",
         408: "the body came too slowly",
         413: "more bytes than allowed",

@@ -127,8 +127,8 @@ def examine_chunks(file, start: int, end: int) -> Layout:
         following = _inner_file(file, sound, end, kind)
         if following < end:
             after = examine_chunks(file, following, end)
-            first = Stream((_put_right(file, start, sound, following, chunk.lengths), (sound, following)))
-            return Layout((first, *after.streams), after.damage)
+            stream = Stream((_put_right(file, start, sound, following, chunk.lengths), (sound, following)))
+            return Layout((stream, *after.streams), after.damage)
     if sound - start > LONGEST_HEAD:
         return Layout((), "its header is longer than any that is known")
     return Layout((Stream((_put_right(file, start, sound, end, chunk.lengths), (sound, end))),))
@@ -239,9 +239,9 @@ def _inner_file(file, position, end, kind) -> int:
         block = read_at(file, position, min(BLOCK, end - position))
         place = -1
         while (place := block.find(kind.mark, place + 1)) >= 0:
-            first = position + place - kind.mark_place
-            if container_of(read_at(file, first, 40)) is kind:
-                return first
+            start = position + place - kind.mark_place
+            if container_of(read_at(file, start, 40)) is kind:
+                return start
         position += max(1, len(block) - overlap)
     return end
 

@@ -47,8 +47,8 @@ def find_ffmpeg() -> str:
     SerError
         There is neither.
     """
-    if found := shutil.which("ffmpeg"):
-        return found
+    if program := shutil.which("ffmpeg"):
+        return program
     try:
         from imageio_ffmpeg import get_ffmpeg_exe
 

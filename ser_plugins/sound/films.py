@@ -116,7 +116,7 @@ def examine_marks(file, end: int, kind: str) -> Layout:
         return _verdict(CUT.format("a packet of ASF"))
     while position < end:
         block = read_at(file, position, min(BLOCK, end - position))
-        if any(position + found.start() > 0 for found in mark.finditer(block)):
+        if any(position + match.start() > 0 for match in mark.finditer(block)):
             return _verdict(FOLLOWED)
         position += max(1, len(block) - 15)
     return _verdict("")

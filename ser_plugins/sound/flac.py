@@ -16,8 +16,8 @@ def examine_flac(file, start: int, end: int) -> Layout:
     """Find the FLAC streams behind one another from ``start`` to ``end``, and complete their headers."""
     borders = [start, *_markers(file, start + 4, end), end]
     streams, damage = [], ""
-    for first, last in pairwise(borders):
-        stream, damage = _examine(file, first, last, whole=first == 0 and last == end)
+    for begin, finish in pairwise(borders):
+        stream, damage = _examine(file, begin, finish, whole=begin == 0 and finish == end)
         streams.append(stream)
         if damage:
             break
@@ -46,19 +46,19 @@ def _examine(file, start, end, whole) -> tuple[Stream, str]:
     largest = int.from_bytes(head[12:15], "big") or LONGEST_FRAME
     length = min(end - start, LONGEST_FRAME, 2 * largest + 4096)
     tail = read_at(file, end - length, length)
-    last = _last_frame(tail, head)
-    if last is None:
+    last_frame = _last_frame(tail, head)
+    if last_frame is None:
         return as_it_is, ""
-    place, first, block = last
-    if total > 0 and first + block <= total:
+    place, first_sample, block = last_frame
+    if total > 0 and first_sample + block <= total:
         return as_it_is, ""  # the decoder counts, and tells what is missing
     if total > 0 and not _is_whole(tail[place:]):
         return as_it_is, ""  # no frame, but what looks like one
     damage = ""
     if not _is_whole(tail[place:]):
         damage, block, end = "the file ends in the middle of a FLAC frame", 0, end - length + place
-    head[TOTAL] = head[TOTAL] & 0xF0 | (first + block) >> 32
-    head[TOTAL + 1 : TOTAL + 5] = ((first + block) & 0xFFFFFFFF).to_bytes(4, "big")
+    head[TOTAL] = head[TOTAL] & 0xF0 | (first_sample + block) >> 32
+    head[TOTAL + 1 : TOTAL + 5] = ((first_sample + block) & 0xFFFFFFFF).to_bytes(4, "big")
     return Stream((bytes(head), (start + 42, end))), damage
 
 

@@ -107,8 +107,8 @@ class Splice(io.RawIOBase):
 
     def _content(self, length):
         """Up to ``length`` bytes at the position, of one piece."""
-        for first, size, content in self.places:
-            offset = self.position - first
+        for begin, size, content in self.places:
+            offset = self.position - begin
             if 0 <= offset < size:
                 length = min(length, size - offset)
                 if isinstance(content, bytes):

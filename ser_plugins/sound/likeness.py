@@ -85,12 +85,12 @@ def fingerprint(wave: np.ndarray, sample_rate: int) -> np.ndarray:
     margin = AROUND + REACH[0]
     hashes = [np.zeros(0, np.uint32)]
     for begin in range(0, frames, BATCH):
-        first, end = max(0, begin - margin), min(frames, begin + BATCH)
-        spectrum = _spectrogram(wave, sample_rate, first, min(frames, end + margin))
+        start, end = max(0, begin - margin), min(frames, begin + BATCH)
+        spectrum = _spectrogram(wave, sample_rate, start, min(frames, end + margin))
         loudest = maximum_filter1d(spectrum.max(axis=1), 2 * AROUND + 1, mode="nearest")[:, None]
         highest = maximum_filter(spectrum, [2 * reach + 1 for reach in REACH], mode="constant")
         places = (spectrum == highest) & (spectrum > loudest * 10 ** (-FLOOR / 20))
-        frame, bin_ = np.nonzero(places[begin - first : end - first])
+        frame, bin_ = np.nonzero(places[begin - start : end - start])
         hashes.append(((frame + begin) * 256 + bin_).astype(np.uint32))
     peaks = np.concatenate(hashes)
     return peaks if len(np.unique(peaks % 256)) >= VARIETY else peaks[:0]

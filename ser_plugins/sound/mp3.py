@@ -82,7 +82,7 @@ def parse_header(data: bytes) -> Frame | None:
 def looks_like_mp3(file, start: int, end: int) -> bool:
     """Whether there are frames right behind the tags, or some in a row after a few bytes that are none."""
     read, tags = _Reader(file), tag_end(file, start, end)
-    position = first = _find_frame(read, tags, end, None)
+    position = first_frame = _find_frame(read, tags, end, None)
     if position is None:
         return False
     for _ in range(IN_A_ROW):
@@ -92,7 +92,7 @@ def looks_like_mp3(file, start: int, end: int) -> bool:
         position += frame.length
     else:
         return True
-    return first == tags and position >= end
+    return first_frame == tags and position >= end
 
 
 def examine_mp3(file, start: int, end: int) -> Layout:
@@ -204,9 +204,9 @@ def _behind(read, run, position, end) -> tuple[int, str]:
             return end, "the file ends in the middle of a frame"
     if end - position <= STRAY or (complete and _find_frame(read, position, end, run.kind) is None):
         return end, ""
-    found = _find_frame(read, position, end, run.kind)
-    if found is not None and complete:
-        return found, ""
+    begin = _find_frame(read, position, end, run.kind)
+    if begin is not None and complete:
+        return begin, ""
     return end, "no frame follows where one should"
 
 

@@ -41,5 +41,5 @@ def stretch_around_middle(wave: np.ndarray, rate: int, pause: float) -> tuple[in
     begins = np.flatnonzero(np.diff(places, prepend=-count) > pause / FRAME)
     stretches = [(int(part[0]), int(part[-1]) + 1) for part in np.split(places, begins[1:])]
     middle = count / 2
-    first, last = min(stretches, key=lambda stretch: max(stretch[0] - middle, middle - stretch[1], 0))
-    return first * size, min(last * size, len(wave))
+    begin, end = min(stretches, key=lambda stretch: max(stretch[0] - middle, middle - stretch[1], 0))
+    return begin * size, min(end * size, len(wave))
