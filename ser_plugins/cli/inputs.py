@@ -82,7 +82,9 @@ def recordings(names: Iterable, stdin=None) -> Iterator[dict[str, Path]]:
 
 def _below(folder) -> list[Path]:
     """Recordings in a folder and in those below it, linked ones too; what may be meant and cannot be read is told."""
-    paths, unread, been = [], Counter(), set()
+    paths = []
+    unread = Counter()
+    been = set()
     for root, folders, names in os.walk(folder, followlinks=True):
         place = os.path.realpath(root)
         if place in been:  # a link that leads back

@@ -55,7 +55,8 @@ def classify(
     options: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
     classifier = open_model(model, any_sound=any_sound, **options)
     with recordings(files) as paths:
-        rows, columns = judge(classifier, paths), prediction_columns(classifier)
+        rows = judge(classifier, paths)
+        columns = prediction_columns(classifier)
         done = _print_rows(rows, len(paths), columns, "json" if as_json else form, _predictions_table)
     if any("error" in row for row in done):
         raise typer.Exit(1)

@@ -26,9 +26,11 @@ def read_lines(path) -> tuple[list[str], str]:
         raise MissingPathError(got=f"no file {path}", expected="a text file", remedy="check the path")
     content = path.read_bytes()
     try:
-        text, encoding = content.decode("utf-8-sig"), "UTF-8"
+        text = content.decode("utf-8-sig")
+        encoding = "UTF-8"
     except UnicodeDecodeError:
-        text, encoding = content.decode("latin-1"), "Latin-1"
+        text = content.decode("latin-1")
+        encoding = "Latin-1"
     if "\0" in text:
         raise SerError(got=f"{path}: zero bytes", expected="text in UTF-8 or Latin-1", remedy="save it as UTF-8")
     # Not splitlines: a Latin-1 file may hold \x85, which that takes for the end of a line.

@@ -86,7 +86,8 @@ def _encoders(card):
 
 
 def _corpus(card):
-    about, corpus = card.about_corpus, markdown(card.corpus)
+    about = card.about_corpus
+    corpus = markdown(card.corpus)
     lines = {f"Licence of {corpus}": about.licence, f"To cite for {corpus}": about.citation}
     return [f"{line}: {markdown(text)}." for line, text in lines.items() if text]
 

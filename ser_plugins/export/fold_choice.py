@@ -77,7 +77,9 @@ def choose(source, measured_by=None) -> Chosen:
             remedy="train it to the end first",
         )
     [fold] = refuse_other_scores([fold_results(source)], source)
-    record, real, reason = fold.record, source.resolve(), "named by whoever exported it"
+    record = fold.record
+    real = source.resolve()
+    reason = "named by whoever exported it"
     if f"{real.parent.name}/{real.name}" == record.place:
         # With folds missing or mixed the card has this fold's numbers only, and says so.
         folds = None
@@ -99,7 +101,8 @@ def _untested(source: Path, measured_by) -> Chosen:
             expected="with --measured-by a training on everything (--protocol all)",
             remedy="leave --measured-by out",
         )
-    ours, measured = record.settings, summary.settings
+    ours = record.settings
+    measured = summary.settings
     keys = sorted(key for key in ours.keys() | measured.keys() if ours.get(key) != measured.get(key))
     if differing := [key for key in keys if key not in _DIVISION]:
         raise SerError(

@@ -105,7 +105,8 @@ def export_ensemble(
     Traceback (most recent call last):
     ser_plugins.errors.MissingPathError: got: no folder results/nothing; expected: a run folder ...
     """
-    source, folder = Path(source), Path(folder).absolute()
+    source = Path(source)
+    folder = Path(folder).absolute()
     refuse_occupied(folder, overwrite)
     folds = sorted(path.parent for path in source.glob("seed_*/*/results.json"))
     if len(folds) < 2:

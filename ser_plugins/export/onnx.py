@@ -138,11 +138,14 @@ class _WaveToOutput(nn.Module):
 
     def __init__(self, modules):
         super().__init__()
-        features, encoder = modules["compute_features"], copy.deepcopy(modules["embedding_model"])
+        features = modules["compute_features"]
+        encoder = copy.deepcopy(modules["embedding_model"])
         if isinstance(encoder.front_end, ConvFrontEnd):
             encoder.front_end.layers = nn.ModuleList(map(_TraceableConvLayer, encoder.front_end.layers))
         self.features = (_Encoder if isinstance(features, WhisperEncoder) else _Spectrogram)(features)
-        self.norm, self.encoder, self.head = modules["mean_var_norm"], encoder, modules["classifier"]
+        self.norm = modules["mean_var_norm"]
+        self.encoder = encoder
+        self.head = modules["classifier"]
 
     def forward(self, waves, lengths):
         waves = waves.masked_fill(~frame_mask(lengths, waves.shape[1]), 0.0)
@@ -290,7 +293,8 @@ def _recurrent(graph) -> dict:
 
 def _of_encoder(graph) -> dict:
     """The matrices and kernels of pretrained encoders: name -> axis of the output."""
-    shapes, axes = {value.name: value.dims for value in graph.initializer}, {}
+    shapes = {value.name: value.dims for value in graph.initializer}
+    axes = {}
     for node in graph.node:
         inside = "/features/" in node.name and "/log_mel/" not in node.name
         weight = node.input[1] if len(node.input) > 1 else None

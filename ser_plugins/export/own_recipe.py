@@ -79,7 +79,8 @@ def export_recipe(
     ser_plugins.errors.MissingPathError: got: no file results/1986/hyperparams.yaml; expected: the YAML of a \
 SpeechBrain recipe; remedy: check the path
     """
-    yaml_file, folder = Path(yaml_file), Path(folder).absolute()
+    yaml_file = Path(yaml_file)
+    folder = Path(folder).absolute()
     refuse_occupied(folder, overwrite)
     nodes, names = _modules_in(yaml_file)
     description, front_end = described_by(nodes, yaml_file, scale)
@@ -137,7 +138,8 @@ def _modules_in(path: Path) -> tuple[dict, dict]:
         )
     with open(path, encoding="utf-8") as stream:
         resolved = resolve_references(stream).getvalue()
-    nodes, names = compose(resolved.encode("utf-8"), path), {}
+    nodes = compose(resolved.encode("utf-8"), path)
+    names = {}
     for module, kinds in TRAINED.items():
         tags = [tag_of(kind) for kind in kinds]
         keys = [key for key, node in nodes.items() if str(node.tag) in tags]

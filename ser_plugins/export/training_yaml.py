@@ -90,7 +90,8 @@ def pairs(node: MappingNode, path) -> dict:
 
 def constructor(nodes: dict, name: str, path) -> tuple[type, dict]:
     """The class of the module ``name``, when it is one that this module may be, and its arguments as nodes by name."""
-    node, kinds = nodes.get(name), {tag_of(kind): kind for kind in TRAINED[name]}
+    node = nodes.get(name)
+    kinds = {tag_of(kind): kind for kind in TRAINED[name]}
     if not isinstance(node, (MappingNode, ScalarNode)) or str(node.tag) not in kinds:
         constructor = "no key" if node is None else f"{node.tag} as"
         raise SerError(

@@ -75,7 +75,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     def __init__(self, modules, device="cpu", others=(), any_sound=False):
         self.members = [member.eval().requires_grad_(False).to(device) for member in (modules, *others)]
         self.modules = self.members[0]
-        self.device, self.any_sound = torch.device(device), any_sound
+        self.device = torch.device(device)
+        self.any_sound = any_sound
         self.sample_rate = modules["compute_features"].sample_rate
         self.min_samples = max(_min_samples(member) for member in self.members)
 
@@ -218,7 +219,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     @torch.no_grad()
     def _outputs(self, wavs, lengths):
         """Checked outputs as of :meth:`outputs`, and the frames (batch, time, bins) of the first member."""
-        wavs, lengths = wavs.to(self.device), lengths.to(self.device)
+        wavs = wavs.to(self.device)
+        lengths = lengths.to(self.device)
         frames = self.frames(wavs, lengths)
         outputs = self.outputs(frames, lengths)
         check_finite(outputs, "the output of the model")
@@ -311,7 +313,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
 
     def check_windows(self, window: float, hop: float, batch_size: int = 1) -> None:
         """Raise :class:`SerError` for a window (s) too short for the model, or a hop (s) or batch that is none."""
-        least, hop_samples = self.min_samples / self.sample_rate, hop * self.sample_rate
+        least = self.min_samples / self.sample_rate
+        hop_samples = hop * self.sample_rate
         if not (least <= window < math.inf and 1 <= hop_samples < math.inf and batch_size >= 1):
             raise SerError(
                 got=f"window={window}, hop={hop}, batch_size={batch_size}",

@@ -21,7 +21,8 @@ def construct(description: Description, path) -> dict:
     SerError
         For arguments out of bounds, and for modules that do not fit to one another.
     """
-    modules, values = {}, 0
+    modules = {}
+    values = 0
     for name, (kind, texts) in description.modules.items():
         modules[name] = construct_one(kind, name, texts, path)
         values += sum(value.numel() for value in modules[name].state_dict().values())
@@ -46,7 +47,8 @@ def _refuse_misfits(description, modules, path):
         with_defaults(kind, read_arguments(kind, texts))
         for kind, texts in (description.modules[name] for name in ("mean_var_norm", "embedding_model", "classifier"))
     )
-    width, size = modules["compute_features"].bins, modules["embedding_model"].output_size
+    width = modules["compute_features"].bins
+    size = modules["embedding_model"].output_size
     for name, given, wanted in (
         ("mean_var_norm: bins", norm["bins"], width),
         ("embedding_model: bins", encoder["bins"], width),

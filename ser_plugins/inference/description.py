@@ -135,11 +135,13 @@ class _Lines:
         try:
             text = content.decode("ascii")
         except UnicodeDecodeError as error:
-            self.number, self.line = content.count(b"\n", 0, error.start) + 1, str(error)
+            self.number = content.count(b"\n", 0, error.start) + 1
+            self.line = str(error)
             raise self.refused("plain ASCII text") from None
         numbered = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line]
         self.following = iter(numbered[1:] if numbered and numbered[0][1] == _COMMENT else numbered)
-        self.number, self.line = 0, None
+        self.number = 0
+        self.line = None
         self.step()
 
     def step(self):

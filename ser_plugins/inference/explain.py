@@ -88,7 +88,9 @@ def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Expl
     >>> explain_file(open_model("small", device="cpu"), path).frames.shape
     (32, 40)
     """
-    features, blocks, samples = model.modules["compute_features"], [], 0
+    features = model.modules["compute_features"]
+    blocks = []
+    samples = 0
     longest = SAMPLES / SAMPLE_RATE if isinstance(features, WhisperEncoder) else LONGEST
     for block in open_recording(path, model.sample_rate):
         blocks.append(block)

@@ -192,7 +192,8 @@ def _text(files: dict) -> str:
 
 def read_inside(folder: Path, name: str, most: int | None = None) -> bytes:
     """The bytes of a regular file that lies in ``folder`` itself, links followed; with more than ``most``, refused."""
-    path, most = folder / name, _largest(name) if most is None else most
+    path = folder / name
+    most = _largest(name) if most is None else most
     # A name with a zero byte is none.
     real = Path(folder if "\0" in name else os.path.realpath(path))
     if real.parent != Path(os.path.realpath(folder)) or Path(name).name != name:
@@ -204,7 +205,8 @@ def read_inside(folder: Path, name: str, most: int | None = None) -> bytes:
     if not os.path.isfile(real):
         raise MissingPathError(got=f"no file {path}", expected="a regular file", remedy="export the model again")
     try:
-        content, size = b"", os.stat(real).st_size
+        content = b""
+        size = os.stat(real).st_size
         if size <= most:
             with open(real, "rb", opener=_without_waiting) as stream:
                 content = stream.read(most + 1)

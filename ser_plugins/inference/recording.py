@@ -57,7 +57,8 @@ class Reading:
     """
 
     def __init__(self, source, sample_rate: int, seconds: float = 1.0) -> None:
-        self.source, self.sample_rate = str(source), sample_rate
+        self.source = str(source)
+        self.sample_rate = sample_rate
         rate, blocks = read_blocks(source, seconds)
         check_rate(rate, sample_rate, self.source)
         self.measurement = Measurement(rate)
@@ -88,7 +89,8 @@ def read_recording(source: str | Path, sample_rate: int, min_samples: int) -> Re
         No such file; or unreadable, empty, cut short, too short, too long, silent, or holding NaN.
     """
     reading = Reading(source, sample_rate, seconds=60.0)
-    blocks, samples = [], 0
+    blocks = []
+    samples = 0
     for block in reading.blocks:
         blocks.append(block)
         samples += len(block)

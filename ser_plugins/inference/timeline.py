@@ -170,7 +170,8 @@ class _Turns:
     """Windows of a recording, of each the stretch between two pauses around its middle; ``end``: of the last window."""
 
     def __init__(self, model, blocks, window, hop):
-        self.model, self.end = model, 0.0
+        self.model = model
+        self.end = 0.0
         self.cuts = cut_windows(blocks, model.sample_rate, window, hop, model.min_samples)
 
     def judged(self, name) -> Iterator:
@@ -224,7 +225,8 @@ def as_cells(windows: Iterable) -> Iterator:
     >>> [(cell.start, cell.end) for cell in as_cells(windows)]
     [(0.0, 2.0), (2.0, 3.0), (3.0, 5.0)]
     """
-    held, start = None, 0.0
+    held = None
+    start = 0.0
     for window in windows:
         if held is not None:
             border = max(start, (held.start + held.end + window.start + window.end) / 4)

@@ -35,7 +35,8 @@ def speech_spans(path) -> list[tuple[float, float]]:
         No such file, unreadable, damaged, cut short, empty.
     """
     model, timestamps = _silero()
-    samples, probabilities = 0, []
+    samples = 0
+    probabilities = []
     with torch.inference_mode():
         for start, wave in cut_windows(open_recording(path, RATE), RATE, CHUNK / RATE, CHUNK / RATE):
             samples = start + len(wave)

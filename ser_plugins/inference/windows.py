@@ -104,7 +104,9 @@ class WindowCutter:
     """
 
     def __init__(self, rate, window, hop, least=1):
-        self.size, self.step, self.least = round(window * rate), hop * rate, least
+        self.size = round(window * rate)
+        self.step = hop * rate
+        self.least = least
         self.number, self.covered = 0, 0
         self.held, self.position = torch.zeros(0), 0  # held[0] is sample number `position`
 
@@ -126,7 +128,8 @@ class WindowCutter:
         """Drop what lies before the next window; whether all of that has been fed."""
         start = round(self.number * self.step)
         passed = min(start - self.position, len(self.held))
-        self.held, self.position = self.held[passed:], self.position + passed
+        self.held = self.held[passed:]
+        self.position = self.position + passed
         return self.position == start
 
 
@@ -138,7 +141,8 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
     >>> list(batched("abcde", 2))
     [['a', 'b'], ['c', 'd'], ['e']]
     """
-    batch, damage = [], None
+    batch = []
+    damage = None
     try:
         for item in items:
             batch.append(item)

@@ -32,8 +32,10 @@ class Bodies:
     """
 
     def __init__(self, limits: Limits):
-        self.limits, self.most = limits, max(limits.held, limits.body)
-        self.held, self.arriving = 0, set()
+        self.limits = limits
+        self.most = max(limits.held, limits.body)
+        self.held = 0
+        self.arriving = set()
 
     async def receive(self, request: Request, seconds: float) -> "Arrival":
         """Wait for a whole body; its bytes count as held until :meth:`release`.
@@ -146,8 +148,13 @@ class Arrival:
     """A body on its way: its ``upload``, its ``size`` in bytes so far, and how many of those are ``held``."""
 
     def __init__(self, loop):
-        self.upload, self.size, self.held = Upload(), 0, 0
-        self.begin, self.task, self.timer, self.refusal = loop.time(), None, None, None
+        self.upload = Upload()
+        self.size = 0
+        self.held = 0
+        self.begin = loop.time()
+        self.task = None
+        self.timer = None
+        self.refusal = None
 
 
 def _too_slow(got, expected):

@@ -55,7 +55,9 @@ class Turns:
     """
 
     def __init__(self, running: int, waiting: int):
-        self.places, self.waiting, self.most = asyncio.Semaphore(running), 0, waiting
+        self.places = asyncio.Semaphore(running)
+        self.waiting = 0
+        self.most = waiting
 
     async def take(self) -> None:
         """Wait for a turn; :meth:`give_back` ends it."""

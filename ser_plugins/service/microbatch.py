@@ -36,7 +36,10 @@ class Batcher:
     """
 
     def __init__(self, judge: Callable, size: int, length: Callable = lambda item: 1, most: float = float("inf")):
-        self.judge, self.size, self.length, self.most = judge, size, length, most
+        self.judge = judge
+        self.size = size
+        self.length = length
+        self.most = most
         self.items, self.jobs = deque(), deque()  # each with the future of its outcome
         self.worker = None
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
@@ -85,7 +88,8 @@ class Batcher:
                 future.set_result(outcome)
 
     def _next_batch(self) -> list:
-        batch, longest = [], 0
+        batch = []
+        longest = 0
         while self.items and len(batch) < self.size:
             item, future = self.items[0]
             if not future.done():  # else whoever asked has gone

@@ -36,7 +36,9 @@ class Service:
     """
 
     def __init__(self, model, limits):
-        self.model, self.limits, self.in_flight = model, limits, 0
+        self.model = model
+        self.limits = limits
+        self.in_flight = 0
         self.bodies = Bodies(limits)
         self.quick, self.slow = Lane("decode", 2), Lane("decode-large", 1)
         self.turns = Turns(2, max(1, limits.queue // 2))
@@ -142,7 +144,9 @@ class Task:
     """One request at work: the thread for its decoding, and its turn where it is large."""
 
     def __init__(self, service, upload):
-        self.service, self.upload, self.has_turn = service, upload, False
+        self.service = service
+        self.upload = upload
+        self.has_turn = False
 
     async def decoded(self):
         """The recording; after the first step, the rest in turn with other large requests."""

@@ -95,7 +95,8 @@ class BoundedProtocol(H11Protocol):
 
     def __init__(self, connections: Connections, **options):
         super().__init__(**options)
-        self.bound, self.deadline = connections, None
+        self.bound = connections
+        self.deadline = None
 
     def connection_made(self, transport):
         """Admit it, or refuse it or another one."""
@@ -235,7 +236,8 @@ def quiet_log() -> Iterator[None]:
 class _OncePerMinute(logging.Filter):
     def __init__(self):
         super().__init__()
-        self.last, self.dropped = {}, Counter()
+        self.last = {}
+        self.dropped = Counter()
 
     def filter(self, record):
         kind = str(record.msg).split("\n", 1)[0]

@@ -99,7 +99,9 @@ class Decoding:
     """
 
     def __init__(self, upload: Upload, model, seconds: float):
-        self.upload, self.model, self.seconds = upload, model, seconds
+        self.upload = upload
+        self.model = model
+        self.seconds = seconds
         self.reading: Reading | None = None
         self.parts = []
         self.samples, self.values_per_second = 0, 0

@@ -139,7 +139,9 @@ def _sound_chunk(file, start, end, kind) -> SoundChunk | None:
     if kind.outer:
         place, form, origin = kind.outer
         lengths.append((place, form, start + origin))
-    position, mp3, wide = start + kind.start, False, None
+    position = start + kind.start
+    mp3 = False
+    wide = None
     while True:
         name, length, body = _chunk(file, position, kind)
         if name is None or position > end:
@@ -154,10 +156,12 @@ def _sound_chunk(file, start, end, kind) -> SoundChunk | None:
         position = _aligned(body + length, kind, start)
     sound = body + kind.prefix
     if wide is not None and length == 0xFFFFFFFF:
-        declared, unknown = int.from_bytes(read_at(file, wide, 8), "little"), 1 << 62
+        declared = int.from_bytes(read_at(file, wide, 8), "little")
+        unknown = 1 << 62
         lengths.append((wide - start, "<Q", sound))
     else:
-        declared, unknown = length - kind.prefix, kind.unknown
+        declared = length - kind.prefix
+        unknown = kind.unknown
         lengths.append((position + kind.name - start, kind.length, position if kind.inclusive else body))
     return SoundChunk(sound, declared, 0 < declared < unknown, mp3, lengths)
 

@@ -120,7 +120,10 @@ class Decoded:
     format, subtype, extra_info = "ffmpeg", "FLOAT", ""
 
     def __init__(self, source, kind: str, name: str):
-        self.name, self.done, self.frames, self.complaints = name, 0, 0, ""
+        self.name = name
+        self.done = 0
+        self.frames = 0
+        self.complaints = ""
         self.process = self.folder = None
         program = find_ffmpeg()
         if hasattr(source, "read"):
@@ -162,7 +165,8 @@ class Decoded:
         return block.reshape(-1, self.channels)
 
     def _take(self, size: int) -> bytes:
-        late, process = threading.Event(), self.process
+        late = threading.Event()
+        process = self.process
         assert process is not None  # read has asked
         assert process.stdout is not None
 

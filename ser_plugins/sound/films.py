@@ -28,10 +28,12 @@ FOLLOWED = "another recording follows in the same file"
 
 def examine_boxes(file, end: int) -> Layout:
     """MP4, M4A, QuickTime: boxes to the end of the file."""
-    position, names = 0, set()
+    position = 0
+    names = set()
     while position < end:
         head = read_at(file, position, 16)
-        length, name = int.from_bytes(head[:4], "big"), head[4:8]
+        length = int.from_bytes(head[:4], "big")
+        name = head[4:8]
         if length == 1:
             length = int.from_bytes(head[8:16], "big")
         elif length == 0:  # to the end
@@ -110,7 +112,8 @@ def examine_avi(file, end: int) -> Layout:
 
 def examine_marks(file, end: int, kind: str) -> Layout:
     """FLV, ASF, TTA: the decoder knows the length; whether another one follows is looked for."""
-    mark, position = MARKS[kind], 0
+    mark = MARKS[kind]
+    position = 0
     properties = read_at(file, 0, 1 << 16).partition(ASF_PROPERTIES)[2] if kind == "asf" else b""
     if int.from_bytes(properties[24:32], "little") > end:
         return _verdict(CUT.format("a packet of ASF"))

@@ -15,7 +15,8 @@ BLOCK_SIZES = {1: 192, **{code: 144 << code for code in range(2, 6)}, **{code: 1
 def examine_flac(file, start: int, end: int) -> Layout:
     """Find the FLAC streams behind one another from ``start`` to ``end``, and complete their headers."""
     borders = [start, *_markers(file, start + 4, end), end]
-    streams, damage = [], ""
+    streams = []
+    damage = ""
     for begin, finish in pairwise(borders):
         stream, damage = _examine(file, begin, finish, whole=begin == 0 and finish == end)
         streams.append(stream)
@@ -56,7 +57,9 @@ def _examine(file, start, end, whole) -> tuple[Stream, str]:
         return as_it_is, ""  # no frame, but what looks like one
     damage = ""
     if not _is_whole(tail[place:]):
-        damage, block, end = "the file ends in the middle of a FLAC frame", 0, end - length + place
+        damage = "the file ends in the middle of a FLAC frame"
+        block = 0
+        end = end - length + place
     head[TOTAL] = head[TOTAL] & 0xF0 | (first_sample + block) >> 32
     head[TOTAL + 1 : TOTAL + 5] = ((first_sample + block) & 0xFFFFFFFF).to_bytes(4, "big")
     return Stream((bytes(head), (start + 42, end))), damage
@@ -79,7 +82,10 @@ def _frame(data):
     """Number, samples, and whether numbers count samples, of the frame that ``data`` begins with; None for none."""
     if len(data) < 6 or data[1] & 0xFE != 0xF8:
         return None
-    sizes, rate, channels, bits = data[2] >> 4, data[2] & 15, data[3] >> 4, data[3] >> 1 & 7
+    sizes = data[2] >> 4
+    rate = data[2] & 15
+    channels = data[3] >> 4
+    bits = data[3] >> 1 & 7
     if sizes == 0 or rate == 15 or channels > 10 or bits == 3 or data[3] & 1:
         return None
     lead = data[4]

@@ -24,7 +24,8 @@ def examine_sphere(file, end: int) -> Layout:
 def examine_avr(file, end: int) -> Layout:
     """AVR: 128 bytes; 12 is not 0 for two channels, 14 has the bits of a sample, 26 to 29 the number of samples."""
     head = read_at(file, 0, 128)
-    channels, bits = 2 if any(head[12:14]) else 1, int.from_bytes(head[14:16], "big")
+    channels = 2 if any(head[12:14]) else 1
+    bits = int.from_bytes(head[14:16], "big")
     return _promise(int.from_bytes(head[26:30], "big") * channels * (bits // 8), end - 128)
 
 

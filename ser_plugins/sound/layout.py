@@ -68,7 +68,9 @@ class Splice(io.RawIOBase):
 
     def __init__(self, file, pieces):
         super().__init__()
-        self.file, self.position, self.size = file, 0, 0
+        self.file = file
+        self.position = 0
+        self.size = 0
         self.places = []  # (first byte here, length, bytes or start in the file)
         for piece in pieces:
             length = len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]

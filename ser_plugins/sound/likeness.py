@@ -85,7 +85,8 @@ def fingerprint(wave: np.ndarray, sample_rate: int) -> np.ndarray:
     margin = AROUND + REACH[0]
     hashes = [np.zeros(0, np.uint32)]
     for begin in range(0, frames, BATCH):
-        start, end = max(0, begin - margin), min(frames, begin + BATCH)
+        start = max(0, begin - margin)
+        end = min(frames, begin + BATCH)
         spectrum = _spectrogram(wave, sample_rate, start, min(frames, end + margin))
         loudest = maximum_filter1d(spectrum.max(axis=1), 2 * AROUND + 1, mode="nearest")[:, None]
         highest = maximum_filter(spectrum, [2 * reach + 1 for reach in REACH], mode="constant")
@@ -146,7 +147,8 @@ def _words(peaks) -> tuple[np.ndarray, np.ndarray]:
     place = np.arange(len(frame))
     for step in range(1, 7 * FAN):
         later = np.minimum(place + step, len(frame) - 1)
-        after, apart = frame[later] - frame, np.abs(bin_[later] - bin_)
+        after = frame[later] - frame
+        apart = np.abs(bin_[later] - bin_)
         taken = place[
             (place + step < len(frame)) & (after >= 2) & (after <= LONGEST) & (apart <= WIDEST) & (counts < FAN)
         ]
@@ -181,7 +183,9 @@ def _candidates(peaks):
         indexed.append((words[kept], frames[kept], np.full(kept.sum(), number)))
     words, frames, owners = (np.concatenate(column) for column in zip(*indexed, strict=True))
     order = np.argsort(words, kind="stable")
-    words, frames, owners = words[order], frames[order], owners[order]
+    words = words[order]
+    frames = frames[order]
+    owners = owners[order]
     reach = int(frames.max(initial=0)) + 2
     events = [np.zeros(0, np.int64)]
     for step in range(1, GROUP):
@@ -193,7 +197,9 @@ def _candidates(peaks):
     keys, counts = np.unique(np.concatenate(events), return_counts=True)
     counts = _with_neighbours(keys, counts)
     enough = counts >= max(3, VOTES // int(part))
-    pair, shift, counts = keys[enough] // (2 * reach), keys[enough] % (2 * reach) - reach, counts[enough]
+    pair = keys[enough] // (2 * reach)
+    shift = keys[enough] % (2 * reach) - reach
+    counts = counts[enough]
     order = np.lexsort((-counts, pair))
     best = order[np.append(True, np.diff(pair[order]) != 0)[: len(order)]]
     totals = np.bincount(owners, minlength=len(peaks))
@@ -213,10 +219,12 @@ def _with_neighbours(keys, counts) -> np.ndarray:
 
 def _compare(first, second, shift, speeds) -> tuple[float, bool]:
     """Share of peaks in common at the best shift near this one and the best of the speeds; is most of both alike?"""
-    shorter, longer = first, second
+    shorter = first
+    longer = second
     if shorter.shape[1] > longer.shape[1]:
         shorter, longer, shift = longer, shorter, -shift
-    best, whole = 0.0, False
+    best = 0.0
+    whole = False
     for speed in speeds:
         frame = np.round(shorter[0] * (1 - speed)).astype(int) + shift
         offset = LOWEST * WINDOW
@@ -224,13 +232,15 @@ def _compare(first, second, shift, speeds) -> tuple[float, bool]:
         for nudge in range(-2, 3) if speed == 0 else range(-4, 5):
             agreement, covered = _overlap(frame + nudge, bin_, longer)
             if agreement > best:
-                best, whole = agreement, covered
+                best = agreement
+                whole = covered
     return best, whole
 
 
 def _overlap(frame, bin_, longer) -> tuple[float, bool]:
     """Share of peaks in common; 0 where the overlap is less than half of the shorter recording."""
-    begin, end = max(frame[0], longer[0, 0]) - 1, min(frame[-1], longer[0, -1]) + 2
+    begin = max(frame[0], longer[0, 0]) - 1
+    end = min(frame[-1], longer[0, -1]) + 2
     inside = (frame >= begin) & (frame < end)
     within = (longer[0] >= begin) & (longer[0] < end)
     fewer = min(inside.sum(), within.sum())

@@ -65,13 +65,18 @@ def parse_header(data: bytes) -> Frame | None:
     """
     if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
         return None
-    version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
-    bit_rate, rate, padded, mode = data[2] >> 4, data[2] >> 2 & 3, data[2] >> 1 & 1, data[3] >> 6
+    version = data[1] >> 3 & 3
+    layer = 4 - (data[1] >> 1 & 3)
+    bit_rate = data[2] >> 4
+    rate = data[2] >> 2 & 3
+    padded = data[2] >> 1 & 1
+    mode = data[3] >> 6
     if version == 1 or layer == 4 or bit_rate in (0, 15) or rate == 3:
         return None
     is_first_version = version == 3
     hertz = SAMPLE_RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    kbits, mono = RATES[is_first_version, layer][bit_rate - 1], mode == 3
+    kbits = RATES[is_first_version, layer][bit_rate - 1]
+    mono = mode == 3
     samples = 384 if layer == 1 else 1152 if layer == 2 or is_first_version else 576
     unit = 4 if layer == 1 else 1  # bytes
     length = (samples * kbits * 125 // (unit * hertz) + padded) * unit
@@ -81,7 +86,8 @@ def parse_header(data: bytes) -> Frame | None:
 
 def looks_like_mp3(file, start: int, end: int) -> bool:
     """Whether there are frames right behind the tags, or some in a row after a few bytes that are none."""
-    read, tags = _Reader(file), tag_end(file, start, end)
+    read = _Reader(file)
+    tags = tag_end(file, start, end)
     position = first_frame = _find_frame(read, tags, end, None)
     if position is None:
         return False
@@ -97,7 +103,9 @@ def looks_like_mp3(file, start: int, end: int) -> bool:
 
 def examine_mp3(file, start: int, end: int) -> Layout:
     """Walk from frame to frame between ``start`` and ``end``."""
-    reader, streams, damage = _Reader(file), [], ""
+    reader = _Reader(file)
+    streams = []
+    damage = ""
     position = _find_frame(reader, tag_end(file, start, end), end, None)
     if position is None:
         return Layout((Stream(((start, end),) if start else ()),))
@@ -120,11 +128,14 @@ class _Reader:
     """Bytes at any place, mostly ascending, out of a window."""
 
     def __init__(self, file):
-        self.file, self.first, self.window = file, 0, b""
+        self.file = file
+        self.first = 0
+        self.window = b""
 
     def __call__(self, position, length):
         if not self.first <= position <= self.first + len(self.window) - length:
-            self.first, self.window = position, read_at(self.file, position, max(WINDOW, length))
+            self.first = position
+            self.window = read_at(self.file, position, max(WINDOW, length))
         offset = position - self.first
         return self.window[offset : offset + length]
 
@@ -171,7 +182,9 @@ def _counts(data, frame) -> tuple | None:
     """The numbers of frames and bytes by a frame that holds a count (either may be None); None for a frame of sound."""
     mark = 4 + frame.side
     if data[mark : mark + 4] in (b"Xing", b"Info"):
-        flags, place, values = data[mark + 7 : mark + 8], mark + 8, []
+        flags = data[mark + 7 : mark + 8]
+        place = mark + 8
+        values = []
         for bit in (1, 2):
             present = bool(flags and flags[0] & bit)
             values.append(int.from_bytes(data[place : place + 4], "big") if present else None)

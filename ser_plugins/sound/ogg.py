@@ -49,7 +49,8 @@ class _Link:
 
     def add(self, page) -> str:
         """Take a page in; what is wrong with it."""
-        begins, expected = bool(page.flags & FIRST), self.numbers.get(page.serial)
+        begins = bool(page.flags & FIRST)
+        expected = self.numbers.get(page.serial)
         if (expected is None) != begins:
             return "an Ogg page belongs to no stream that has begun"
         if expected is not None and page.number != expected:
@@ -72,7 +73,9 @@ class _Link:
 
 def examine_ogg(file, start: int, end: int) -> Layout:
     """Walk over the pages from ``start`` to ``end``."""
-    links, position, damage = [], start, ""
+    links = []
+    position = start
+    damage = ""
     while position < end:
         page, damage = _read_page(file, position, end)
         if page is None:

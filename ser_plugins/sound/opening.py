@@ -58,7 +58,8 @@ def open_stream(path, layout: Layout, stream: Stream) -> soundfile.SoundFile | D
     AudioError, SerError
         Unreadable; or ffmpeg is needed, and not there.
     """
-    kind, reason = layout.kind, None
+    kind = layout.kind
+    reason = None
     if kind is None:
         try:
             with quiet_decoder() if layout.mp3 else nullcontext():

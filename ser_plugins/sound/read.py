@@ -86,8 +86,10 @@ def _blocks(file, path, layout, seconds, complaints=None) -> Iterator[np.ndarray
 
     What ffmpeg complains of is an error as well, unless there is a list for it.
     """
-    rate, done = file.samplerate, 0
-    size, downmix = max(1, round(seconds * rate)), Downmix(str(path), file.samplerate)
+    rate = file.samplerate
+    done = 0
+    size = max(1, round(seconds * rate))
+    downmix = Downmix(str(path), file.samplerate)
     for number, stream in enumerate(layout.streams):
         if number:
             file = open_following(path, layout, stream, rate, done)

@@ -64,9 +64,12 @@ def hash_samples(path) -> Samples:
     """
     layout = examine_path(path)
     file = open_stream(path, layout, layout.streams[0])
-    rate, channels, floats = file.samplerate, file.channels, file.subtype in FLOATS
+    rate = file.samplerate
+    channels = file.channels
+    floats = file.subtype in FLOATS
     as_integers, as_floats = hashlib.sha256(), hashlib.sha256(b"float64")
-    whole, frames = True, 0
+    whole = True
+    frames = 0
     for number, stream in enumerate(layout.streams):
         if number:
             file = open_following(path, layout, stream, rate, frames)

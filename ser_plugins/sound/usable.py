@@ -37,7 +37,8 @@ class Downmix:
     """
 
     def __init__(self, name: str, sample_rate: int | None = None):
-        self.name, self.sample_rate = name, sample_rate
+        self.name = name
+        self.sample_rate = sample_rate
         self.frames, self.channels = 0, 1
         self.peak = self.power = self.averaged = 0.0  # of the channels, and of their average
 

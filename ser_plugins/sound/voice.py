@@ -86,7 +86,8 @@ def _speaks(piece: np.ndarray, rate: int) -> bool:
 
 def measure_voice(wave: np.ndarray, rate: int) -> Voice:
     """Measure what :func:`holds_speech` decides by; the same arguments."""
-    size, hop = round(FRAME * rate), max(1, round(HOP * rate))
+    size = round(FRAME * rate)
+    hop = max(1, round(HOP * rate))
     if len(wave) < size:
         wave = np.pad(wave, (0, size - len(wave)))
     frames = np.lib.stride_tricks.sliding_window_view(wave, size)[::hop]  # (frames, samples), a view
@@ -148,14 +149,17 @@ def _correlation(powers: np.ndarray) -> np.ndarray:
 
 def _pitch(frames: np.ndarray, window: np.ndarray, rate: float):
     """Autocorrelations (frames, lags) and (lags,) -> strength of the pitch, 0..1, and the pitch in semitones."""
-    shortest, longest = int(rate / HIGHEST), min(int(np.ceil(rate / LOWEST)), frames.shape[1] // 2 - 2)
+    shortest = int(rate / HIGHEST)
+    longest = min(int(np.ceil(rate / LOWEST)), frames.shape[1] // 2 - 2)
     near = frames[:, shortest - 1 : longest + 2] / window[shortest - 1 : longest + 2]
     left, centre, right = near[:, :-2], near[:, 1:-1], near[:, 2:]
     lags = np.arange(shortest, longest + 1)
     peaks = np.where((centre > left) & (centre >= right), centre - OCTAVE_COST * np.log2(lags / shortest), 0.0)
     best = peaks.argmax(axis=1)
     rows = np.arange(len(best))
-    before, peak, after = left[rows, best], centre[rows, best], right[rows, best]
+    before = left[rows, best]
+    peak = centre[rows, best]
+    after = right[rows, best]
     shift = 0.5 * (before - after) / np.minimum(before - 2 * peak + after, -1e-9)  # of a parabola through the three
     strength = np.where(peaks[rows, best] > 0, np.minimum(peak, 1.0), 0.0)
     return strength, 12 * np.log2(rate / (lags[best] + np.clip(shift, -0.5, 0.5)))
