@@ -9,6 +9,7 @@
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from ser_plugins.errors import SerError
 
@@ -24,11 +25,29 @@ class Scale:
     neutral : tuple of float, optional
         ``(a, b)``: a number is neutral when ``a < number <= b``; with ``a == b`` when it is just that. Without it
         numbers have no polarity.
+    zero_is_positive : bool
+        Where there are two classes only, as for Acc-2: which of them 0 belongs to.
     """
 
     low: float | None = None
     high: float | None = None
     neutral: tuple[float, float] | None = None
+    zero_is_positive: bool = False
+
+    @property
+    def has_polarity(self) -> bool:
+        """Whether numbers are negative or positive."""
+        return self.neutral is not None
+
+    def is_positive(self, numbers: Any) -> Any:
+        """Of two classes, whether a number, or each of an array, is in the positive one.
+
+        Example
+        -------
+        >>> SCALES["mosi"].is_positive(0.0), SCALES["chsims"].is_positive(0.0)
+        (True, False)
+        """
+        return numbers >= 0 if self.zero_is_positive else numbers > 0
 
     def polarity(self, number: float) -> str | None:
         """``negative``, ``neutral``, ``positive``; None on a scale without polarity.
@@ -49,7 +68,7 @@ class Scale:
 
 
 SCALES = {
-    "mosi": Scale(-3.0, 3.0, (0.0, 0.0)),
+    "mosi": Scale(-3.0, 3.0, (0.0, 0.0), zero_is_positive=True),
     "chsims": Scale(-1.0, 1.0, (-0.1, 0.1)),
     "vad": Scale(1.0, 5.0),
     "plain": Scale(),

@@ -132,8 +132,7 @@ def _this_model(card, task):
     if trained.metrics is None:
         return "This very model has seen all of the corpus, so nothing is left to test it on."
     scores = ", ".join(
-        f"{score.label} {score.text(trained.metrics[key], 2)}{' %' * score.percent}"
-        for key, score in task.scores.items()
+        f"{score.label} {score.text(trained.metrics[key], 2)}{score.unit}" for key, score in task.scores.items()
     )
     return f"This very model, on the {trained.test_utterances} utterances it was not trained on: {scores}."
 

@@ -5,7 +5,7 @@ The keys are those of https://huggingface.co/docs/hub/model-cards. What is not k
 
 import re
 
-from ser_plugins.evaluation.metrics.scores import SCORES
+from ser_plugins.evaluation.metrics.tasks import task_of
 from ser_plugins.export.licences import licences_in
 from ser_plugins.inference.loading import FENCE
 from ser_plugins.inference.model_card import ModelCard
@@ -61,7 +61,7 @@ def _model_index(card):
     """Leaking scores are left out: the hub would show them without the warning of the card."""
     if card.metrics is None or card.leaking:
         return {}
-    scores = SCORES["classes" if card.classes else card.scale]
+    scores = task_of(card.task, card.classes, card.scale).scores
     metrics = [
         {**_METRICS.get(key, {"type": key.lower()}), "name": score.label, "value": round(card.metrics[key], 4)}
         for key, score in scores.items()

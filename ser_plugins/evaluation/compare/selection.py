@@ -85,7 +85,7 @@ def selection_markdown(selection: dict, task) -> str:
         rows.append([title, *cells, score.text(mean(list(by_speaker.values())))])
     seeds = ", ".join(map(str, selection["seeds"]))
     return "\n\n".join([
-        f"Inner {score.label}{' (%)' if score.percent else ''} by outer test speaker, who has no part in it; in bold "
+        f"Inner {score.heading} by outer test speaker, who has no part in it; in bold "
         f"what was chosen ({RULE}). Seeds {seeds}.",
         markdown_table(["configuration", *chosen, "mean"], rows),
         *selection_notes(selection),
@@ -100,8 +100,7 @@ def selection_table(selection: dict, task):
         rows.append(
             [" ".join([name, *selection_marks(name, selection)]), score.text(mean(list(by_speaker.values()))), speakers]
         )
-    unit = " (%)" if score.percent else ""
-    return terminal_table(f"inner {score.label}{unit}", ["configuration", "mean", "chosen for"], rows)
+    return terminal_table(f"inner {score.heading}", ["configuration", "mean", "chosen for"], rows)
 
 
 def selection_marks(name: str, selection: dict) -> list[str]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from rich.console import Group
 
 from ser_plugins.evaluation.compare.nouns import Comparison, ManyComparison, PairComparison
-from ser_plugins.evaluation.metrics.scores import NOTES, SCORES, percent
+from ser_plugins.evaluation.metrics.scores import percent
+from ser_plugins.evaluation.metrics.tasks import task_of
 from ser_plugins.evaluation.report.tables import cautions, explained, interval_text, markdown_table, pretrained_marks
 from ser_plugins.plain import Markup, bold, code, markdown, terminal, terminal_table, unmarked
 
@@ -60,12 +61,12 @@ def _body(comparison) -> list:
 
 
 def _two(comparison) -> list:
-    names, score_named = _marked(comparison).values(), _score_named(comparison)
+    names, score_named = _marked(comparison).values(), _task(comparison).scores
     unit, units = comparison.unit, comparison.units
     rough = f", which {units} {unit}s make rough" if units < 30 else ""
     scores = [
         [
-            _label(score_named[key]),
+            score_named[key].heading,
             *(_with_sd(score_named[key], row[side], sd) for side, sd in zip("ab", row["seed_sd"], strict=True)),
             _signed(score_named[key], row["difference"]),
             _span(score_named[key], row["interval"]),
@@ -75,7 +76,7 @@ def _two(comparison) -> list:
     tests = [_test_cells(row, score_named[row["score"]]) for row in comparison.tests]
     return [
         ("Scores, of all folds pooled", ["", *names, "difference", "95 % interval"], scores),
-        f"{NOTES[_scale(comparison)]} Interval of the difference: bootstrap over {unit}s, the same for both{rough}.",
+        f"{_task(comparison).note} Interval of the difference: bootstrap over {unit}s, the same for both{rough}.",
         ("Paired tests, two-sided", ["", "difference", "counted", "p", "p (Holm)"], tests),
         f"{_seeds(comparison)}Pooled: the {unit}s' parts of the pooled score; mean: the mean of the {unit}s' own "
         "scores. McNemar speaks of these utterances only; folds share training data. Holm is over all tests of this "
@@ -87,7 +88,7 @@ def _two(comparison) -> list:
 
 
 def _many(comparison) -> list:
-    score_named, key, reference = _score_named(comparison), comparison.score, comparison.reference
+    score_named, key, reference = _task(comparison).scores, comparison.score, comparison.reference
     score, ranks, unit = score_named[key], comparison.mean_ranks, comparison.unit
     marked = _marked(comparison)
     names = sorted(comparison.systems, key=(ranks or dict.fromkeys(comparison.systems, 0)).__getitem__)
@@ -105,12 +106,12 @@ def _many(comparison) -> list:
          *(_p(pair[test] and pair[test][p]) for test in ("sign_flip", "mcnemar") for p in ("p", "p_holm"))]
         for pair in comparison.pairs
     ]  # fmt: skip
-    header = ["", *map(_label, score_named.values()), f"95 % of {score.label}", "mean rank"]
+    header = ["", *(each.heading for each in score_named.values()), f"95 % of {score.label}", "mean rank"]
     columns = ["", "difference", "95 % interval", "sign flip p", "Holm", "McNemar p", "Holm"]
     return [
         (f"Systems, by mean rank in {score.label} over {comparison.folds} folds", header, systems),
         friedman_text(comparison),
-        (f"Against {reference}, {_label(score)}", columns, pairs),
+        (f"Against {reference}, {score.heading}", columns, pairs),
         f"{_seeds(comparison)}Sign flips of the pooled {score.label} over {comparison.units} {unit}s; McNemar on "
         f"these {comparison.utterances} utterances, of which alone it speaks; Holm over the {len(pairs)} pairs.",
     ]
@@ -174,16 +175,8 @@ def _provenance(comparison) -> list[str]:
     return lines
 
 
-def _score_named(comparison):
-    return SCORES[_scale(comparison)]
-
-
-def _scale(comparison):
-    return "classes" if comparison.kind == "classification" else comparison.protocol.scale
-
-
-def _label(score):
-    return f"{score.label} (%)" if score.percent else score.label
+def _task(comparison):
+    return task_of(comparison.kind, comparison.protocol.classes, comparison.protocol.scale)
 
 
 def _with_sd(score, mean, sd):

@@ -24,7 +24,7 @@ import numpy as np
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.metrics.classification import validate_pairs
-from ser_plugins.scales import scale_named
+from ser_plugins.scales import SCALES, scale_named
 
 
 class ConstantWarning(UserWarning):
@@ -128,25 +128,28 @@ def evaluate(reference: np.ndarray, estimate: np.ndarray, scale: str) -> dict[st
 
 
 def _mosi(true, predicted):
+    scale = SCALES["mosi"]
     some = true != 0
     return {
         "MAE": _mean(abs(true - predicted)),
         "r": pearson(true, predicted),
-        "Acc7": _accuracy(_rounded(true, 3), _rounded(predicted, 3)),
+        "Acc7": _accuracy(_rounded(true, scale.high), _rounded(predicted, scale.high)),
         "Acc5": _accuracy(_rounded(true, 2), _rounded(predicted, 2)),
-        **_two_classes("_has0", true >= 0, predicted >= 0),
+        **_two_classes("_has0", scale.is_positive(true), scale.is_positive(predicted)),
         **_two_classes("_non0", true[some] > 0, predicted[some] > 0),
     }
 
 
 def _chsims(true, predicted):
-    true, predicted = np.clip(true, -1, 1), np.clip(predicted, -1, 1)
+    scale = SCALES["chsims"]
+    true = np.clip(true, scale.low, scale.high)
+    predicted = np.clip(predicted, scale.low, scale.high)
     return {
         "MAE": _mean(abs(true - predicted)),
         "r": pearson(true, predicted),
         "Acc5": _accuracy(*(np.digitize(side, [-0.7, -0.1, 0.1, 0.7], right=True) for side in (true, predicted))),
         "Acc3": _accuracy(*(np.digitize(side, [-0.1, 0.1], right=True) for side in (true, predicted))),
-        **_two_classes("", true > 0, predicted > 0),
+        **_two_classes("", scale.is_positive(true), scale.is_positive(predicted)),
     }
 
 

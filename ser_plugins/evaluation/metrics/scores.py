@@ -10,6 +10,16 @@ class Score:
     label: str
     percent: bool = True
 
+    @property
+    def unit(self) -> str:
+        """What stands behind a value: `` %``, or nothing."""
+        return " %" if self.percent else ""
+
+    @property
+    def heading(self) -> str:
+        """What stands above a column of values."""
+        return f"{self.label} (%)" if self.percent else self.label
+
     def text(self, value, digits: int = 1) -> str:
         """A value in percent, or as it is with one digit more; an undefined one as a dash.
 

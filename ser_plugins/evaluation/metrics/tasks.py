@@ -206,8 +206,9 @@ class Regression:
             raise SerError(
                 got="no number in the training set", expected="some", remedy="leave the target out of `auxiliary`"
             )
-        positive = {"mosi": numbers >= 0, "chsims": numbers > 0}.get(self.scale)  # as in Acc-2
-        majority = None if positive is None else "positive" if positive.mean() >= 0.5 else "negative"
+        majority = None
+        if self.range.has_polarity:
+            majority = "positive" if self.range.is_positive(numbers).mean() >= 0.5 else "negative"
         return {"median": float(np.median(numbers)), "mean": float(numbers.mean()), "majority": majority}
 
     def baselines(self, table: pd.DataFrame, training: dict) -> list[dict]:

@@ -64,7 +64,7 @@ def units_sheet(corpus: str, summaries: dict[str, RunSummary], task) -> Sheet:
         [title_of(corpus, name, summaries), *(score.text(row[key]) for row in summary.per_unit)]
         for name, summary in summaries.items()
     ]
-    title = f"{score.label}{' (%)' * score.percent} of every {unit} of {corpus}, with its utterances."
+    title = f"{score.heading} of every {unit} of {corpus}, with its utterances."
     columns = [f"{row['unit']} ({row['n']})" for row in first.per_unit]
     return Sheet("units", title, ["system", *columns], rows, protocols(summaries))
 
@@ -100,7 +100,7 @@ def _paper_cell(task, value, text=None):
 def _score_columns(task):
     columns = []
     for place, score in enumerate(task.scores.values()):
-        columns.append(f"{score.label} (%)" if score.percent else score.label)
+        columns.append(score.heading)
         columns += [f"{score.label} 95 %"] * (place < 2)
     return columns
 

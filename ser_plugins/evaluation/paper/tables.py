@@ -198,7 +198,7 @@ def _sentiment(corpus, summaries, task):
         cell = NONE if printed is None else f"{printed:.2f}" if score.percent else f"{printed:.3f}"
         cells = [value_text(score, main, key), interval_text(main.intervals[key], score)] if main else [NOT_RUN, NONE]
         constant = [score.text(baseline[key], 2) for baseline in baselines]
-        rows.append([f"{score.label} (%)" if score.percent else score.label, cell, *cells, *constant])
+        rows.append([score.heading, cell, *cells, *constant])
     silent = "The paper states neither the modality, nor the label, nor the split, nor which of several Acc-2 and F1."
     return Sheet(
         "table_7",

@@ -232,7 +232,7 @@ def brief(record: FoldRecord) -> str:
         return "sealed" if record.sealed else "nothing tested"
     task = next(iter(record.tasks.values()))
     scores = list(task.scores.items())[:2]
-    return ", ".join(f"{score.label} {score.text(record.metrics[key])}{' %' * score.percent}" for key, score in scores)
+    return ", ".join(f"{score.label} {score.text(record.metrics[key])}{score.unit}" for key, score in scores)
 
 
 def headline_columns(task) -> list[str]:
@@ -240,7 +240,7 @@ def headline_columns(task) -> list[str]:
     scores = task.scores.values()
     if all(score.percent for score in scores):
         return ["%", *(score.label for score in scores)]
-    return ["", *(f"{score.label} (%)" if score.percent else score.label for score in scores)]
+    return ["", *(score.heading for score in scores)]
 
 
 def headline_rows(task, part: TaskSummary, summary: RunSummary) -> list[list[str]]:
