@@ -11,7 +11,7 @@ The rooms, and what each turns into what:
 - ``ser_plugins.losses``: what torch and SpeechBrain lack
 - ``ser_plugins.checkpoints``: SpeechBrain's checkpointer, whole or none
 - ``ser_plugins.inference``: ``EmotionClassifier`` and ``SentimentRegressor``, the faces that users of models import
-- ``ser_plugins.scales``: what numbers mean on the scales of the corpora
+- ``ser_plugins.scales``, ``cautions``: what numbers mean on the scales of the corpora, and what must stand beside them
 - ``ser_plugins.sound``, ``corpora``, ``evaluation``, ``training``, ``export``, ``service``: what stands behind the
   recipes and ``ser``
 

@@ -77,7 +77,7 @@ def test_a_card_prints_neither_markup_nor_control_characters(models, tmp_path):
 def test_a_card_of_an_earlier_version_is_read(models, tmp_path):
     folder = shutil.copytree(models / "one", tmp_path / "model")
     card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    for key in ("scale", "transductive", "partial", "statements", "sample_rate"):
+    for key in ("task", "target", "scale", "transductive", "partial", "statements", "sample_rate"):
         del card[key]
     (folder / "model.json").write_text(json.dumps(card), encoding="utf-8")
     *_, row = overview([folder])
