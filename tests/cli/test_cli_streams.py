@@ -68,22 +68,22 @@ def test_no_name_and_no_terminal_costs_a_result(odd, model, encoding, form):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a disk that is always full")
 @pytest.mark.parametrize("form", ["table", "csv"])
-def test_a_full_disk_is_one_line(tmp_path, form):
+def test_a_full_disk_is_one_line(tmp_path, model, form):
     path = write_wav(tmp_path / "a.wav")
     with open("/dev/full", "wb") as full:
-        command = [*COMMAND, "check", path, "--format", form]
+        command = [*COMMAND, "check", path, "--model", model, "--format", form]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     lines = [line for line in ended.stderr.splitlines() if not line.startswith("warning: ")]
     assert (ended.returncode, len(lines)) == (2, 1)
     assert lines[0].startswith("error: got: standard output: No space left on device; expected: ")
 
 
-def test_a_pipe_that_nobody_reads_is_one_line(tmp_path):
+def test_a_pipe_that_nobody_reads_is_one_line(tmp_path, model):
     path = write_wav(tmp_path / "a.wav")
     for form in ("table", "jsonl"):
         reading, writing = os.pipe()
         os.close(reading)
-        command = [*COMMAND, "check", path, "--format", form]
+        command = [*COMMAND, "check", path, "--model", model, "--format", form]
         ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
         os.close(writing)
         lines = [line for line in ended.stderr.splitlines() if not line.startswith("warning: ")]
@@ -92,11 +92,11 @@ def test_a_pipe_that_nobody_reads_is_one_line(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal to another process")
-def test_ctrl_c_is_one_line_and_keeps_what_was_done(tmp_path):
+def test_ctrl_c_is_one_line_and_keeps_what_was_done(tmp_path, model):
     path = write_wav(tmp_path / "a.wav", tone(20))
     for number in range(5000):  # minutes of work
         os.link(path, tmp_path / f"{number}.wav")
-    command = [*COMMAND, "check", tmp_path, "--format", "json"]
+    command = [*COMMAND, "check", tmp_path, "--model", model, "--format", "json"]
     with open(tmp_path / "errors", "w+", encoding="utf-8") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         begun = process.stdout.readline() + process.stdout.readline()

@@ -136,7 +136,7 @@ def test_means_of_bands_are_those_of_the_frames_and_kinds_stand_side_by_side():
 
 
 def test_the_report_is_the_usual_one_and_says_when_it_is_transductive(toy_emodb, tmp_path):
-    run(toy_emodb, tmp_path, "--normalisation", "speaker", "--system", "mfcc_svm_speaker", "--jobs", "1")
+    run(toy_emodb, tmp_path, "--normalisation", "speaker", "--system", "mfcc_svm_speaker", here=True)
     text = (tmp_path / "mfcc_svm_speaker" / "loso" / "results.md").read_text()
     assert "mfcc_svm_speaker · loso · TRANSDUCTIVE" in text
     assert "pooled over 3 folds" in text
