@@ -51,7 +51,7 @@ def read_noun(noun: type[Noun], values: dict, refusal: Refusal, place: str = "")
 the file
     """
     if missing := list(_missing(noun, values, place)):
-        raise refusal(f"no {', '.join(missing)}", "all the keys that are written there")
+        raise refusal(f"no {', '.join(missing)}", "all the keys that belong there")
     kinds = get_type_hints(noun)
     fields = [field.name for field in dataclasses.fields(noun) if field.name in values]  # type: ignore[arg-type]
     return noun(**{name: _read(kinds[name], values[name], place + name, refusal) for name in fields})

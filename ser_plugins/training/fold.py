@@ -4,7 +4,7 @@ import dataclasses
 import os
 import platform
 import shutil
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ser_plugins.corpora.near_duplicates import FINGERPRINTS
 from ser_plugins.corpora.pretraining import pretrained_in, pretrained_key
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.metrics.tasks import predictions_files, tasks_of
-from ser_plugins.evaluation.runs.fold_record import AuxiliaryRecord, Counts, FoldRecord, bad_file
+from ser_plugins.evaluation.runs.fold_record import AuxiliaryRecord, Counts, FoldRecord
 from ser_plugins.evaluation.runs.lockbox import seal
 from ser_plugins.evaluation.runs.run_protocol import RunProtocol
 from ser_plugins.files import read_json, write_json, write_text
@@ -203,8 +203,15 @@ def _run_protocol(protocol: dict, normalisation: str, models: list[str]) -> RunP
         "transductive": normalisation == "speaker",
         **pretrained_key(models),
     }
-    refusal = partial(bad_file, "the recipe's prepare function")
-    return read_noun(RunProtocol, {**protocol, **of_run}, refusal)
+    return read_noun(RunProtocol, {**protocol, **of_run}, _bad_protocol)
+
+
+def _bad_protocol(got: str, expected: str) -> SerError:
+    return SerError(
+        got=f"a protocol of the recipe's prepare function: {got}",
+        expected=expected,
+        remedy="return the protocol that prepare_corpus writes",
+    )
 
 
 def _with_network(hparams, protocol, run_options, brain_class, tested):

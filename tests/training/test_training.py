@@ -265,6 +265,14 @@ def test_runs_that_tests_make_up_have_the_keys_and_types_of_a_real_one(uninterru
     assert made["history"][0].keys() == real["history"][0].keys()
 
 
+def test_a_protocol_that_lacks_a_key_is_refused_before_the_training():
+    protocol = fold_record("a", 1, ["u"], ["joy"], ["joy"], ["joy", "fear"], ["a"], protocol={})["protocol"]
+    assert fold._run_protocol(protocol, "speaker", ["b", "a"]).transductive
+    del protocol["statements"]
+    with pytest.raises(SerError, match=r"prepare function: no statements; expected: all the keys .* remedy: return"):
+        fold._run_protocol(protocol, "bin", [])
+
+
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(toy_emodb, tmp_path, uninterrupted):
     train(toy_emodb, tmp_path, "--fold", "spk03")
     assert predictions(tmp_path).equals(predictions(uninterrupted))
