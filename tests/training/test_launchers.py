@@ -90,9 +90,9 @@ def test_workers_live_across_jobs_with_one_thread_each(tmp_path, monkeypatch):
 
 def test_an_interrupt_ends_the_workers(tmp_path):
     started = Local(1).run(jobs_in(tmp_path, "fine", "fine"), no_tick)
-    _, results, _ = next(started)
+    _, record, _ = next(started)
     started.close()
-    assert results["process"] not in [process.pid for process in multiprocessing.active_children()]
+    assert record.process not in [process.pid for process in multiprocessing.active_children()]
 
 
 def test_a_folder_sent_back_is_whole_and_says_finished_last(tmp_path, monkeypatch):
