@@ -89,17 +89,21 @@ ODD = [None, [], {}, "", "\ud800", "text", -1, 0, 1.5, True, 2**70, 10**400, [[]
 
 def test_one_odd_card_ends_neither_the_list_nor_in_a_traceback(models, tmp_path):
     """Every key of a card with every kind of value: the others are listed, and of this one it is said what is wrong."""
-    folder = shutil.copytree(models / "one", tmp_path / "odd")
-    card = json.loads((folder / "model.json").read_text())
+    folders = [shutil.copytree(models / "one", tmp_path / f"odd{place}") for place in range(len(ODD))]
+    card = json.loads((folders[0] / "model.json").read_text())
     for key in card:
-        for value in ODD:
+        for folder, value in zip(folders, ODD, strict=True):
             (folder / "model.json").write_text(json.dumps({**card, key: value}))
-            *bundled, odd = overview([folder])
-            assert not any("error" in row for row in bundled)
-            if "error" in odd:
-                assert odd["error"].startswith(f"got: {folder}")
+        rows = list(overview(folders))
+        bundled, odd = rows[: -len(ODD)], rows[-len(ODD) :]
+        assert bundled
+        assert not any("error" in row for row in bundled)
+        for folder, row in zip(folders, odd, strict=True):
+            assert row["model"] == str(folder)
+            if "error" in row:
+                assert row["error"].startswith(f"got: {folder}")
             else:
-                _models_table([odd])
+                _models_table([row])
 
 
 @pytest.mark.parametrize(
