@@ -32,7 +32,7 @@ emodb: $(VENV)/.installed
 	$(BIN)/ser classify $(EMODB)/wav/12a01Wc.wav --model models/emodb
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

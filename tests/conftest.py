@@ -36,6 +36,18 @@ hypothesis.settings.load_profile("steady")
 LazyModule.__file__ = None
 
 
+# Files that hold a process for long begin first: what begins last leaves the other process without work.
+LONGEST = (
+    "test_cluster", "test_interrupt", "test_recipes", "test_training", "test_docs", "test_epoch_on_test",
+    "test_feature_store", "test_sentiment", "test_sentiment_prepare", "test_overview", "test_cross", "test_plain",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Put the tests of these files first, each file's in its own order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     random.seed(0)
