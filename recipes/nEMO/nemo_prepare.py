@@ -56,7 +56,6 @@ NEMO = Corpus(
     wav_folder="samples",
     utterances=utterances,
     remedy="clone https://github.com/amu-cai/nEMO; for a copy of some speakers only, add --allow_partial",
-    counts={"emotion": dict(zip(EMOTIONS.values(), (749, 736, 749, 769, 669, 809), strict=True))},
     protocols={**PROTOCOLS, **speaker_groups(3)},
 )
 
