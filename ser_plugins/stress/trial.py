@@ -113,16 +113,17 @@ def _waves(classifier, tests) -> list[torch.Tensor]:
 
 
 def _changed(name: str, waves: list[torch.Tensor], tests) -> Iterator[torch.Tensor]:
-    conditions = {condition.name: condition for condition in CONDITIONS}
+    if name == AS_RECORDED:
+        yield from waves
+        return
+    condition = next(condition for condition in CONDITIONS if condition.name == name)
     speakers = tests.table["speaker"].tolist()
-    voices = {speaker: [wave for wave, other in zip(waves, speakers, strict=True) if other != speaker]
-              for speaker in set(speakers)}  # fmt: skip
     for wave, speaker in zip(waves, speakers, strict=True):
-        if name == AS_RECORDED:
-            yield wave
-        else:
-            sha256 = hashlib.sha256(wave.numpy().astype(np.float32).tobytes()).hexdigest()
-            yield conditions[name].changed(wave, sha256, voices[speaker])
+        voices = []
+        if condition.family == "babble":
+            voices = [other for other, who in zip(waves, speakers, strict=True) if who != speaker]
+        sha256 = hashlib.sha256(wave.numpy().astype(np.float32).tobytes()).hexdigest()
+        yield condition.changed(wave, sha256, voices)
 
 
 def _label(classifier, wave) -> str:
