@@ -66,6 +66,8 @@ class UtteranceEncoder(nn.Module):
     ----------
     output_size : int
         Width of the embedding.
+    width : int
+        Of the frames that are pooled to it.
 
     Example
     -------
@@ -119,6 +121,7 @@ class UtteranceEncoder(nn.Module):
             else:
                 self.attention = MultiHeadSelfAttention(size, heads, attention_dropout)
             self.attention_norm = nn.LayerNorm(size) if layer_norm else None
+        self.width = size
         self.pooling = make_pooling(pooling, size)
         self.output_size = self.pooling.output_size
 
@@ -151,6 +154,14 @@ class UtteranceEncoder(nn.Module):
         weights : torch.Tensor
             Only with ``return_weights``: (batch, heads, frames, frames), or None in a system without attention.
         """
+        frames, counts, weights = self.encode(frames, lengths, return_weights)
+        embedding = self.pooling(frames, counts).unsqueeze(1)  # (batch, 1, output_size)
+        return (embedding, weights) if return_weights else embedding
+
+    def encode(
+        self, frames: torch.Tensor, lengths: torch.Tensor | None = None, return_weights: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """All stages but the last: what is pooled, (batch, fewer frames, width), counts (batch,), and the weights."""
         counts = frame_counts(lengths, frames)
         weights = None
         if self.front_end is not None:
@@ -168,8 +179,7 @@ class UtteranceEncoder(nn.Module):
             attended = self.attention(frames, counts)
         if attended is not None:
             frames = attended if self.attention_norm is None else self.attention_norm(frames + attended)
-        embedding = self.pooling(frames, counts).unsqueeze(1)  # (batch, 1, output_size)
-        return (embedding, weights) if return_weights else embedding
+        return frames, counts, weights
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -194,7 +204,7 @@ class _Head(nn.Module):
     ) -> None:
         super().__init__()
         self.input_dropout = nn.Dropout(input_dropout)
-        self.hidden = nn.Linear(input_size, hidden_size)
+        self.hidden: nn.Module = nn.Linear(input_size, hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, outputs)
 

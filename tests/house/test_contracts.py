@@ -50,6 +50,8 @@ PLUGINS = (
     "whisper_weights",
     "quantization",
     "lengths",
+    "subwords",
+    "text",
 )
 
 

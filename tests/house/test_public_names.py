@@ -43,6 +43,10 @@ MODULES = [
     "schedules.OneCycle",
     "spectrogram.LogPowerSpectrogram",
     "spectrogram.ZNorm",
+    "subwords.SubwordEncoder",
+    "text.Fusion",
+    "text.LogLinearHead",
+    "text.TextEncoder",
     "whisper.WhisperEncoder",
 ]
 FACE = [

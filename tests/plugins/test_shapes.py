@@ -14,7 +14,7 @@ import torch
 
 MODULES = (
     "spectrogram", "encoders", "attention", "lsh_attention", "pooling", "classifier", "losses", "gru", "functionals",
-    "whisper",
+    "whisper", "subwords", "text",
 )  # fmt: skip
 _COMMENT = re.compile(r"^\s*(\w+) = .*#\s*\(([^()]*)\)(?:,.*)?$")
 
