@@ -59,6 +59,25 @@ def test_finished_checkpoints_are_speechbrains(tmp_path):
     assert layers["second"].weight.item() == 3.0
 
 
+def test_a_save_reads_as_many_checkpoints_however_many_came_before(tmp_path, monkeypatch):
+    """SpeechBrain's own reads more with every save of the process."""
+    read = []
+    construct = Checkpointer._construct_checkpoint_objects
+
+    def counted(folders):
+        read.append(folders)
+        return construct(folders)
+
+    monkeypatch.setattr(Checkpointer, "_construct_checkpoint_objects", staticmethod(counted))
+    checkpointer, counts = Checkpointer(tmp_path, recoverables(1.0)), []
+    for epoch in range(1, 5):
+        read.clear()
+        checkpointer.save_and_keep_only(meta={"epoch": epoch})
+        counts.append(len(read))
+    assert len(set(counts)) == 1
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def saved_thrice(folder, monkeypatch, times=(300.0, 200.0, 100.0)):
     """Three checkpoints while the clock goes backwards; the second is the best, the third as good."""
     layers = recoverables(0.0)
