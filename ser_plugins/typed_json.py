@@ -17,7 +17,8 @@ def read_noun(noun: type[Noun], values: dict, refusal: Refusal, place: str = "")
     """A dataclass from the object that a file holds; keys that it does not know are passed over.
 
     A field is one of ``str``, ``int``, ``float`` (finite), ``bool``, ``tuple[kind, ...]`` (a list),
-    ``dict[str, kind]``, another dataclass, ``kind | None``, or ``Any``. A field with a default may be missing.
+    ``tuple[kind, kind]`` (a list of two), ``dict[str, kind]``, another dataclass, ``kind | None``, or ``Any``. A field
+    with a default may be missing.
 
     Arguments
     ---------
@@ -106,8 +107,10 @@ def _read(kind, value, place: str, refusal: Refusal):
         _check(isinstance(value, dict), value, place, "an object", refusal)
         return read_noun(kind, value, refusal, f"{place}.")
     if get_origin(kind) is tuple:
+        inner, *others = get_args(kind)
         _check(isinstance(value, (list, tuple)), value, place, "a list", refusal)
-        inner = get_args(kind)[0]
+        if Ellipsis not in others:
+            _check(len(value) == 1 + len(others), value, place, f"a list of {1 + len(others)}", refusal)
         return tuple(_read(inner, entry, f"{place}[{number}]", refusal) for number, entry in enumerate(value))
     if get_origin(kind) is dict:
         _check(isinstance(value, dict), value, place, "an object", refusal)

@@ -3,6 +3,8 @@
 A speaker, a sentence and an id get the name of their corpus before their own, so that nothing of two corpora is one.
 """
 
+import csv
+import io
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -18,11 +20,13 @@ from ser_plugins.corpora.prepare import Corpus, find_corpus, prepare_corpus
 from ser_plugins.corpora.protocols import ALL, PROTOCOLS, Protocol, by_field, choose
 from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.files import write_text
 
 RECIPES = Path(__file__).resolve().parents[1]
 LEAVE_ONE_CORPUS_OUT = "loco"
 GROUPS = 6  # of speakers, in each corpus
 OWN_NAMES = ("speaker", "session", "sentence")  # that only their corpus gives a meaning
+SEX = ("gender", "sex")  # what corpora call it
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Part:
     name: str
     corpus: Corpus
     entries: dict
+    sexes: dict  # speaker -> female, male, or what else their corpus says
     dropped: dict  # label -> number of recordings left out
     lacking: str  # what a copy lacks that is allowed to be partial
 
@@ -124,6 +129,7 @@ def read_part(name: str, path: Path, labels: dict, save_folder: Path, cache_fold
     reading = read_corpus(corpus, root, memory, cache=cache_folder, allow_partial=allow_partial)
     own = labels.get(name) if isinstance(labels.get(name), dict) else {}
     entries = {}
+    sexes = {}
     dropped = Counter()
     for id_, fields in next(iter(corpus.protocols.values())).take(reading.manifest).items():
         label = fields[corpus.target]
@@ -133,8 +139,9 @@ def read_part(name: str, path: Path, labels: dict, save_folder: Path, cache_fold
             continue
         wav = fields["wav"].replace("{data_root}", str(root))
         names = {key: f"{name}_{fields[key]}" for key in OWN_NAMES if key in fields}
+        sexes[names["speaker"]] = next((str(fields[key]).lower() for key in SEX if fields.get(key)), "")
         entries[f"{name}_{id_}"] = {"wav": wav, **names, "corpus": name, "emotion": emotion}
-    return Part(name, replace(corpus, name=reading.name), entries, dict(dropped), reading.lacking)
+    return Part(name, replace(corpus, name=reading.name), entries, sexes, dict(dropped), reading.lacking)
 
 
 def by_groups_of_speakers(manifest, target=None, seed=0) -> dict:
@@ -184,7 +191,8 @@ def prepare_cross(
         ``name=path,name=path``: the folder of a corpus that a recipe of that name knows (``emodb=...``), or a CSV or
         an audformat database as ``recipes/CSV`` reads them, under any name.
     save_folder : path-like
-        For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``.
+        For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``; and ``speakers.csv``, with the
+        sex of every speaker where their corpus says it, for ``ser export --speakers``.
     protocol : str
         ``loco``: leave one corpus out; the emotions are those that two corpora or more have. ``groups``: six folds, a
         sixth of the speakers of every corpus in each, all emotions. ``all``: trains on everything, tests nothing.
@@ -232,7 +240,16 @@ def prepare_cross(
         remedy="correct the corpora that --corpora names",
         protocols={**PROTOCOLS_HERE, protocol: rules},
     )
-    return prepare_corpus(joint, RECIPES, folder, protocol=protocol, select=select, fold=fold)
+    summary = prepare_corpus(joint, RECIPES, folder, protocol=protocol, select=select, fold=fold)
+    write_text(folder / "speakers.csv", _speakers(parts))
+    return summary
+
+
+def _speakers(parts: list[Part]) -> str:
+    table = io.StringIO()
+    rows = sorted(pair for part in parts for pair in part.sexes.items())
+    csv.writer(table, lineterminator="\n").writerows([("speaker", "sex"), *rows])
+    return table.getvalue()
 
 
 def _with_shared_labels(parts: list[Part]) -> list[Part]:

@@ -25,6 +25,16 @@ def export(
     measured_by: Annotated[
         Path | None, Option(help="Of a training on everything (--protocol all): the run whose numbers speak for it.")
     ] = None,
+    strangers: Annotated[
+        Path | None,
+        Option(help="Of several corpora (recipes/Cross): the run with the same settings and --protocol loco."),
+    ] = None,
+    corpora: Annotated[
+        Path | None, Option(help="Of several corpora: a YAML file with each one's name, licence, source.")
+    ] = None,
+    speakers: Annotated[
+        Path | None, Option(help="Of several corpora: a CSV with the columns speaker and others, such as sex.")
+    ] = None,
     onnx: Annotated[Path | None, Option(help="Write it as an ONNX file as well, as `ser onnx` does.")] = None,
     labels: Annotated[
         Path | None,
@@ -39,19 +49,20 @@ def export(
 
     Example: [cyan]ser export results/EmoDB/bigru_mha/loso models/emodb[/cyan]
     """
+    measured = {"measured_by": measured_by, "strangers": strangers, "corpora": corpora, "speakers": speakers}
     if labels:
         from ser_plugins.export.own_recipe import export_output_folder
 
-        if ensemble or measured_by:
+        if ensemble or any(measured.values()):
             raise SerError(
-                got="--labels with --ensemble or --measured-by",
+                got=f"--labels with --ensemble, or with one of --{', --'.join(measured).replace('_', '-')}",
                 expected="a recipe of one's own: one model, not measured",
                 remedy="leave one of them out",
             )
         export_output_folder(source, labels, folder, overwrite, checkpoint=checkpoint, half=half, int8=int8)
         print(visible(f"{folder}: not measured"))
     else:
-        _export_measured(source, folder, overwrite, ensemble, half=half, int8=int8, measured_by=measured_by)
+        _export_measured(source, folder, overwrite, ensemble, half=half, int8=int8, **measured)
     if onnx:
         from ser_plugins.export.onnx import export_onnx
 
@@ -139,7 +150,7 @@ def _models_table(rows) -> Table:
             row["system"],
             ", ".join(row["classes"] or [f"{row['target']} on the scale {row['scale']}"]),
             "\n".join(measured) or "not measured",
-            "\n".join([*row["cautions"], row["measured"], *row.get("pretrained", ())]),
+            "\n".join([*row["cautions"], row["measured"], row["strangers"], *row.get("pretrained", ())]),
             f"{row['bytes'] / 1e6:.1f}",
         ]
         table.add_row(*map(terminal, cells))

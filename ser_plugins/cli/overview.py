@@ -22,8 +22,8 @@ def overview(folders: Iterable = ()) -> Iterator[dict]:
         ``model`` (a path, or the name of a model in the package; the first is the default), ``corpus``, ``system``,
         ``task``, ``target``, ``classes`` or ``scale``, ``metrics`` and ``intervals`` by score (fractions, or points of
         the scale), ``protocol_line``, ``measured`` (what the numbers are of), ``cautions``, ``bytes`` of the folder,
-        and where a part is pretrained ``pretrained``, a line for each of its models; or ``model`` and ``error`` where
-        it does not load.
+        ``strangers``, what was measured on corpora that training lacked, in one line, and where a part is pretrained
+        ``pretrained``, a line for each of its models; or ``model`` and ``error`` where it does not load.
 
     Example
     -------
@@ -61,6 +61,7 @@ def _row(name: str, folder: Path) -> dict:
             "model": name,
             **{key: values[key] for key in KEYS},
             "measured": _measured(card),
+            "strangers": card.strangers_line,
             **pretrained_key(contamination_lines(card.pretrained, card.corpus)),
             "cautions": card.cautions,
             "bytes": _size(folder, card),

@@ -10,6 +10,7 @@ from ser_plugins.evaluation.report.tables import (
     markdown_table,
     pretrained_notes,
 )
+from ser_plugins.export.corpus_words import by_corpus, strangers, training_corpora
 from ser_plugins.export.front_matter import front_matter
 from ser_plugins.export.licences import licence_of
 from ser_plugins.inference.model_card import ModelCard
@@ -32,6 +33,7 @@ def _measured_card(card):
         _takes(card, task),
         "## Trained on",
         _trained(card),
+        *training_corpora(card.corpora),
         *_encoders(card),
         *_corpus(card),
         "## Measured",
@@ -39,7 +41,9 @@ def _measured_card(card):
         _table(card, task),
         _this_model(card, task),
         *_per_class(card),
+        *by_corpus(card),
         *_calibration(card),
+        *strangers(card),
         *_conditions(card),
         f"Protocol{_hash(card)}: {markdown(card.protocol_line)}",
         f"Audit of the split: {markdown(card.audit)}",
@@ -86,6 +90,8 @@ def _encoders(card):
 
 
 def _corpus(card):
+    if card.corpora:
+        return []  # each has a line of its own
     about = card.about_corpus
     corpus = markdown(card.corpus)
     lines = {f"Licence of {corpus}": about.licence, f"To cite for {corpus}": about.citation}

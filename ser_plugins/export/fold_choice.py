@@ -9,7 +9,7 @@ from ser_plugins.evaluation.report.run_summary import RunSummary
 from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.runs.evidence import is_packed
 from ser_plugins.evaluation.runs.fold_record import FoldRecord
-from ser_plugins.evaluation.runs.folds import fold_results, read_run, refuse_other_scores
+from ser_plugins.evaluation.runs.folds import FoldResults, fold_results, read_run, refuse_other_scores
 from ser_plugins.files import read_json
 
 # Settings in which a training on everything differs from the run that measured it.
@@ -25,8 +25,10 @@ class Chosen(NamedTuple):
         Holds ``hyperparams.yaml`` and the checkpoint.
     record : FoldRecord
         Its ``results.json``.
+    measured : list of FoldResults
+        The folds of the whole protocol; this one alone where others are missing.
     summary : RunSummary
-        The aggregate of the whole protocol; of this fold alone where others are missing.
+        Their aggregate.
     whole : bool
         Which of the two.
     reason : str
@@ -35,6 +37,7 @@ class Chosen(NamedTuple):
 
     folder: Path
     record: FoldRecord
+    measured: list[FoldResults]
     summary: RunSummary
     whole: bool
     reason: str
@@ -63,7 +66,7 @@ def choose(source, measured_by=None) -> Chosen:
         reason = (
             "of the first seed, the fold with the most training utterances, ties by name; scores were not looked at"
         )
-        return Chosen(source / largest.place, largest, aggregate(folds), True, reason)
+        return Chosen(source / largest.place, largest, folds, aggregate(folds), True, reason)
     if is_packed(source):
         raise SerError(
             got=f"{source}: a packed run, which has predictions and no weights",
@@ -86,30 +89,23 @@ def choose(source, measured_by=None) -> Chosen:
         with suppress(SerError):
             folds = read_run(real.parent.parent)
         if folds:
-            return Chosen(source, record, aggregate(refuse_other_scores(folds, source)), True, reason)
-    return Chosen(source, record, aggregate([fold]), False, reason)
+            return Chosen(source, record, folds, aggregate(refuse_other_scores(folds, source)), True, reason)
+    return Chosen(source, record, [fold], aggregate([fold]), False, reason)
 
 
 def _untested(source: Path, measured_by) -> Chosen:
     """A training on everything, with the numbers of a run that had the same settings but for the division."""
     path = next(iter(sorted(source.glob("seed_*/*/results.json"))), source / "results.json")
     record = FoldRecord.from_json(read_json(path), path)
-    summary = aggregate(refuse_other_scores(read_run(measured_by), measured_by))
+    folds = refuse_other_scores(read_run(measured_by), measured_by)
+    summary = aggregate(folds)
     if record.sealed or record.metrics is not None:
         raise SerError(
             got=f"{path}: a fold with a test set of its own",
             expected="with --measured-by a training on everything (--protocol all)",
             remedy="leave --measured-by out",
         )
-    ours = record.settings
-    measured = summary.settings
-    keys = sorted(key for key in ours.keys() | measured.keys() if ours.get(key) != measured.get(key))
-    if differing := [key for key in keys if key not in _DIVISION]:
-        raise SerError(
-            got=f"{path}: {', '.join(f'{key}: {ours.get(key)} instead of {measured.get(key)}' for key in differing)}",
-            expected=f"the settings of {measured_by}, whose numbers would speak for it",
-            remedy="train both with the same settings",
-        )
+    refuse_other_settings(path, record.settings, measured_by, summary.settings)
     used, tested = record.protocol.utterances, summary.protocol.utterances
     if used != tested:
         raise SerError(
@@ -117,4 +113,16 @@ def _untested(source: Path, measured_by) -> Chosen:
             expected="the same utterances, trained on and measured on",
             remedy="measure with the protocol that uses all of them",
         )
-    return Chosen(path.parent, record, summary, True, "trained on everything, in the way that was measured")
+    return Chosen(path.parent, record, folds, summary, True, "trained on everything, in the way that was measured")
+
+
+def refuse_other_settings(path, trained: dict, measured_by, measured: dict) -> None:
+    """The settings of a training, but for the division of the recordings, must be those of the run that measured it."""
+    keys = sorted(key for key in trained.keys() | measured.keys() if trained.get(key) != measured.get(key))
+    if differing := [key for key in keys if key not in _DIVISION]:
+        values = (f"{key}: {trained.get(key)} instead of {measured.get(key)}" for key in differing)
+        raise SerError(
+            got=f"{path}: {', '.join(values)}",
+            expected=f"the settings of {measured_by}, whose numbers would speak for it",
+            remedy="train both with the same settings",
+        )

@@ -12,6 +12,7 @@ from typing import Any
 from ser_plugins.corpora.about import AboutCorpus
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.runs.evidence import is_packed, read_record
+from ser_plugins.export.corpora import corpus_parts
 from ser_plugins.export.destination import refuse_occupied
 from ser_plugins.export.fold_choice import Chosen, choose
 from ser_plugins.export.training_yaml import described
@@ -24,6 +25,7 @@ from ser_plugins.export.writing import (
     write_model,
 )
 from ser_plugins.files import built_aside, read_json, sha256_of
+from ser_plugins.inference.card_scores import CorpusParts
 from ser_plugins.inference.loading import CARD_FILE, YAML_FILE
 from ser_plugins.inference.model_card import ModelCard, ThisModel
 from ser_plugins.whisper_weights import encoder_sha256
@@ -37,6 +39,9 @@ def export_model(
     half: bool = False,
     int8: bool = False,
     measured_by: str | Path | None = None,
+    strangers: str | Path | None = None,
+    corpora: str | Path | None = None,
+    speakers: str | Path | None = None,
 ) -> ModelCard:
     """Write a relocatable model folder.
 
@@ -58,6 +63,11 @@ def export_model(
         For a training on everything (``--protocol all``), which tests nothing: the run folder of another protocol with
         the same settings, whose numbers and temperature are then those of the card, and what it has in
         ``robustness.json``.
+    strangers : str or Path, optional
+        For a model of several corpora: the run of ``recipes/Cross``, protocol ``loco``, with the same settings.
+    corpora, speakers : str or Path, optional
+        For a model of several corpora: a YAML file with name and licence of each, and a CSV that describes its
+        speakers; see :func:`ser_plugins.export.corpora.corpus_parts`.
 
     Returns
     -------
@@ -67,8 +77,8 @@ def export_model(
     Raises
     ------
     MissingPathError, SerError
-        Nothing finished in ``source``; modules that are not ours; a ``folder`` that is not free; or a ``measured_by``
-        with other settings.
+        Nothing finished in ``source``; modules that are not ours; a ``folder`` that is not free; a ``measured_by`` or
+        ``strangers`` with other settings; or what :func:`ser_plugins.export.corpora.corpus_parts` refuses.
 
     Example
     -------
@@ -80,7 +90,8 @@ the path
     folder = Path(folder).absolute()
     refuse_occupied(folder, overwrite)
     chosen = choose(source, measured_by)
-    card = _card(chosen, precision_named(half, int8), _robustness(measured_by or source))
+    parts = corpus_parts(chosen, strangers, corpora, speakers)
+    card = _card(chosen, precision_named(half, int8), _robustness(measured_by or source), parts)
     with built_aside(folder) as built:
         return _write(built, chosen, card)
 
@@ -89,14 +100,12 @@ def export_ensemble(
     source: str | Path,
     folder: str | Path,
     overwrite: bool = False,
-    *,
-    half: bool = False,
-    int8: bool = False,
-    measured_by: str | Path | None = None,
+    **options: Any,
 ) -> ModelCard:
     """Write every fold and seed of a run as one model, whose output is the mean of theirs; see :func:`export_model`.
 
-    ``folder`` holds a member per fold and seed, each a model of its own, and ``model.json`` with their hashes. What the
+    ``folder`` holds a member per fold and seed, each a model of its own, and ``model.json`` with their hashes;
+    ``options`` are those of :func:`export_model`. What the
     mean is worth on unknown speakers is not measured: of every utterance most folds have seen the speaker.
 
     Example
@@ -115,10 +124,7 @@ def export_ensemble(
         raise kind(got=place, expected="a run folder with two or more folds or seeds", remedy="check the path")
     with built_aside(folder) as built:
         names = [f"{path.parent.name}_{path.name}" for path in folds]
-        members = [
-            export_model(path, built / name, half=half, int8=int8, measured_by=measured_by)
-            for path, name in zip(folds, names, strict=True)
-        ]
+        members = [export_model(path, built / name, **options) for path, name in zip(folds, names, strict=True)]
         template = members[0]
         mean = replace(
             template,
@@ -139,7 +145,7 @@ def _robustness(run: str | Path) -> dict[str, Any] | None:
     return read_json(path) if path.is_file() else None
 
 
-def _card(chosen: Chosen, precision: str, robustness: dict[str, Any] | None) -> ModelCard:
+def _card(chosen: Chosen, precision: str, robustness: dict[str, Any] | None, parts: CorpusParts) -> ModelCard:
     """The card, but for what only the built model knows."""
     record, summary = chosen.record, chosen.summary
     protocol, metrics = summary.protocol, record.metrics  # metrics: None of a training on everything
@@ -150,7 +156,7 @@ def _card(chosen: Chosen, precision: str, robustness: dict[str, Any] | None) -> 
         target=protocol.target,
         classes=protocol.classes,
         scale=protocol.scale,
-        corpus=protocol.corpus,
+        corpus=" + ".join(corpus.name for corpus in parts.corpora) or protocol.corpus,
         corpus_sha256=protocol.corpus_sha256,
         about_corpus=AboutCorpus.from_json(record.about_corpus),
         synthetic="synthetic" in protocol.corpus,
@@ -187,6 +193,7 @@ def _card(chosen: Chosen, precision: str, robustness: dict[str, Any] | None) -> 
         versions=record.versions,
         exported_with=package_versions(),
         robustness=robustness,
+        **vars(parts),
     )
 
 

@@ -31,14 +31,17 @@ def front_matter(card: ModelCard) -> str:
     """
     import yaml  # those who only read cards go without
 
-    language = card.about_corpus.language
+    corpora = [corpus.name for corpus in card.corpora] or [card.corpus]
+    datasets = [name for name in corpora if re.fullmatch(r"[\w.-]+", name)]
+    languages = sorted({corpus.language for corpus in card.corpora} - {""})
+    language = languages or card.about_corpus.language
     encoders = [name for name in card.pretrained if re.fullmatch(r"[\w.-]+/[\w.-]+", name)]
     header = {
         **_licence(card),
         "library_name": "ser_plugins",
         "pipeline_tag": "audio-classification",
         **({"language": language} if language else {}),
-        **({"datasets": [card.corpus]} if re.fullmatch(r"[\w.-]+", card.corpus) else {}),
+        **({"datasets": datasets} if datasets else {}),
         **({"base_model": encoders} if encoders else {}),
         "tags": ["speech-emotion-recognition" if card.classes else "speech-sentiment-analysis", "speechbrain"],
         **_model_index(card),
@@ -61,6 +64,17 @@ def _model_index(card):
     """Leaking scores are left out: the hub would show them without the warning of the card."""
     if card.metrics is None or card.leaking:
         return {}
+    task = {"type": "audio-classification"}
+    if card.by_corpus:
+        results = [
+            {
+                "task": task,
+                "dataset": {"type": score.corpus, "name": score.corpus},
+                "metrics": [{**_METRICS["UAR"], "name": "UAR", "value": round(score.uar, 4)}],
+            }
+            for score in card.by_corpus
+        ]
+        return {"model-index": [{"name": card.system, "results": results}]}
     scores = task_of(card.task, card.classes, card.scale).scores
     metrics = [
         {**_METRICS.get(key, {"type": key.lower()}), "name": score.label, "value": round(card.metrics[key], 4)}
@@ -68,5 +82,4 @@ def _model_index(card):
         if card.metrics[key] is not None
     ]
     dataset = {"type": card.corpus, "name": card.corpus}
-    task = {"type": "audio-classification"}
     return {"model-index": [{"name": card.system, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}]}

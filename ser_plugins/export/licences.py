@@ -43,7 +43,7 @@ def licence_of(pretrained: str) -> str | None:
 
 
 def licences_in(card: ModelCard) -> dict[str, str | None]:
-    """The licence of each thing that a model was made of, its corpus and its encoders; None where it is not known.
+    """The licence of each thing that a model was made of, corpora and encoders; None where it is not known.
 
     Example
     -------
@@ -52,4 +52,5 @@ def licences_in(card: ModelCard) -> dict[str, str | None]:
     {'EmoDB': 'CC0-1.0', 'openai/whisper-base': 'MIT'}
     """
     encoders = {name: "MIT" if licence_of(name) else None for name in card.pretrained}
-    return {card.corpus: card.about_corpus.licence or None, **encoders}
+    corpora = {corpus.name: corpus.licence for corpus in card.corpora} or {card.corpus: card.about_corpus.licence}
+    return {**{name: licence or None for name, licence in corpora.items()}, **encoders}

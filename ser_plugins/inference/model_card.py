@@ -9,6 +9,8 @@ from ser_plugins.cautions import CAUTIONS
 from ser_plugins.corpora.about import AboutCorpus
 from ser_plugins.errors import SerError
 from ser_plugins.inference.card_kinds import FORMAT, KINDS, SCHEMA
+from ser_plugins.inference.card_scores import CorpusParts
+from ser_plugins.typed_json import noun_json, read_noun
 
 # What cards of version 0.1.0 may lack, all of them of classes.
 _BEFORE = {
@@ -56,8 +58,8 @@ class ThisModel:
 
 
 @dataclass(frozen=True)
-class ModelCard:
-    """What is known of a model.
+class ModelCard(CorpusParts):
+    """What is known of a model; of several corpora also what :class:`CorpusParts` has.
 
     Arguments
     ---------
@@ -199,7 +201,9 @@ class ModelCard:
         """The content of ``model.json``."""
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         values |= {"about_corpus": self.about_corpus.to_json(), "min_seconds": self.min_seconds}
-        return {**_NAMES, **{key: value for key, value in values.items() if key in _REQUIRED or value not in _NOT_SAID}}
+        parts = noun_json(CorpusParts(**{name: getattr(self, name) for name in _PARTS}))
+        said = {key: value for key, value in values.items() if key in _REQUIRED or value not in _NOT_SAID}
+        return {**_NAMES, **{key: value for key, value in said.items() if key not in _PARTS}, **parts}
 
     @classmethod
     def from_json(cls, content: dict[str, Any], path) -> "ModelCard":
@@ -227,9 +231,11 @@ class ModelCard:
         values["about_corpus"] = AboutCorpus.from_json(content.get("about_corpus", {}))
         if "this_model" in content:
             values["this_model"] = ThisModel.from_json(content["this_model"])
-        return cls(**values)
+        parts = read_noun(CorpusParts, content, lambda got, expected: _odd(path, got, expected))
+        return cls(**{**values, **vars(parts)})
 
 
+_PARTS = [entry.name for entry in fields(CorpusParts)]
 _REQUIRED = [entry.name for entry in fields(ModelCard) if entry.default is MISSING and entry.default_factory is MISSING]
 _NOT_SAID = (None, "", 0, [], {})  # optional values that stand for nothing known
 

@@ -43,6 +43,7 @@ def test_a_row_says_what_the_card_says(models):
     assert one["bytes"] == sum(path.stat().st_size for path in (models / "one").iterdir())
     assert several["bytes"] > 2 * one["bytes"]
     assert several["measured"].endswith("not their mean")
+    assert one["strangers"] == "not measured on strangers"
 
 
 def test_the_exit_code_says_whether_all_load(models, tmp_path):

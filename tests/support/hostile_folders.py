@@ -23,6 +23,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.export.folder import export_ensemble, export_model
 from ser_plugins.inference.bounds import ARGUMENTS
 from ser_plugins.inference.card_kinds import KINDS
+from ser_plugins.inference.card_scores import CorpusParts
 from ser_plugins.inference.loading import NEEDED, load_model
 from ser_plugins.whisper import WhisperEncoder
 
@@ -66,7 +67,7 @@ ALLOWED = {
     **dict.fromkeys(("settings_sha256", "protocol_hash"), ("", "text", 64 * "0")),
     **dict.fromkeys(("metrics", "intervals", "about_corpus", "versions", "exported_with"), ({},)),
     **dict.fromkeys(("intervals_made_by", "per_class"), ({},)),
-    **dict.fromkeys(("statements", "pretrained", "baselines"), ([],)),
+    **dict.fromkeys(("statements", "pretrained", "baselines", "corpora", "by_corpus"), ([],)),
     "temperature": (1.5, 2**70),
 }
 
@@ -96,7 +97,7 @@ def _arguments() -> dict:
 def _cards() -> dict:
     return {
         f"model.json, {key}: {str(value)[:30]!a}": _card(key, value)
-        for key in KINDS
+        for key in (*KINDS, *CorpusParts.__dataclass_fields__)
         for value in ODD
         if value not in ALLOWED.get(key, ())
     }

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.report.tables import interval_text, markdown_table
-from ser_plugins.evaluation.runs.folds import read_run
+from ser_plugins.evaluation.runs.folds import FoldResults, read_run
 from ser_plugins.plain import bold, code
 
 SCORE = "UAR"
@@ -29,7 +29,7 @@ class Cell:
         UAR, mean over the seeds.
     interval : list of float or None
         95 %, over speakers; None with one speaker.
-    classes, utterances : int
+    classes, utterances, speakers : int
         Of what is tested.
     """
 
@@ -40,39 +40,64 @@ class Cell:
     interval: list | None
     classes: int
     utterances: int
+    speakers: int
 
 
-def cells(run_folder) -> list[Cell]:
-    """What one run of ``recipes/Cross`` says of every corpus that it tests.
+def predictions_by_corpus(folds: list[FoldResults], place) -> dict[str, pd.DataFrame]:
+    """The predictions of a run of ``recipes/Cross``, all folds and seeds, by the name of the tested corpus.
 
     Raises
     ------
     SerError
-        A run of another recipe, or of numbers; and what :func:`ser_plugins.evaluation.runs.folds.read_run` raises.
+        A run of another recipe, or of numbers; ``place`` is named in it.
     """
-    folds = read_run(run_folder)
     record = folds[0].record
     target, task = next(iter(record.tasks.items()))
     table = pd.concat([fold.predictions[target] for fold in folds])
-    table["corpus"] = table["id"].str.partition("_")[0]
-    corpora = sorted(table["corpus"].unique())
-    if task.kind != "classification" or not table["unit"].str.startswith(tuple(f"{name}_" for name in corpora)).all():
+    corpus = table["id"].str.partition("_")[0]
+    starts = tuple(f"{name}_" for name in corpus.unique())
+    if task.kind != "classification" or not table["unit"].str.startswith(starts).all():
         raise SerError(
-            got=f"{run_folder}: speakers without the name of a corpus before their own",
+            got=f"{place}: speakers without the name of a corpus before their own",
             expected="a run of recipes/Cross",
             remedy="name those alone",
         )
-    left_out = list(record.protocol.folds) == corpora
+    return {str(name): rows for name, rows in table.groupby(corpus)}
+
+
+def leaves_corpora_out(folds: list[FoldResults]) -> bool:
+    """Whether every corpus was tested by models of the others."""
+    return "corpus" in folds[0].record.protocol.disjoint
+
+
+def cells(folds: list[FoldResults], place) -> list[Cell]:
+    """What one run of ``recipes/Cross`` says of every corpus that it tests.
+
+    Arguments
+    ---------
+    folds : list of FoldResults
+        Of the run.
+    place : str or Path
+        Where it was read, for messages.
+
+    Raises
+    ------
+    SerError
+        As :func:`predictions_by_corpus`.
+    """
+    record = folds[0].record
+    task = next(iter(record.tasks.values()))
+    corpora = predictions_by_corpus(folds, place)
+    left_out = leaves_corpora_out(folds)
     tested = []
-    for corpus, rows in table.groupby("corpus"):
+    for corpus, rows in corpora.items():
         training = [name for name in corpora if not (left_out and name == corpus)]
         scores = [task.metrics(seed["true"], seed["predicted"])[SCORE] for _, seed in rows.groupby("seed")]
         score = sum(scores) / len(scores)
         trained_on = " + ".join(training) + ("" if left_out else ", other speakers")
         interval = task.intervals(rows)[SCORE]
-        classes = rows["true"].nunique()
-        utterances = rows["id"].nunique()
-        tested.append(Cell(record.system, trained_on, str(corpus), score, interval, classes, utterances))
+        counts = (rows[column].nunique() for column in ("true", "id", "unit"))
+        tested.append(Cell(record.system, trained_on, corpus, score, interval, *counts))
     return tested
 
 
@@ -89,7 +114,7 @@ def corpus_matrix(run_folders: Sequence) -> str:
     SerError
         As :func:`cells`.
     """
-    every = [cell for folder in run_folders for cell in cells(folder)]
+    every = [cell for folder in run_folders for cell in cells(read_run(folder), folder)]
     tested = sorted({cell.tested_on for cell in every})
     score = next(iter(read_run(run_folders[0])[0].record.tasks.values())).scores[SCORE]
     rows = {}
