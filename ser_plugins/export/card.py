@@ -43,10 +43,10 @@ def _measured_card(card):
         *_per_class(card),
         *by_corpus(card),
         *_calibration(card),
-        *strangers(card),
         *_conditions(card),
         f"Protocol{_hash(card)}: {markdown(card.protocol_line)}",
         f"Audit of the split: {markdown(card.audit)}",
+        *strangers(card),
         "## Limits",
         _limits(card),
         "## How to load",
@@ -121,7 +121,7 @@ def _trained(card):
     if card.members:
         return f"{corpus}. {len(card.members)} models, whose outputs are averaged: {markdown(', '.join(card.members))}."
     trained = card.this_model
-    how = f"seed {trained.seed}, epoch {trained.epoch}"
+    how = f"seed {trained.seed}" + ("" if trained.epoch is None else f", epoch {trained.epoch}")
     count = f"{corpus}: {trained.train_utterances} utterances"
     if trained.metrics is None:
         return f"{count}, all that there are ({how}). Nothing was held out."
@@ -225,6 +225,7 @@ def _limits(card):
     if card.synthetic:
         speech = "sounds made by code"
     conditions = " and other microphones" if card.robustness else ", other microphones, noise and telephones"
+    own = f" Of recordings of your own expect what was {markdown(card.strangers_line)}." if card.strangers else ""
     always = (
         "chooses one of its classes for what sounds like speech, unless told to abstain; in plain SpeechBrain and as "
         f"an ONNX file for any sound. {_TRUST[bool(card.calibration)]}"
@@ -233,7 +234,7 @@ def _limits(card):
     )
     return (
         f"- It knows {speech}. Spontaneous speech, other languages{conditions} are outside what was measured; expect "
-        "it to be worse there, and to be confident all the same.\n"
+        f"it to be worse there, and to be confident all the same.{own}\n"
         f"- It always {always}.\n"
         "- An emotion heard in a voice is not the emotion of the person.\n"
         "- Not to be used to judge people: not in hiring, work, school, policing, border control, credit, insurance or "

@@ -4,6 +4,7 @@ The keys are those of https://huggingface.co/docs/hub/model-cards. What is not k
 """
 
 import re
+from copy import deepcopy
 
 from ser_plugins.evaluation.metrics.tasks import task_of
 from ser_plugins.export.licences import licences_in
@@ -64,22 +65,20 @@ def _model_index(card):
     """Leaking scores are left out: the hub would show them without the warning of the card."""
     if card.metrics is None or card.leaking:
         return {}
-    task = {"type": "audio-classification"}
-    if card.by_corpus:
-        results = [
-            {
-                "task": task,
-                "dataset": {"type": score.corpus, "name": score.corpus},
-                "metrics": [{**_METRICS["UAR"], "name": "UAR", "value": round(score.uar, 4)}],
-            }
-            for score in card.by_corpus
-        ]
-        return {"model-index": [{"name": card.system, "results": results}]}
-    scores = task_of(card.task, card.classes, card.scale).scores
+    if card.by_corpus:  # which all of them together say little about
+        results = [_result(score.corpus, {"UAR": ("UAR", score.uar)}) for score in card.by_corpus]
+    else:
+        scores = task_of(card.task, card.classes, card.scale).scores
+        values = {key: (score.label, card.metrics[key]) for key, score in scores.items()}
+        results = [_result(card.corpus, values)]
+    return {"model-index": [{"name": card.system, "results": results}]}
+
+
+def _result(corpus, values):
     metrics = [
-        {**_METRICS.get(key, {"type": key.lower()}), "name": score.label, "value": round(card.metrics[key], 4)}
-        for key, score in scores.items()
-        if card.metrics[key] is not None
+        {**deepcopy(_METRICS.get(key, {"type": key.lower()})), "name": label, "value": round(value, 4)}
+        for key, (label, value) in values.items()
+        if value is not None
     ]
-    dataset = {"type": card.corpus, "name": card.corpus}
-    return {"model-index": [{"name": card.system, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}]}
+    dataset = {"type": corpus, "name": corpus}
+    return {"task": {"type": "audio-classification"}, "dataset": dataset, "metrics": metrics}
