@@ -9,6 +9,7 @@ from speechbrain import Stage
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 
 from ser_plugins.losses import utterance_outputs
+from ser_plugins.subwords import pieces_of
 from ser_plugins.training.asynchronous import AsynchronousBrain
 from ser_plugins.training.data import label_items
 
@@ -37,6 +38,8 @@ class History:
 class EmotionBrain(AsynchronousBrain):
     """Train and evaluate ``compute_features -> mean_var_norm -> embedding_model -> classifier``.
 
+    Where there is a module ``subwords``, ``embedding_model`` takes the pieces of the transcripts beside the frames.
+
     Beside the usual hparams it reads ``loss``, ``select``, ``epoch_counter``, ``train_logger`` and ``tasks``, which
     :func:`ser_plugins.evaluation.metrics.tasks.tasks_of` gives by target; where the YAML has them, also
     ``lr_schedule`` (share done -> learning rate) and a module ``augmentation``. A classifier of several heads gives a
@@ -63,7 +66,8 @@ class EmotionBrain(AsynchronousBrain):
         if "augmentation" in self.modules:  # does nothing in evaluation
             frames, counts = self.modules.augmentation(frames, counts)
         frames = self.modules.mean_var_norm(frames, counts)
-        outputs = self.modules.classifier(self.modules.embedding_model(frames, counts))
+        pieces = pieces_of(self.modules, getattr(batch, "transcript", ()))
+        outputs = self.modules.classifier(self.modules.embedding_model(frames, counts, *pieces))
         if isinstance(outputs, dict):
             return {name: utterance_outputs(output).float() for name, output in outputs.items()}
         return utterance_outputs(outputs).float()

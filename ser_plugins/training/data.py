@@ -16,6 +16,7 @@ from ser_plugins.evaluation.metrics.tasks import tasks_of
 from ser_plugins.spectrogram import ZNorm
 from ser_plugins.training.feature_store import FeatureStore, is_trained, training_items
 from ser_plugins.training.recordings import check_recordings
+from ser_plugins.training.transcripts import transcripts_of
 
 
 def make_dataset(
@@ -28,6 +29,8 @@ def make_dataset(
     features_folder=None,
     copies=(),
     soft_labels=None,
+    transcript=None,
+    sentences=None,
 ) -> DynamicItemDataset:
     """Turn a manifest into a dataset of ``id``, ``label`` (index or number) and ``frames`` or, without cache, ``wave``.
 
@@ -51,6 +54,8 @@ def make_dataset(
         Of :mod:`ser_plugins.copies`: every recording has one of each beside it, as an item of its own, ``id#name``.
     soft_labels : str, optional
         A field that counts answers by class, ``{class: count}``: their shares, (classes,), are an item ``shares``.
+    transcript, sentences : str, dict, optional
+        As of :func:`~ser_plugins.training.transcripts.transcripts_of`: what is said is an item ``transcript``.
 
     Raises
     ------
@@ -78,6 +83,9 @@ def make_dataset(
     if soft_labels:
         shares = encode_shares(tasks, soft_labels, item_fields, manifest)
         dataset.add_dynamic_item(shares.__getitem__, takes="id", provides="shares")
+    if transcript:
+        said = transcripts_of(item_fields, transcript, sentences, manifest)
+        dataset.add_dynamic_item(said.__getitem__, takes="id", provides="transcript")
 
     store = FeatureStore(compute_features, protocol, features_folder)
     dataset.add_dynamic_item(lambda key: store.wave(*items[key]), takes="id", provides="wave")
@@ -94,8 +102,8 @@ def make_dataset(
             )
         frames_of = _normalised(frames_of, speakers(item_fields, manifest), compute_features.bins)
     dataset.add_dynamic_item(frames_of, takes="id", provides="frames")
-    soft = ["shares"] if soft_labels else []
-    dataset.set_output_keys(["id", *labels.values(), *soft, "frames" if cache_features else "wave"])
+    further = [*(["shares"] if soft_labels else []), *(["transcript"] if transcript else [])]
+    dataset.set_output_keys(["id", *labels.values(), *further, "frames" if cache_features else "wave"])
     return dataset
 
 

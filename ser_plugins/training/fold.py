@@ -253,6 +253,7 @@ def dataset_of(part: str, hparams: dict, protocol: dict):
     further["features_folder"] = store_of(hparams, protocol).folder
     further["copies"] = (hparams.get("copies") or ()) if part == "train" else ()
     further["soft_labels"] = hparams.get("soft_labels") if part == "train" else None
+    further |= {key: hparams.get(key) for key in ("transcript", "sentences")}
     return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
 
 
@@ -323,6 +324,9 @@ def _fit(brain, hparams, dataset):
         # Of the training fold only. A resumed run fits the same numbers, and reads them from its checkpoint once more.
         fit_norm(hparams["mean_var_norm"], in_order(train, hparams["batch_size"]), hparams["compute_features"])
         brain.modules["mean_var_norm"].to(brain.device)
+    if "subwords" in brain.modules:
+        with train.output_keys_as(["transcript"]):
+            brain.modules["subwords"].fit(item["transcript"] for item in train)
     brain.modules["compute_features"].to(brain.device)
     brain.train_sampler = LengthSortedBatches(durations(train), hparams["batch_size"], seed=hparams["seed"])
     # A generator of its own: otherwise every new epoch of the loader would draw from the one that dropout uses, and a

@@ -17,6 +17,7 @@ from ruamel.yaml.comments import CommentedMap
 from ser_plugins.copies import check_copies
 from ser_plugins.errors import SerError
 from ser_plugins.losses import utterance_outputs
+from ser_plugins.subwords import pieces_of
 from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.settings import is_number, quoted
 
@@ -58,6 +59,8 @@ def check_keys(experiment: Experiment) -> None:
     modules = hparams["modules"] if isinstance(hparams["modules"], dict) else {}
     if lacking := [name for name in _MODULES if name not in modules]:
         raise _wrong(yaml_file, "modules", hparams, f"{', '.join(_MODULES)}; it has no {', '.join(lacking)}")
+    if ("subwords" in modules) != bool(hparams.get("transcript")):
+        raise _wrong(yaml_file, "transcript", hparams, "the field with what is said, and a module subwords; or neither")
 
 
 def _is_whole(value) -> bool:
@@ -118,7 +121,8 @@ def _one_step(yaml_file, plain, hparams, tasks):
     if "augmentation" in modules:
         frames, counts = stage("augmentation", lambda: modules["augmentation"](frames, counts))
     frames = stage("mean_var_norm", lambda: norm.fit([(frames.detach(), counts)])(frames, counts))
-    embedding = stage("embedding_model", lambda: modules["embedding_model"](frames, counts))
+    pieces = stage("subwords", lambda: _pieces(modules))
+    embedding = stage("embedding_model", lambda: modules["embedding_model"](frames, counts, *pieces))
     outputs = stage("classifier", lambda: modules["classifier"](embedding))
     check_heads(modules["classifier"], tasks)
     targets = {
@@ -137,6 +141,13 @@ def _one_step(yaml_file, plain, hparams, tasks):
     stage("opt_class", optimizer.step)
     if schedule := hparams.get("lr_schedule"):
         stage("lr_schedule", lambda: float(schedule(0.5)))
+
+
+def _pieces(modules) -> tuple:
+    """Those of two transcripts, one of them empty, where the system reads any."""
+    if "subwords" in modules:
+        modules["subwords"].fit(["a word"])
+    return pieces_of(modules, ["a word", None])
 
 
 def check_heads(classifier, tasks) -> None:

@@ -39,7 +39,7 @@ PATHS = (
     "data_folder", "csv", "results_folder", "run_folder", "output_folder", "save_folder", "manifest_folder",
     "cache_folder", "features_folder", "train_annotation", "valid_annotation", "test_annotation", "train_log",
 )  # fmt: skip
-NAMES = ("system", "protocol", "fold", "subset", "select", "unit", "target", "task")
+NAMES = ("system", "protocol", "fold", "subset", "select", "unit", "target", "task", "transcript")
 WORD_OR_NUMBER = ("n_classes", "layer", "gamma")  # `auto`, `mean`, `scale`: read as YAML all the same
 
 
