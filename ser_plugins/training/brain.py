@@ -8,6 +8,7 @@ import torch
 from speechbrain import Stage
 from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver, register_checkpoint_hooks
 
+from ser_plugins.errors import SerError
 from ser_plugins.losses import utterance_outputs
 from ser_plugins.subwords import pieces_of
 from ser_plugins.training.asynchronous import AsynchronousBrain
@@ -42,8 +43,9 @@ class EmotionBrain(AsynchronousBrain):
 
     Beside the usual hparams it reads ``loss``, ``select``, ``epoch_counter``, ``train_logger`` and ``tasks``, which
     :func:`ser_plugins.evaluation.metrics.tasks.tasks_of` gives by target; where the YAML has them, also
-    ``lr_schedule`` (share done -> learning rate) and a module ``augmentation``. A classifier of several heads gives a
-    dictionary of outputs by target, and then the loss takes one of outputs and one of targets.
+    ``lr_schedule`` (share done -> learning rate), ``front_end_lr_share`` (learning rate of a trained front end, as a
+    share of the others') and a module ``augmentation``. A classifier of several heads gives a dictionary of outputs by
+    target, and then the loss takes one of outputs and one of targets.
 
     Attributes
     ----------
@@ -98,6 +100,28 @@ class EmotionBrain(AsynchronousBrain):
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("history", self.history)
 
+    def init_optimizers(self):
+        """As SpeechBrain does; where the YAML has ``front_end_lr_share``, the front end is a group of its own.
+
+        Raises
+        ------
+        SerError
+            A share that is not above 0.
+        """
+        super().init_optimizers()
+        share = getattr(self.hparams, "front_end_lr_share", 1)
+        if share == 1:
+            return
+        if share <= 0:
+            raise SerError(
+                got=f"front_end_lr_share {share}", expected="a number above 0", remedy="correct the YAML key"
+            )
+        of_front_end = set(map(id, self.modules["compute_features"].parameters()))
+        for group in list(self.optimizer.param_groups):
+            mine = [value for value in group["params"] if id(value) in of_front_end]
+            group["params"] = [value for value in group["params"] if id(value) not in of_front_end]
+            self.optimizer.add_param_group({**group, "params": mine, "lr": share * group["lr"], "lr_share": share})
+
     def on_fit_start(self):
         """Resume as SpeechBrain does, then start the clock."""
         super().on_fit_start()
@@ -110,7 +134,7 @@ class EmotionBrain(AsynchronousBrain):
             steps = len(self.train_sampler)
             done = (epochs.current - 1 + (self.step - 1) / steps) / epochs.limit
             for group in self.optimizer.param_groups:
-                group["lr"] = schedule(done)
+                group["lr"] = schedule(done) * group.get("lr_share", 1)
 
     def on_stage_start(self, stage, epoch=None):
         """Forget the predictions of the stage before."""

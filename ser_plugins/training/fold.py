@@ -322,7 +322,8 @@ def _fit(brain, hparams, dataset):
     train = dataset("train")
     if hparams["normalisation"] != "utterance":
         # Of the training fold only. A resumed run fits the same numbers, and reads them from its checkpoint once more.
-        fit_norm(hparams["mean_var_norm"], in_order(train, hparams["batch_size"]), hparams["compute_features"])
+        device = "cpu" if hparams["cache_features"] else brain.device
+        fit_norm(hparams["mean_var_norm"], in_order(train, hparams["batch_size"]), hparams["compute_features"], device)
         brain.modules["mean_var_norm"].to(brain.device)
     if "subwords" in brain.modules:
         with train.output_keys_as(["transcript"]):
@@ -344,8 +345,8 @@ def _fit(brain, hparams, dataset):
     brain.fit(hparams["epoch_counter"], loader, valid)
 
 
-def fit_norm(norm, batches, compute_features) -> None:
-    """Fit a :class:`~ser_plugins.spectrogram.ZNorm` on every frame of some batches."""
+def fit_norm(norm, batches, compute_features, device="cpu") -> None:
+    """Fit a :class:`~ser_plugins.spectrogram.ZNorm` on every frame of some batches; what has none is computed there."""
 
     def pairs():
         for batch in batches:
@@ -353,11 +354,11 @@ def fit_norm(norm, batches, compute_features) -> None:
                 frames, lengths = batch.frames
             else:
                 waves, lengths = batch.wave
-                frames = compute_features(waves, lengths)
+                frames = compute_features(waves.to(device), lengths.to(device)).cpu()
                 lengths = compute_features.frame_counts(lengths, waves.shape[1])
             yield frames, lengths
 
-    compute_features.cpu()
+    compute_features.to(device)
     norm.cpu().fit(pairs())
 
 
