@@ -57,7 +57,10 @@ class Setting:
 def main():
     """Measure the sections asked for, write ``gpu.json``."""
     options = arguments()
-    with tempfile.TemporaryDirectory() as temporary:
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        multi_process_service(temporary) if options.mps else contextlib.nullcontext(),  # before the card is touched
+    ):
         report = Report("gpu", "Training on a GPU", options)
         if options.device != "cpu" and gpu_name() is None:
             print("no GPU on this machine: nothing to measure")
@@ -70,10 +73,9 @@ def main():
         setting = Setting(options, Path(temporary))
         report.content["corpus"] = setting.corpus.name
         keep_earlier(report)
-        with multi_process_service(temporary) if options.mps else contextlib.nullcontext():
-            for name in options.only:
-                SECTIONS[name](setting, report)
-                report.write()
+        for name in options.only:
+            SECTIONS[name](setting, report)
+            report.write()
 
 
 def arguments():
@@ -114,6 +116,13 @@ def add(report, content, targets=()) -> None:
     names = [line["name"] for line in targets]
     report.targets = [line for line in report.targets if line["name"] not in names] + list(targets)
     report.tables = [other for other in report.tables if other["key"] != content["key"]] + [content]
+
+
+def row_by_row(report, tables) -> None:
+    """Write the file for every row of a table that grows."""
+    for content in tables:
+        add(report, content)
+        report.write()
 
 
 @contextlib.contextmanager
@@ -225,40 +234,44 @@ def differences(pairs) -> dict:
 
 
 def measure_finetuning(setting, report) -> None:
-    """Ten folds of the system whose encoder is trained as well."""
-    title = "Whisper's encoder fine-tuned, ten folds"
-    if setting.options.encoder is None:
-        add(report, table("gpu_finetuning", title, [], "No --encoder: not measured."))
-        return
+    """Ten folds of the system whose encoder is trained too, and of the same with it frozen, seed by seed."""
     from ser_plugins.evaluation.runs.folds import read_run
 
-    system, rows = "whisper_finetuned", []
-    for number in range(1, setting.options.seeds + 1):  # seed by seed, so that those finished are in the file
-        seed = SEEDS[number - 1]
-        options = ["--seeds", seed, "--jobs", setting.options.jobs, "--source", setting.options.encoder]
-        options += ["--number_of_epochs", 1, "--states", "1-2"] if setting.quick else []
-        start = time.perf_counter()
-        run(setting.command(system, *options, yaml=system))
-        wall = (time.perf_counter() - start) / 60
-        folder = setting.folder / system / system / "loso"
-        records = [record for record in fold_records(folder) if record["seed"] == seed]
-        rows.append(
-            {
-                "seed": str(seed),
-                "epochs": records[0]["epochs"],
-                "wall time / min": significant(wall),
-                "s per epoch of a fold": spread(record["wall_time_s"] / record["epochs"] for record in records),
-                **scores(predictions(read_run(folder))[seed]),
-            }
-        )
-        add(report, table("gpu_finetuning", title, rows, setting.note()))
-        report.write()
+    title, rows = "Whisper's encoder fine-tuned, ten folds", []
+    if setting.options.encoder is None:
+        add(report, table("gpu_finetuning", title, rows, "No --encoder: not measured."))
+        return
+    trained, frozen = ("whisper_finetuned", ()), ("whisper_not_finetuned", ("--trained_from", 0))
+    fixed = ("--source", setting.options.encoder, "--jobs", setting.options.jobs)
+    fixed += ("--number_of_epochs", 1, "--states", "1-2") if setting.quick else ()
+    for seed in SEEDS[: setting.options.seeds]:
+        for system, options in (trained, frozen):
+            command = setting.command(
+                "finetune", "--system", system, "--seeds", seed, *fixed, *options, yaml="whisper_finetuned"
+            )
+            start = time.perf_counter()
+            run(command)
+            wall = (time.perf_counter() - start) / 60
+            folder = setting.folder / "finetune" / system / "loso"
+            records = [record for record in fold_records(folder) if record["seed"] == seed]
+            rows.append(
+                {
+                    "encoder": "frozen" if options else "trained",
+                    "seed": str(seed),
+                    "epochs": records[0]["epochs"],
+                    "wall time / min": significant(wall),
+                    "s per epoch of a fold": spread(record["wall_time_s"] / record["epochs"] for record in records),
+                    **scores(predictions(read_run(folder))[seed]),
+                }
+            )
+            add(report, table("gpu_finetuning", title, rows, setting.note()))
+            report.write()
 
 
 SECTIONS = {
     "bigru_mha": lambda setting, report: measure_ten_folds("bigru_mha", setting, report),
-    "variants": lambda setting, report: add(report, measure_variants(setting)),
-    "step": lambda setting, report: add(report, measure_step(setting)),
+    "step": lambda setting, report: row_by_row(report, measure_step(setting)),
+    "variants": lambda setting, report: row_by_row(report, measure_variants(setting)),
     "agreement": measure_agreement,
     "finetune": measure_finetuning,
     "xu2024": lambda setting, report: measure_ten_folds("bigru_mha_xu2024", setting, report),

@@ -18,8 +18,8 @@ BATCH, FRAMES = 32, 304  # 3 s
 STEPS = 30
 
 
-def measure_variants(setting) -> dict:
-    """The table: seconds per epoch and the last training loss of each variant."""
+def measure_variants(setting):
+    """Yield the table, a row longer each time: seconds per epoch and the last training loss of each variant."""
     epochs = 2 if setting.quick else 12
     backend = "gloo" if setting.device == "cpu" else "nccl"
     variants = {
@@ -27,12 +27,13 @@ def measure_variants(setting) -> dict:
         "once more": {},
         "bfloat16": {"options": ("--precision", "bf16")},
         "features anew in every batch": {"options": ("--cache_features", "False")},
+        "killed and resumed": {"killed": True},
         f"DistributedDataParallel ({backend}), one process": {
             "options": ("--distributed_backend", backend),
             "start": TORCHRUN,
         },
-        "killed and resumed": {"killed": True},
     }
+    note = f"bigru_mha, fold {setting.fold}, {epochs} epochs, {setting.hardware}, one process alone."
     rows = []
     for number, (name, how) in enumerate(variants.items()):
         fold = variant(setting, f"variant_{number}", epochs, **how)
@@ -45,8 +46,7 @@ def measure_variants(setting) -> dict:
                 "WA of the fold": significant(fold["metrics"]["WA"]),
             }
         )
-    note = f"bigru_mha, fold {setting.fold}, {epochs} epochs, {setting.hardware}, one process alone."
-    return table("gpu_variants", "One fold, trained in other ways", rows, note)
+        yield table("gpu_variants", "One fold, trained in other ways", rows, note)
 
 
 def variant(setting, results, epochs, options=(), start=(sys.executable,), killed=False) -> dict:
@@ -76,8 +76,9 @@ def kill_within(command, fold: Path) -> None:
         process.kill()
 
 
-def measure_step(setting) -> dict:
-    """The table: one training step of ``bigru_mha``, its kernels launched one by one or as one CUDA graph."""
+def measure_step(setting):
+    """Yield the table, a row longer each time: one step of ``bigru_mha``, as it is or as a CUDA graph."""
+    note = f"Forward, backward and Adam on a batch of {BATCH} x 3 s, {setting.hardware}; training uses no graphs."
     rows = []
     for name, precision, graph in (
         ("kernel by kernel", "fp32", False),
@@ -88,8 +89,7 @@ def measure_step(setting) -> dict:
             continue
         seconds = in_fresh_process(time_steps, setting.device, precision, graph)
         rows.append({"step": name, "time / ms": spread(seconds, scale=1000)})
-    note = f"Forward, backward and Adam on a batch of {BATCH} x 3 s, {setting.hardware}; training uses no graphs."
-    return table("gpu_step", "One step: what launching kernels costs", rows, note)
+        yield table("gpu_step", "One step: what launching kernels costs", rows, note)
 
 
 def time_steps(device, precision, graph) -> list:

@@ -163,6 +163,32 @@ def test_without_a_gpu_its_benchmark_says_so(tmp_path):
         assert "no GPU on this machine" in printed
 
 
+def test_the_sections_of_a_gpu_are_rehearsed_on_a_cpu_and_those_of_an_earlier_call_are_kept(tiny_whisper, tmp_path):
+    rehearsal = ("--device", "cpu", "--jobs", "1", "--seeds", "1")
+    run("gpu", tmp_path / "results", *rehearsal, "--only", "step")
+    content, _ = run("gpu", tmp_path / "results", *rehearsal, "--only", "finetune", "--encoder", str(tiny_whisper))
+    assert [table["key"] for table in content["tables"]] == ["gpu_step", "gpu_finetuning"]
+    assert all(row["time / ms"]["median"] > 0 for row in rows(content, "gpu_step"))
+    finetuning = rows(content, "gpu_finetuning")
+    assert [(row["encoder"], row["epochs"]) for row in finetuning] == [("trained", 1), ("frozen", 1)]
+    assert all(0 <= row["WA"] <= 1 for row in finetuning)
+
+
+@pytest.mark.slow
+def test_all_sections_of_a_gpu_run_on_a_cpu(tiny_whisper, tmp_path):
+    options = ("--device", "cpu", "--jobs", "2", "--seeds", "2", "--encoder", str(tiny_whisper))
+    content, _ = run("gpu", tmp_path / "results", *options)
+    check(content, "gpu")
+    assert [row["system"] for row in rows(content, "gpu")] == ["bigru_mha", "bigru_mha_xu2024"]
+    variants = {row["variant"]: row for row in rows(content, "gpu_variants")}
+    assert {row["epochs"] for row in variants.values()} == {2}
+    whole, *others = (variants[name]["last training loss"] for name in ("as it is", "once more", "killed and resumed"))
+    assert others == pytest.approx([whole] * 2)
+    assert [row["pairs"] for row in rows(content, "gpu_agreement")] == [1, 2, 1]
+    same = rows(content, "gpu_agreement")[2]  # the "GPU" is a CPU here, so the same seed is the same model
+    assert same["same label / %"]["median"] == 100
+
+
 def test_features(toy_emodb, tmp_path):
     content, _ = run("features", tmp_path / "results", "--data_folder", str(toy_emodb))
     check(content, "features")

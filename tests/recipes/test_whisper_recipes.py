@@ -2,13 +2,17 @@
 
 import json
 
+import pandas as pd
 import pytest
+import torch
 import yaml
 from conftest import ROOT, train
 from fake_run import CLASSES, tone
 
 from ser_plugins.export.folder import export_model
 from ser_plugins.inference import open_model
+from ser_plugins.pretrained import WhisperFrontEnd
+from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.settings import resolve
 
 DATA = {"data_folder", "csv", "corpora", "labels", "results_folder", "run_folder", "manifest_folder", "cache_folder"}
@@ -64,3 +68,35 @@ def test_the_system_in_the_package_is_trained_with_its_copies_and_exported_in_8_
     assert results["counts"]["copies"] == len(copies) * results["counts"]["train"]
     assert export_model(fold, tmp_path / "model", int8=True).precision == "int8"
     assert open_model(tmp_path / "model").predict(tone(), 16000).label in CLASSES
+
+
+def test_an_encoder_is_trained_at_a_rate_of_its_own_and_resumed(toy_emodb, tiny_whisper, tmp_path):
+    yaml_file, fold = "hparams/whisper_finetuned.yaml", "whisper_finetuned/loso/seed_1234/spk08"
+    options = ["--source", str(tiny_whisper), "--states", "1-2", "--fold", "spk08", "--front_end_lr_share", "0.25"]
+    train(toy_emodb, tmp_path / "whole", *options, yaml_file=yaml_file, here=True)
+    saved = next((tmp_path / "whole" / fold).glob("save/CKPT*"))
+    rest, encoder = torch.load(saved / "optimizer.ckpt", weights_only=True)["param_groups"]
+    assert encoder["lr"] == pytest.approx(0.25 * rest["lr"])
+    trained = torch.load(saved / "compute_features.ckpt", weights_only=True)
+    assert {name.split(".")[1] for name in trained} == {"0", "1"}  # both layers in use, and nothing else
+    first = WhisperFrontEnd(str(tiny_whisper), states="1-2").state_dict()
+    assert all((value != first[name]).any() for name, value in trained.items() if value.dim() > 1)
+
+    class Killed(EmotionBrain):
+        def on_stage_end(self, stage, stage_loss, epoch=None):
+            super().on_stage_end(stage, stage_loss, epoch)
+            raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit):
+        train(toy_emodb, tmp_path / "resumed", *options, yaml_file=yaml_file, here=True, brain_class=Killed)
+    train(toy_emodb, tmp_path / "resumed", *options, yaml_file=yaml_file, here=True)
+    whole, resumed = (pd.read_csv(tmp_path / name / fold / "predictions.csv") for name in ("whole", "resumed"))
+    pd.testing.assert_frame_equal(resumed, whole)
+
+
+@pytest.mark.parametrize("share", ["0", "-0.1"])
+def test_a_rate_that_is_none_is_refused(toy_emodb, tiny_whisper, tmp_path, capfd, share):
+    options = ["--source", str(tiny_whisper), "--states", "1-2", "--fold", "spk08", "--front_end_lr_share", share]
+    with pytest.raises(SystemExit):
+        train(toy_emodb, tmp_path, *options, yaml_file="hparams/whisper_finetuned.yaml", here=True)
+    assert f"front_end_lr_share {share}" in capfd.readouterr().err
