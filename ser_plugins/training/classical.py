@@ -76,7 +76,8 @@ class Classical:
             groups = self._training_groups(self.hparams["normalisation"].removeprefix(_HEARD)) * (1 + len(copies))
             heard = HeardMeans().fit(vectors, groups)
             vectors = heard.without(vectors, groups)
-        model = make_pipeline(StandardScaler(), self.hparams["estimator"]).fit(vectors, list(targets.values()))
+        model = make_pipeline(StandardScaler(), self.hparams["estimator"])
+        model.fit(vectors, list(targets.values()), **self._told(model, 1 + len(copies)))
         self.parameters = _learned(model)
         if "classifier" in self.hparams:
             self.checkpoint = save_as_network(model, self.hparams)
@@ -123,6 +124,13 @@ class Classical:
                 remedy="choose another normalisation: this corpus does not say it",
             )
         return list(groups.values())
+
+    def _told(self, model, repeats) -> dict:
+        """What the estimator's ``fields`` ask of the training recordings, where the manifest says it of all of them."""
+        step, estimator = model.steps[-1]
+        entries = read_manifest(self.hparams["train_annotation"]).values()
+        columns = {field: [entry.get(field) for entry in entries] for field in getattr(estimator, "fields", ())}
+        return {f"{step}__{field}": values * repeats for field, values in columns.items() if None not in values}
 
     def _outputs(self, model, vectors):
         if self.task.kind == "regression":

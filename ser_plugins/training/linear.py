@@ -14,20 +14,26 @@ from sklearn.pipeline import Pipeline
 from ser_plugins.classifier import LinearHead
 from ser_plugins.errors import SerError
 from ser_plugins.functionals import FrameMeans
+from ser_plugins.invariance import InvariantLogisticRegression
 
 _NEVER = -1e4  # logit of a class that training lacks
 
 
 def check_linear(hparams: Mapping) -> None:
     """Raise :class:`SerError` unless what a YAML names can be written into the modules that it names beside it."""
-    kinds = {"compute_functionals": FrameMeans, "estimator": LogisticRegression, "classifier": LinearHead}
-    odd = [f"{key}: {type(hparams[key]).__name__}" for key, kind in kinds.items() if type(hparams[key]) is not kind]
+    kinds = {
+        "compute_functionals": (FrameMeans,),
+        "estimator": (LogisticRegression, InvariantLogisticRegression),
+        "classifier": (LinearHead,),
+    }
+    others = [f"{key}: {type(hparams[key]).__name__}" for key, fit in kinds.items() if type(hparams[key]) not in fit]
     if hparams["normalisation"] != "train":
-        odd.append(f"normalisation: {hparams['normalisation']}")
-    if odd:
+        others.append(f"normalisation: {hparams['normalisation']}")
+    if others:
         raise SerError(
-            got=", ".join(odd),
-            expected="FrameMeans, LogisticRegression and LinearHead, with normalisation train: what a network can do",
+            got=", ".join(others),
+            expected="FrameMeans, LogisticRegression (or InvariantLogisticRegression) and LinearHead, with "
+            "normalisation train: what a network can do",
             remedy="correct these keys, or leave `classifier` out: then it is trained and tested, and not exported",
         )
 

@@ -34,6 +34,7 @@ MODULES = [
     "functionals.JoinedFunctionals",
     "functionals.MFCCStatistics",
     "functionals.OpenSmileFunctionals",
+    "invariance.InvariantLogisticRegression",
     "losses.Concordance",
     "losses.CrossEntropy",
     "losses.MultiTask",

@@ -5,9 +5,11 @@ import shutil
 import sys
 
 import pytest
+import torch
 import yaml
 from conftest import ROOT
 from fake_run import FOLDS, write_fold, write_run
+from safetensors.torch import load_file
 from sklearn.metrics import balanced_accuracy_score
 
 from ser_plugins.corpora.audit import audit_files
@@ -19,8 +21,12 @@ from ser_plugins.evaluation.runs.folds import read_run
 from ser_plugins.export.card import card_text
 from ser_plugins.export.folder import export_model
 from ser_plugins.export.front_matter import front_matter
+from ser_plugins.functionals import FrameMeans
 from ser_plugins.inference.card_scores import TrainingCorpus
 from ser_plugins.inference.loading import load_model
+from ser_plugins.invariance import nuisance_directions
+from ser_plugins.pretrained import WhisperFrontEnd
+from ser_plugins.sound.read import read_wave
 from ser_plugins.training.recipe import run_recipe
 
 sys.path.append(str(ROOT / "recipes" / "Cross"))
@@ -151,6 +157,25 @@ def test_recordings_are_judged_among_the_emotions_of_their_corpus(trained):
     assert set(other["predicted"]) <= {"anger", "neutral", "pride", "sadness"}
     assert not table.drop(other.index)["p_pride"].any()
     assert table[[column for column in table if column.startswith("p_")]].sum(axis=1).to_numpy() == pytest.approx(1)
+
+
+def test_the_system_for_strangers_does_not_use_what_tells_voices_apart(corpora, tiny_whisper, tmp_path):
+    options = ["--source", str(tiny_whisper), "--states", "1-2", "--results_folder", str(tmp_path), "--jobs", "1"]
+    arguments = ["hparams/whisper_strangers.yaml", "--corpora", corpora, *options, "--fold", "other", "--copies", "[]"]
+    run_recipe(arguments, prepare=prepare_cross, script=ROOT / "recipes" / "Cross" / "train.py")
+    export_model(tmp_path / "whisper_strangers" / "loco" / "seed_1234" / "other", tmp_path / "model")
+    weights = load_file(tmp_path / "model" / "classifier.safetensors")["output.weight"].double()
+
+    training = read_manifest(next(tmp_path.glob("manifests/*/other/train.json"))).values()
+    compute = FrameMeans(WhisperFrontEnd(str(tiny_whisper), states="1-2", level=True))
+    vectors = torch.stack([compute(torch.from_numpy(read_wave(entry["wav"])[0])[None])[0] for entry in training])
+    scaled = (vectors - vectors.mean(0)).double() / vectors.double().std(0, unbiased=False)
+    named = {field: [entry[field] for entry in training] for field in ("emotion", "speaker")}
+    directions = torch.from_numpy(nuisance_directions(scaled.numpy(), named["emotion"], named["speaker"], 3))
+    assert len(directions) == 3
+    torch.testing.assert_close(
+        weights @ directions.T / weights.norm(), torch.zeros(len(weights), 3).double(), rtol=0, atol=1e-3
+    )
 
 
 def test_the_matrix_has_a_cell_per_training_and_tested_corpus(trained):
