@@ -28,7 +28,13 @@ sys.path.insert(0, str(ROOT))
 
 from ser_plugins.files import read_json, write_json, write_text  # noqa: E402
 
-TARGETS = ("ser_plugins/evaluation", "ser_plugins/corpora/audit.py", "ser_plugins/lengths.py", "ser_plugins/augment.py")
+TARGETS = (
+    "ser_plugins/evaluation",
+    "ser_plugins/corpora/audit.py",
+    "ser_plugins/corpora/auditing",
+    "ser_plugins/lengths.py",
+    "ser_plugins/augment.py",
+)
 TESTS = (
     *("metrics", "statistics", "significance", "calibration", "regression", "comparison", "report", "report_sentiment"),
     *("leaks", "suite", "plain", "nested", "corpora_audit", "modules", "augment", "evaluation_laws"),

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from audformat_table import HEADER, is_audformat, read_audformat
-from csv_table import LINE, SPLITS, check_enough, check_rows, clean, fold_name, read_table
+from csv_table import check_enough, check_rows, clean, fold_name, read_table
 
+from ser_plugins.corpora.lists.audformat import HEADER, LINE, is_audformat, read_audformat
+from ser_plugins.corpora.lists.parts import PARTS
 from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.names import same_name
 from ser_plugins.corpora.prepare import Corpus, prepare_corpus
@@ -47,7 +48,7 @@ def utterances(path: Path, rows: list[dict], task: str) -> Iterator[Utterance]:
         fields = {f"csv_{name}" if name in MEASURED else name: row[name] for name in row if name not in HANDLED}
         fields |= {name: fold_name(row[name]) for name in ("speaker", "session") if name in row}
         fields |= {"label": float(row["label"])} if task == "regression" else {}
-        fields |= {"split": SPLITS[same_name(row["split"])]} if "split" in row else {}
+        fields |= {"split": PARTS[same_name(row["split"])]} if "split" in row else {}
         wav = recording.relative_to(path.parent) if recording.is_relative_to(path.parent) else recording
         yield Utterance(id_, wav.as_posix(), fields, source=f"{path.name}, line {row[LINE]}")
 

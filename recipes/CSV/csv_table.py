@@ -8,6 +8,8 @@ import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
+from ser_plugins.corpora.lists.audformat import LINE
+from ser_plugins.corpora.lists.parts import PARTS
 from ser_plugins.corpora.names import is_name, same_name, shown
 from ser_plugins.corpora.text import read_lines
 from ser_plugins.corpora.verify import first_few
@@ -16,13 +18,6 @@ from ser_plugins.errors import SerError
 REQUIRED = ("wav", "label", "speaker")
 OPTIONAL = ("session", "sentence", "split")
 GROUPS = ("speaker", "session", "sentence")
-LINE = "#line"  # not the name of a column: a user may have one called line
-SPLITS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "validation", "val", "dev", "development"), "valid"),
-    **dict.fromkeys(("test", "testing", "eval"), "test"),
-}
-
 # Windows makes no folder of these names: they are its devices.
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 
@@ -83,7 +78,7 @@ def check_rows(path: Path, rows: list[dict], task: str) -> None:
                 complaints[f"{name} a missing value"].append(f"{line} ({row[name]})")
         if first_of.setdefault(wav, line) != line:
             complaints["wav again"].append(f"{line} (as {first_of[wav]})")
-        if row.get("split", "") and same_name(row["split"]) not in SPLITS:
+        if row.get("split", "") and same_name(row["split"]) not in PARTS:
             complaints["split unknown"].append(f"{line} ({row['split']})")
         if task == "regression" and row["label"] and not is_number(row["label"]):
             complaints["label no number"].append(f"{line} ({row['label']})")

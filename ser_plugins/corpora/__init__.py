@@ -11,6 +11,7 @@
 - ``prepare``: all of it together, what a recipe's ``*_prepare.py`` calls
 - ``about``: what a corpus says of itself on the cards of its models
 - ``download``: resumable download, safe unpacking
-- ``audit``: shows that a train / valid / test triple does not leak
+- ``lists``: lists of recordings as people have them, of any toolkit, as manifests and folds
+- ``audit``: shows that a train / valid / test triple does not leak; ``auditing``: what is looked for, in all folds
 - ``toy``: synthetic corpora in real layouts, spoken by ``voice``
 """

@@ -6,32 +6,39 @@ claims to be disjoint in it. What cannot be shown is an error (manifests without
 or is said in the line (recordings that were not compared).
 """
 
-import os
-from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
-from ser_plugins.corpora.foreign import read_split
-from ser_plugins.corpora.manifest import measure
-from ser_plugins.corpora.names import is_name, same_name, shown
-from ser_plugins.corpora.near_duplicates import near_duplicates
-from ser_plugins.corpora.verify import first_few, verify_names, verify_one_spelling
+from ser_plugins.corpora.auditing.audio import examine
+from ser_plugins.corpora.auditing.division import DivisionAudit, audit_division
+from ser_plugins.corpora.auditing.leaks import (
+    NEAR,
+    SAMPLES,
+    Leak,
+    LeakageError,
+    not_compared,
+    shared_copies,
+    shared_ids,
+    shared_names,
+    shared_recordings,
+)
+from ser_plugins.corpora.lists.columns import our_name
+from ser_plugins.corpora.lists.division import read_division
+from ser_plugins.corpora.lists.reading import Reader, read_split
+from ser_plugins.corpora.names import is_name, same_name
+from ser_plugins.corpora.verify import verify_names, verify_one_spelling
 from ser_plugins.errors import SerError
 
-GROUPS = ("speaker", "session", "video")  # what foreign manifests are checked for
-REPORTED = (*GROUPS, "sentence", "script")
-HASHES = ("sha256", "audio_sha256")
-SAMPLES = "identical samples"
+__all__ = ["Audit", "LeakageError", "audit", "audit_files", "audit_lists"]
+
+GROUPS = ("speaker", "session", "video", "recording")  # what foreign manifests are checked for
+REPORTED = (*GROUPS, "sentence", "script", "transcript")
 # What recordings are compared by, how that is called in the line, and what it needs.
 COMPARISONS = {
     SAMPLES: (SAMPLES, "no hash or file"),
-    "near-duplicates": ("near-duplicates (fingerprint)", "no file, or too short"),
+    NEAR: ("near-duplicates (fingerprint)", "no file, or too short"),
 }
-
-
-class LeakageError(SerError):
-    """Something of a held-out split occurs in another split."""
 
 
 @dataclass(frozen=True)
@@ -96,33 +103,24 @@ def audit(train, valid, test, *, disjoint=("speaker",), leaks=False, data_root=N
     >>> train = {"other": {**one("spk08")["spk08"], "speaker": "spk03"}}
     >>> audit(train, {}, one("spk08"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ser_plugins.corpora.audit.LeakageError: got: identical samples in train and test (other = spk08); expected: ...
+    ser_plugins.corpora.auditing.leaks.LeakageError: got: identical samples in train and test (other = spk08); ...
     """
     splits = {"train": train, "valid": valid, "test": test}
     for name in ("train", "test"):
         if not splits[name]:
             raise SerError(got=f"{name}: 0 utterances", expected="at least one", remedy="check the manifest")
     occurring = {field for split in splits.values() for fields in split.values() for field in fields}
-    claimed = tuple(field for field in GROUPS if field in occurring) if disjoint is None else tuple(disjoint)
-    if not claimed and not leaks:
-        raise SerError(
-            got="manifests with the fields " + ", ".join(sorted(occurring)),
-            expected="at least one of " + ", ".join(GROUPS) + ", else nothing can be shown to be disjoint",
-            remedy="add the field, or name your own with --disjoint",
-        )
-    _compare(splits, "id", lambda id_, fields: [id_])
+    claimed = claimed_fields(occurring, disjoint, leaks=leaks)
+    _raise_first(shared_ids(splits))
     everything = {**train, **valid, **test}
     for field in claimed:
         verify_names(everything, field, remedy=f"add {field!r}, or name the field that plays its part with --disjoint")
         if not leaks:
-            _compare_names(splits, field)
+            _raise_first(shared_names(splits, field))
         verify_one_spelling(everything, field, remedy="write it the same way everywhere, or rename one of them")
-    files = {id_: path for id_, fields in everything.items() if (path := _find(fields, data_root)) is not None}
-    hashes = {id_: _hashes(id_, fields, files.get(id_)) for id_, fields in everything.items()}
-    without_hash = _compare_samples(splits, hashes)
-    comparison = near_duplicates({id_: (path, hashes[id_]["sha256"]) for id_, path in files.items()}, memory)
-    _compare_pairs(splits, comparison.pairs)
-    unknown = {"identical samples": without_hash, "near-duplicates": len(everything) - comparison.compared}
+    audio = examine(everything.items(), data_root, memory)
+    _raise_first([*shared_recordings(splits, audio), *shared_copies(splits, audio)])
+    unknown = not_compared(splits, audio)
 
     fields = [*claimed, *(field for field in REPORTED if field in occurring and field not in claimed)]
     values = {field: {name: _values(split, field) for name, split in splits.items()} for field in fields}
@@ -136,87 +134,74 @@ def audit_files(train, valid, test, *, disjoint=None, leaks=False, data_root=Non
     return audit(*manifests, disjoint=disjoint, leaks=leaks, data_root=data_root, memory=memory)
 
 
-def _compare_names(splits, field):
-    """Raise when two splits share a name, in whatever spelling."""
-    spelt = defaultdict(dict)
-    for split in splits.values():
-        for fields in split.values():
-            spelt[same_name(fields[field])][str(fields[field])] = None
-    names = {key: next(iter(s)) if len(s) == 1 else " = ".join(map(shown, s)) for key, s in spelt.items()}
-    _compare(splits, field, lambda id_, fields: [names[same_name(fields[field])]])
+def audit_lists(
+    paths: Sequence, *, disjoint=None, reader: Reader | None = None, memory=None, read_audio: bool = True
+) -> DivisionAudit:
+    """Look at every fold of what people have, and raise no leak.
+
+    Arguments
+    ---------
+    paths : sequence of path-like
+        Train, valid and test, train and test, or one list or folder that says how it is divided:
+        :func:`ser_plugins.corpora.lists.division.read_division`.
+    disjoint : sequence of str, optional
+        Fields that no two parts may share. None: every one of speaker, session, video and recording that occurs.
+    reader : Reader, optional
+        How lists are read: columns, speakers out of names of files, where recordings are.
+    memory : Path, optional
+        File that keeps fingerprints from one audit to the next.
+    read_audio : bool
+        Whether recordings are read, where they are found.
+
+    Returns
+    -------
+    DivisionAudit
+        ``.leaking`` names the folds with a leak; ``auditing.page`` says all of it.
+
+    Raises
+    ------
+    SerError
+        Lists that cannot be read, or with which nothing can be shown: utterances without speakers.
+    """
+    reader = reader or Reader()
+    division = read_division(paths, reader)
+    parts = [split for fold in division.folds for split in fold.parts.values()]
+    occurring = {field for split in parts for fields in split.values() for field in fields}
+    claimed = claimed_fields(occurring, disjoint)
+    for split in parts:
+        for field in claimed:
+            verify_names(split, field, remedy=f"add {field!r}, or name the field that plays its part with --disjoint")
+    reported = [field for field in REPORTED if field in occurring]
+    return audit_division(
+        division, claimed=claimed, reported=reported, data_root=reader.data_root, memory=memory, read_audio=read_audio
+    )
 
 
-def _compare(splits, kind, keys):
-    """Raise when two splits share a key; ``keys(id, fields)`` lists the keys of an utterance."""
-    owners = {name: {} for name in splits}
-    for name, split in splits.items():
-        for id_, fields in split.items():
-            for key in keys(id_, fields):
-                owners[name].setdefault(key, []).append(id_)
-    for one, other in combinations(splits, 2):
-        common = sorted(owners[one].keys() & owners[other].keys())
-        if common and kind == SAMPLES:
-            pairs = dict.fromkeys(f"{owners[one][key][0]} = {owners[other][key][0]}" for key in common)
-            got = f"{kind} in {one} and {other} ({first_few(pairs)})"
-        elif common:
-            inside = {name: sum(len(owners[name][key]) for key in common) for name in (one, other)}
-            got = f"{kind} {first_few(common)} in {one} ({inside[one]}) and {other} ({inside[other]} utterances)"
-        if common:
-            raise LeakageError(
-                got=got,
-                expected=f"no {kind} in two of train, valid and test",
-                remedy="move or remove them, so that each is in one split only",
-            )
+def claimed_fields(occurring: Iterable[str], disjoint=None, *, leaks=False) -> tuple[str, ...]:
+    """The fields that no two splits may share: those that are named, or every group that occurs.
 
-
-def _compare_samples(splits, hashes) -> int:
-    """Raise on a recording in two splits; return how many utterances could not be compared."""
-    # The same path is the same recording, also where there is nothing to hash.
-    _compare(splits, SAMPLES, lambda id_, fields: [("wav", str(fields["wav"]))] if fields.get("wav") else [])
-    _compare(splits, SAMPLES, lambda id_, fields: list(hashes[id_].items()))
-    return min(sum(kind not in sums for sums in hashes.values()) for kind in HASHES)
-
-
-def _compare_pairs(splits, pairs) -> None:
-    """Raise on near-duplicates in two splits."""
-    split_of = {id_: name for name, split in splits.items() for id_ in split}
-    apart = [(one, other, share) for one, other, share in pairs if split_of[one] != split_of[other]]
-    if apart:
-        lines = [
-            f"{one} in {split_of[one]} = {other} in {split_of[other]}, {100 * share:.0f} % alike"
-            for one, other, share in apart
-        ]
-        raise LeakageError(
-            got=f"{len(apart)} near-duplicates in two splits ({first_few(lines)})",
-            expected="no copy or excerpt of a recording, however coded, in two of train, valid and test",
-            remedy="listen to them, and move or remove one of each pair",
-        )
-
-
-def _find(fields, data_root) -> Path | None:
-    """The file of an utterance, if it is there."""
-    if not fields.get("wav"):
-        return None
-    wav = str(fields["wav"])
-    path = Path(wav if data_root is None else wav.replace("{data_root}", str(data_root)))
-    return path if os.path.isfile(path) else None
-
-
-def _hashes(id_, fields, path) -> dict:
-    """The hashes that a manifest gives, which have to be those of the file where there is one; or the file's."""
-    listed = {kind: fields[kind] for kind in HASHES if fields.get(kind)}
-    if path is None:
-        return listed
-    sound = measure(path)
-    computed = {"sha256": sound.sha256, "audio_sha256": sound.audio_sha256}
-    wrong = [kind for kind in listed if computed[kind] != listed[kind]]
-    if wrong:
+    Raises
+    ------
+    SerError
+        None of them.
+    """
+    occurring = set(occurring)
+    if disjoint is None:
+        claimed = tuple(field for field in GROUPS if field in occurring)
+    else:
+        claimed = tuple(field if field in occurring else our_name(field) for field in disjoint)
+    if not claimed and not leaks:
         raise SerError(
-            got=f"{id_}: {path}: another file than the one whose SHA-256 is in the manifest ({' and '.join(wrong)})",
-            expected="the hashes that the manifest has",
-            remedy="restore the file, or prepare the corpus again",
+            got="manifests with the fields " + ", ".join(sorted(occurring)),
+            expected="at least one of " + ", ".join(GROUPS) + ", else nothing can be shown to be disjoint",
+            remedy="add the field, name your own with --disjoint, or take it from names of files with --speaker-from",
         )
-    return {kind: value for kind, value in computed.items() if value}
+    return claimed
+
+
+def _raise_first(leaks: Iterable[Leak]) -> None:
+    for leak in leaks:
+        raise leak.error()
 
 
 def _values(split, field) -> set:

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import groupby
 
 # pandas' default list of missing values, and what else people write for "not known"; compared without case.
@@ -31,6 +32,7 @@ MISSING = {
     *("none", "nat", "nil", "n.a.", "undefined", "unknown", "missing", "not available", "(null)", "(none)", "(blank)"),
     *("?", "??", "???", "-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", "_", ".", "..", "...", "*", "/", "\\"),
 }
+REMEMBERED = 1 << 17  # names: a corpus' transcripts come again in every fold
 _WHOLE_NUMBER = re.compile(r"(\W?\d+)[.,]0+")
 # Marks, fillers and blanks that nobody sees; control and format characters (zero-width ones, soft hyphen) besides.
 _INVISIBLE = re.compile(r"[\u034f\u115f\u1160\u180b-\u180d\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -71,7 +73,12 @@ def same_name(value) -> str:
     >>> [same_name(name) for name in ("1_11", "11_1", "-1", "C+", "C-")]
     ['1_11', '11_1', '-1', 'c_+', 'c-']
     """
-    text = _visible(str(value))
+    return _key(str(value))
+
+
+@lru_cache(REMEMBERED)
+def _key(text: str) -> str:
+    text = _visible(text)
     if number := _WHOLE_NUMBER.fullmatch(text):
         text = number[1]
     runs = [(kind, "".join(run)) for kind, run in groupby(text, _kind)]
@@ -107,6 +114,7 @@ def shown(spelling) -> str:
     return repr(text) if text.casefold() == _visible(text, strip=False) else ascii(text)
 
 
+@lru_cache(REMEMBERED)
 def _visible(text: str, strip=True) -> str:
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     text = "".join(

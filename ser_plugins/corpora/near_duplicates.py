@@ -32,12 +32,12 @@ class NearDuplicates:
     ---------
     pairs : list of tuple
         (id, id, share of what they have in common).
-    compared : int
-        Recordings that were compared; the others are unreadable, or too short to be told from one another.
+    compared : frozenset
+        Ids of recordings that were compared; the others are unreadable, or too short to be told from one another.
     """
 
     pairs: list
-    compared: int
+    compared: frozenset
 
 
 def near_duplicates(recordings: Mapping, memory: Path | None = None) -> NearDuplicates:
@@ -71,7 +71,7 @@ def near_duplicates(recordings: Mapping, memory: Path | None = None) -> NearDupl
         for one in owners.get(order[pair.first], ())
         for other in owners.get(order[pair.second], ())
     ]
-    compared = sum(len(prints[sha256]) >= FEWEST for _, sha256 in recordings.values())
+    compared = frozenset(id_ for id_, (_, sha256) in recordings.items() if len(prints[sha256]) >= FEWEST)
     return NearDuplicates(pairs, compared)
 
 

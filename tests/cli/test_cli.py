@@ -274,7 +274,7 @@ def test_leaks_prints_the_table_and_writes_it(ser, run_folder, tmp_path):
     assert (tmp_path / "leaks.md").read_text() == out
 
 
-def test_audit_prints_the_line_and_fails_on_a_leak(ser, tmp_path):
+def test_audit_prints_a_table_and_fails_on_a_leak(ser, tmp_path):
     def manifest(name, **speakers):
         entries = {id_: {"wav": f"{id_}.wav", "speaker": who, "sha256": id_} for id_, who in speakers.items()}
         path = tmp_path / f"{name}.json"
@@ -282,12 +282,24 @@ def test_audit_prints_the_line_and_fails_on_a_leak(ser, tmp_path):
         return path
 
     train, valid, test = manifest("train", a="spk03"), manifest("valid"), manifest("test", b="spk08")
-    code, out, err = ser("audit", train, valid, test, "--disjoint", "speaker")
+    code, out, err = ser("audit", train, valid, test, "--disjoint", "speaker", "--line")
     assert (code, err) == (0, "")
-    assert out.startswith("audit ok: 1/0/1 utterances; disjoint: speaker")
-    code, out, err = ser("audit", train, valid, manifest("leak", c="spk03"))
-    assert (code, out) == (1, "")
-    assert err.startswith("error: got: speaker spk03 in train")
+    assert out.startswith("audit ok: train.json, valid.json, test.json, 1 fold, 2 utterances, division ")
+    for name in ("audit.md", "audit.json"):
+        code, out, err = ser("audit", train, manifest("leak", c="spk03"), "--out", tmp_path / name)
+        assert code == 1
+        assert "LEAKING" in out
+        assert err.startswith("error: got: speaker spk03 in train")
+    assert "| all | 1/0/1 | 1/0/1, 1 shared |" in (tmp_path / "audit.md").read_text()
+    assert json.loads((tmp_path / "audit.json").read_text())["leaking"] == ["all"]
+
+
+@pytest.mark.parametrize("option", [("--columns", "speaker"), ("--speaker-from", "("), ("--out", "a.txt")])
+def test_audit_refuses_options_that_say_nothing(ser, tmp_path, option):
+    (tmp_path / "a.csv").write_text("id,speaker\nu1,anna\n")
+    code, out, err = ser("audit", tmp_path / "a.csv", tmp_path / "a.csv", *option)
+    assert (code, out) == (2, "")
+    assert option[0] in err
 
 
 def test_toy_writes_a_corpus(ser, tmp_path):

@@ -225,8 +225,9 @@ class TestForeignManifests:
 
     @pytest.mark.parametrize(("share", "told"), [(1.0, "100"), (0.5, "50"), (0.874, "87")])
     def test_how_much_of_near_duplicates_is_alike_is_told_in_percent(self, foreign, monkeypatch, share, told):
-        found = alike.NearDuplicates([("spk03_0", "spk10_1", share)], 0)
-        monkeypatch.setattr("ser_plugins.corpora.audit.near_duplicates", lambda *_: found)
+        pair = [foreign["train"]["spk03_0"]["wav"], foreign["test"]["spk10_1"]["wav"]]
+        found = alike.NearDuplicates([(*pair, share)], frozenset())
+        monkeypatch.setattr("ser_plugins.corpora.auditing.audio.near_duplicates", lambda *_: found)
         with pytest.raises(LeakageError, match=rf"spk03_0 in train = spk10_1 in test, {told} % alike"):
             audit(**foreign)
 
@@ -266,11 +267,19 @@ class TestForeignManifests:
     def test_without_any_group_nothing_can_be_shown(self, foreign, tmp_path):
         for part in foreign.values():
             for fields in part.values():
+                fields["talker"] = fields.pop("speaker")
+        paths = self.write(foreign, tmp_path)
+        with pytest.raises(SerError, match=r"fields sentence, talker, wav; .*speaker, session, video.*--disjoint"):
+            audit_files(*paths)
+        assert "talker (2/1/1)" in audit_files(*paths, disjoint=["talker"]).line
+
+    def test_what_speechbrain_calls_a_speaker_is_one(self, foreign, tmp_path):
+        for part in foreign.values():
+            for fields in part.values():
                 fields["spk_id"] = fields.pop("speaker")
         paths = self.write(foreign, tmp_path)
-        with pytest.raises(SerError, match=r"fields sentence, spk_id, wav; .*speaker, session, video.*--disjoint"):
-            audit_files(*paths)
-        assert "spk_id (2/1/1)" in audit_files(*paths, disjoint=["spk_id"]).line
+        for disjoint in (None, ["speaker"], ["spk_id"]):
+            assert "disjoint: speaker (2/1/1)" in audit_files(*paths, disjoint=disjoint).line
 
     @pytest.mark.parametrize("kind", ["csv", "tsv", "semicolons", "jsonl", "list"])
     def test_tables_and_json_lines_are_read_as_manifests(self, foreign, tmp_path, kind):

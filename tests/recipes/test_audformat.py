@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 import yaml
-from audformat_table import is_audformat, read_audformat
 from csv_prepare import prepare_csv
 
+from ser_plugins.corpora.lists.audformat import is_audformat, read_audformat
 from ser_plugins.corpora.manifest import read_manifest
 from ser_plugins.errors import SerError
 
