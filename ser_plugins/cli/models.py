@@ -131,6 +131,11 @@ def _judge_strictly(folders):
         raise Exit(1)
 
 
+def _how(row) -> list[str]:
+    stress = [row["stress"]] if "stress" in row else []
+    return [*row["cautions"], row["measured"], row["strangers"], *stress, *row.get("pretrained", ())]
+
+
 def _models_table(rows) -> Table:
     from ser_plugins.evaluation.metrics.tasks import task_of
     from ser_plugins.evaluation.report.tables import interval_text
@@ -150,7 +155,7 @@ def _models_table(rows) -> Table:
             row["system"],
             ", ".join(row["classes"] or [f"{row['target']} on the scale {row['scale']}"]),
             "\n".join(measured) or "not measured",
-            "\n".join([*row["cautions"], row["measured"], row["strangers"], *row.get("pretrained", ())]),
+            "\n".join(_how(row)),
             f"{row['bytes'] / 1e6:.1f}",
         ]
         table.add_row(*map(terminal, cells))

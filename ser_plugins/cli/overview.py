@@ -22,8 +22,9 @@ def overview(folders: Iterable = ()) -> Iterator[dict]:
         ``model`` (a path, or the name of a model in the package; the first is the default), ``corpus``, ``system``,
         ``task``, ``target``, ``classes`` or ``scale``, ``metrics`` and ``intervals`` by score (fractions, or points of
         the scale), ``protocol_line``, ``measured`` (what the numbers are of), ``cautions``, ``bytes`` of the folder,
-        ``strangers``, what was measured on corpora that training lacked, in one line, and where a part is pretrained
-        ``pretrained``, a line for each of its models; or ``model`` and ``error`` where it does not load.
+        ``strangers``, what was measured on corpora that training lacked, in one line, where it was tried ``stress``,
+        another one, and where a part is pretrained ``pretrained``, a line for each of its models; or ``model`` and
+        ``error`` where it does not load.
 
     Example
     -------
@@ -62,6 +63,7 @@ def _row(name: str, folder: Path) -> dict:
             **{key: values[key] for key in KEYS},
             "measured": _measured(card),
             "strangers": card.strangers_line,
+            **({"stress": card.stress.line} if card.stress else {}),
             **pretrained_key(contamination_lines(card.pretrained, card.corpus)),
             "cautions": card.cautions,
             "bytes": _size(folder, card),

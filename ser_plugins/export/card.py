@@ -10,7 +10,7 @@ from ser_plugins.evaluation.report.tables import (
     markdown_table,
     pretrained_notes,
 )
-from ser_plugins.export.corpus_words import by_corpus, strangers, training_corpora
+from ser_plugins.export.card_parts import by_corpus, strangers, training_corpora, under_stress
 from ser_plugins.export.front_matter import front_matter
 from ser_plugins.export.licences import licence_of
 from ser_plugins.inference.model_card import ModelCard
@@ -47,6 +47,7 @@ def _measured_card(card):
         f"Protocol{_hash(card)}: {markdown(card.protocol_line)}",
         f"Audit of the split: {markdown(card.audit)}",
         *strangers(card),
+        *under_stress(card),
         "## Limits",
         _limits(card),
         "## How to load",
@@ -68,6 +69,7 @@ def _unmeasured(card):
         "## Trained on",
         f"{markdown(card.corpus)}.",
         *_encoders(card),
+        *under_stress(card),
         "## Limits",
         _limits(card),
         "## How to load",

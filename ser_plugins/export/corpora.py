@@ -12,8 +12,9 @@ from ser_plugins.evaluation.compare.corpus_matrix import cells, leaves_corpora_o
 from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.runs.folds import FoldResults, read_run, refuse_other_scores
 from ser_plugins.export.fold_choice import Chosen, refuse_other_settings
-from ser_plugins.inference.card_scores import CorpusParts, CorpusScore, GroupScore, Strangers, TrainingCorpus
-from ser_plugins.stress.summary import groups
+from ser_plugins.inference.card_scores import CardParts, CorpusScore, GroupScore, Strangers, TrainingCorpus
+from ser_plugins.stress.record import card_group
+from ser_plugins.stress.summary import groups, pair
 from ser_plugins.stress.trial import LabelledRecordings
 from ser_plugins.typed_json import read_noun
 
@@ -21,7 +22,7 @@ from ser_plugins.typed_json import read_noun
 _OF_CLASSES = ("classes", "n_classes", "corpus_sha256")
 
 
-def corpus_parts(chosen: Chosen, strangers=None, corpora=None, speakers=None) -> CorpusParts:
+def corpus_parts(chosen: Chosen, strangers=None, corpora=None, speakers=None) -> CardParts:
     """What a card says of each corpus; nothing of a model of one.
 
     Arguments
@@ -45,12 +46,12 @@ def corpus_parts(chosen: Chosen, strangers=None, corpora=None, speakers=None) ->
     record = chosen.record
     if "corpora" not in record.settings or not chosen.whole:
         _refuse_for_one_corpus(chosen, {"strangers": strangers, "corpora": corpora, "speakers": speakers})
-        return CorpusParts()
+        return CardParts()
     names = sorted(predictions_by_corpus(chosen.measured, chosen.folder))
     titles = read_corpora(corpora, names) if corpora else {}
     people = read_speakers(speakers) if speakers else None
     scores = corpus_scores(chosen.measured, chosen.folder, titles, people)
-    parts = CorpusParts(corpora=tuple(titles.values()))
+    parts = CardParts(corpora=tuple(titles.values()))
     if leaves_corpora_out(chosen.measured):
         return replace(parts, strangers=Strangers(chosen.summary.protocol_line, scores))
     measured = measured_on_strangers(chosen, strangers, titles) if strangers else None
@@ -92,7 +93,7 @@ def corpus_scores(
             speakers=cell.speakers,
             classes=cell.classes,
             uar=cell.score,
-            interval=cell.interval and tuple(cell.interval),
+            interval=pair(cell.interval),
             groups=() if people is None else speaker_groups(tables[cell.tested_on], people, place),
         )
         for cell in cells(folds, place)
@@ -127,19 +128,7 @@ def speaker_groups(table: pd.DataFrame, people: pd.DataFrame, place) -> tuple[Gr
         if described[column].nunique() > 1 and (described[column] != "").all()
         for group in groups(tests, described, classes, column)
     ]
-    return tuple(
-        GroupScore(
-            column=group.column,
-            value=group.value,
-            speakers=group.speakers,
-            recordings=group.recordings // seeds,
-            uar=group.uar,
-            interval=group.interval and tuple(group.interval),
-            recalls={name: recall for name, recall in group.recalls.items() if recall is not None},
-            verdict=group.verdict,
-        )
-        for group in every
-    )
+    return tuple(replace(card_group(group), recordings=group.recordings // seeds) for group in every)
 
 
 def read_speakers(path) -> pd.DataFrame:

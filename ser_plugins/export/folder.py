@@ -25,7 +25,7 @@ from ser_plugins.export.writing import (
     write_model,
 )
 from ser_plugins.files import built_aside, read_json, sha256_of
-from ser_plugins.inference.card_scores import CorpusParts
+from ser_plugins.inference.card_scores import CardParts
 from ser_plugins.inference.loading import CARD_FILE, YAML_FILE
 from ser_plugins.inference.model_card import ModelCard, ThisModel
 from ser_plugins.whisper_weights import encoder_sha256
@@ -145,7 +145,7 @@ def _robustness(run: str | Path) -> dict[str, Any] | None:
     return read_json(path) if path.is_file() else None
 
 
-def _card(chosen: Chosen, precision: str, robustness: dict[str, Any] | None, parts: CorpusParts) -> ModelCard:
+def _card(chosen: Chosen, precision: str, robustness: dict[str, Any] | None, parts: CardParts) -> ModelCard:
     """The card, but for what only the built model knows."""
     record, summary = chosen.record, chosen.summary
     protocol, metrics = summary.protocol, record.metrics  # metrics: None of a training on everything

@@ -11,6 +11,7 @@ import torch
 from ser_plugins.errors import SerError
 from ser_plugins.inference.arrays import as_batch, check_finite, one_channel
 from ser_plugins.inference.loading import Model, load_model
+from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.inference.recording import Recording, read_recording, refuse_longer
 from ser_plugins.inference.stream import Stream
 from ser_plugins.inference.windows import batched, cut_windows, open_recording
@@ -66,9 +67,12 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         Fewest samples that can be judged: one analysis window, or the frames that the front end needs.
     card : str
         The model card in markdown, of a loaded model; its hash was checked as that of every other file.
+    model_card : ModelCard or None
+        The content of ``model.json``, of a loaded model.
     """
 
     card = ""
+    model_card: ModelCard | None = None
     heads: ClassVar[tuple[type[torch.nn.Module], ...]]
     window: ClassVar[type[Any]]
 
@@ -132,6 +136,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         construct: Any = cls
         face = construct(model.modules, cls._meaning(model), device, others=model.others, **options)
         face.card = model.text
+        face.model_card = model.card
         return face
 
     @overload  # a text is a sequence of texts, too

@@ -1,4 +1,4 @@
-"""The parts of a model card that are read by their types: corpora, with their scores, and strangers."""
+"""The parts of a model card that are read by their types: corpora with their scores, strangers, and stress."""
 
 from dataclasses import dataclass
 
@@ -117,9 +117,75 @@ class Strangers:
     corpora: tuple[CorpusScore, ...]
 
 
+@dataclass(frozen=True)
+class ConditionChange:
+    """Of a family of conditions the one that costs most.
+
+    Arguments
+    ---------
+    family, condition : str
+        Such as ``line`` and ``GSM``.
+    uar : float
+        0..1.
+    change : float
+        Of UAR, to the recordings as they are.
+    interval : tuple of float or None
+        Of the change, 95 %, paired, over the speakers; None with one.
+    """
+
+    family: str
+    condition: str
+    uar: float
+    change: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class StressScores:
+    """What ``ser stress`` has found on a test set.
+
+    Arguments
+    ---------
+    test_set : str
+        Name of the CSV.
+    recordings : int
+        That were judged.
+    speakers : int or None
+        None where the CSV does not say them: then every recording counts as one.
+    uar : float
+        Of the recordings as they are, 0..1.
+    interval : tuple of float or None
+        95 %, over the speakers; None with one.
+    worst : tuple of ConditionChange
+        One per family of conditions.
+    groups : tuple of GroupScore
+        By the columns that were asked for.
+    """
+
+    test_set: str
+    recordings: int
+    speakers: int | None
+    uar: float
+    interval: tuple[float, float] | None
+    worst: tuple[ConditionChange, ...]
+    groups: tuple[GroupScore, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """In one line, in percent and points.
+
+        Example
+        -------
+        >>> StressScores("test.csv", 9, 1, 0.7, None, (ConditionChange("line", "GSM", 0.6, -0.1, None),)).line
+        'under stress (test.csv): UAR 70.0; GSM -10.0'
+        """
+        changes = "; ".join(f"{row.condition} {100 * row.change:+.1f}" for row in self.worst)
+        return f"under stress ({self.test_set}): UAR {percent(self.uar)}; {changes}"
+
+
 @dataclass(frozen=True, kw_only=True)
-class CorpusParts:
-    """Keys of ``model.json`` that a card of one corpus, or an earlier one, lacks.
+class CardParts:
+    """Keys of ``model.json`` that are read by their types; cards of one corpus, and earlier ones, lack them.
 
     Arguments
     ---------
@@ -129,11 +195,14 @@ class CorpusParts:
         What was measured on other speakers of each of them.
     strangers : Strangers
         What was measured on corpora that training lacked.
+    stress : StressScores
+        What noise, lines, rooms and cuts cost this very model.
     """
 
     corpora: tuple[TrainingCorpus, ...] = ()
     by_corpus: tuple[CorpusScore, ...] = ()
     strangers: Strangers | None = None
+    stress: StressScores | None = None
 
     @property
     def strangers_line(self) -> str:
@@ -141,9 +210,9 @@ class CorpusParts:
 
         Example
         -------
-        >>> CorpusParts(strangers=Strangers("loco", (CorpusScore("EmoDB", 9, 1, 6, 0.657, None),))).strangers_line
+        >>> CardParts(strangers=Strangers("loco", (CorpusScore("EmoDB", 9, 1, 6, 0.657, None),))).strangers_line
         'measured on strangers: UAR 65.7 (EmoDB)'
-        >>> CorpusParts().strangers_line
+        >>> CardParts().strangers_line
         'not measured on strangers'
         """
         if self.strangers is None:

@@ -9,7 +9,7 @@ from ser_plugins.cautions import CAUTIONS
 from ser_plugins.corpora.about import AboutCorpus
 from ser_plugins.errors import SerError
 from ser_plugins.inference.card_kinds import FORMAT, KINDS, SCHEMA
-from ser_plugins.inference.card_scores import CorpusParts
+from ser_plugins.inference.card_scores import CardParts
 from ser_plugins.typed_json import noun_json, read_noun
 
 # What cards of version 0.1.0 may lack, all of them of classes.
@@ -58,8 +58,8 @@ class ThisModel:
 
 
 @dataclass(frozen=True)
-class ModelCard(CorpusParts):
-    """What is known of a model; of several corpora also what :class:`CorpusParts` has.
+class ModelCard(CardParts):
+    """What is known of a model, with what :class:`CardParts` has.
 
     Arguments
     ---------
@@ -201,7 +201,7 @@ class ModelCard(CorpusParts):
         """The content of ``model.json``."""
         values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         values |= {"about_corpus": self.about_corpus.to_json(), "min_seconds": self.min_seconds}
-        parts = noun_json(CorpusParts(**{name: getattr(self, name) for name in _PARTS}))
+        parts = noun_json(CardParts(**{name: getattr(self, name) for name in _PARTS}))
         said = {key: value for key, value in values.items() if key in _REQUIRED or value not in _NOT_SAID}
         return {**_NAMES, **{key: value for key, value in said.items() if key not in _PARTS}, **parts}
 
@@ -231,11 +231,11 @@ class ModelCard(CorpusParts):
         values["about_corpus"] = AboutCorpus.from_json(content.get("about_corpus", {}))
         if "this_model" in content:
             values["this_model"] = ThisModel.from_json(content["this_model"])
-        parts = read_noun(CorpusParts, content, lambda got, expected: _odd(path, got, expected))
+        parts = read_noun(CardParts, content, lambda got, expected: _odd(path, got, expected))
         return cls(**{**values, **vars(parts)})
 
 
-_PARTS = [entry.name for entry in fields(CorpusParts)]
+_PARTS = [entry.name for entry in fields(CardParts)]
 _REQUIRED = [entry.name for entry in fields(ModelCard) if entry.default is MISSING and entry.default_factory is MISSING]
 _NOT_SAID = (None, "", 0, [], {})  # optional values that stand for nothing known
 

@@ -1,6 +1,6 @@
 """The page that a trial ends in: tables in markdown, two figures, and all numbers as JSON."""
 
-import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -12,61 +12,45 @@ from ser_plugins.evaluation.report.tables import interval_text, markdown_table
 from ser_plugins.files import write_json, write_text
 from ser_plugins.plain import figure_text, markdown
 from ser_plugins.stress.conditions import CONDITIONS, NOISES
+from ser_plugins.stress.record import FILE, StressRecord
 from ser_plugins.stress.summary import Group, Robustness
-from ser_plugins.stress.trial import LabelledRecordings
 
 SHARE = Score("UAR")
 
 
-def write_page(
-    folder: Path, model: str, tests: LabelledRecordings, rows: list[Robustness], groups: list[Group]
-) -> Path:
-    """Write ``stress.md``, ``stress.json`` and ``figures/`` into a folder; returns the page."""
-    about = {
-        "model": model,
-        "test_set": tests.path.name,
-        "recordings": len(tests.table),
-        "speakers": tests.table["speaker"].nunique() if tests.speakers_told else None,
-    }
-    values = {
-        "schema": 1,
-        **about,
-        "conditions": [dataclasses.asdict(row) for row in rows],
-        "groups": [dataclasses.asdict(group) for group in groups],
-    }
-    save(change_figure(rows), folder / "figures" / "change_of_uar")
-    save(noise_figure(rows), folder / "figures" / "noise")
-    write_json(folder / "stress.json", values)
-    write_text(folder / "stress.md", page_text(about, rows, groups))
+def write_page(folder: Path, record: StressRecord) -> Path:
+    """Write ``stress.md``, ``figures/`` and, last of all, ``stress.json`` into a folder; returns the page."""
+    save(change_figure(record.conditions), folder / "figures" / "change_of_uar")
+    save(noise_figure(record.conditions), folder / "figures" / "noise")
+    write_text(folder / "stress.md", page_text(record))
+    write_json(folder / FILE, record.to_json())
     return folder / "stress.md"
 
 
-def page_text(about: dict, rows: list[Robustness], groups: list[Group]) -> str:
+def page_text(record: StressRecord) -> str:
     """All tables in markdown."""
-    speakers = (
-        f"{about['speakers']} speakers" if about["speakers"] else "speakers unknown: each recording counts as one"
-    )
+    speakers = f"{record.speakers} speakers" if record.speakers else "speakers unknown: each recording counts as one"
     parts = [
-        f"# {markdown(about['model'])} under stress",
-        f"{about['recordings']} recordings of {markdown(about['test_set'])}, {speakers}. In brackets 95 % intervals, a "
+        f"# {markdown(record.model)} under stress",
+        f"{record.recordings} recordings of {markdown(record.test_set)}, {speakers}. In brackets 95 % intervals, a "
         "bootstrap over speakers; the change is paired. A recording in which no speech is heard is wrong. Unchanged: "
         "the label is that of the recording as it is.",
         markdown_table(
             ["condition", "UAR", "change", "unchanged", "no speech"],
-            [[row.condition, *_cells(row), str(row.no_speech)] for row in rows],
+            [[row.condition, *_cells(row), str(row.no_speech)] for row in record.conditions],
         ),
         "![UAR by condition](figures/change_of_uar.png)",
         "![UAR by noise](figures/noise.png)",
     ]
-    if groups:
+    if record.groups:
         header = ["group", "speakers", "recordings", "UAR", "false alarms", "difference to the others", "p", "verdict"]
-        parts += ["## Groups of speakers", markdown_table(header, [_group_cells(group) for group in groups])]
+        parts += ["## Groups of speakers", markdown_table(header, [_group_cells(group) for group in record.groups])]
     return "\n\n".join(parts) + "\n"
 
 
 def _cells(row: Robustness) -> list[str]:
     return [
-        percent(row.uar),
+        f"{percent(row.uar)} ({interval_text(row.interval, SHARE)})",
         f"{100 * row.change:+.1f} ({interval_text(row.change_interval, SHARE)})",
         f"{percent(row.unchanged)} ({interval_text(row.unchanged_interval, SHARE)})",
     ]
@@ -85,7 +69,7 @@ def _group_cells(group: Group) -> list[str]:
     ]
 
 
-def change_figure(rows: list[Robustness]) -> Figure:
+def change_figure(rows: Sequence[Robustness]) -> Figure:
     """The change of UAR under every condition, with its interval."""
     changed = rows[1:]
     with mpl.rc_context(STYLE):
@@ -102,7 +86,7 @@ def change_figure(rows: list[Robustness]) -> Figure:
     return figure
 
 
-def noise_figure(rows: list[Robustness]) -> Figure:
+def noise_figure(rows: Sequence[Robustness]) -> Figure:
     """UAR over the ratio of signal to noise, a line per kind of noise."""
     by_name = {row.condition: row for row in rows}
     with mpl.rc_context(STYLE):

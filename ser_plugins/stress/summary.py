@@ -14,11 +14,13 @@ import pandas as pd
 
 from ser_plugins.evaluation.metrics.classification import confusion, pooled_scores
 from ser_plugins.evaluation.metrics.intervals import cluster_bootstrap, paired_bootstrap, speaker_bootstrap
+from ser_plugins.stress.conditions import CONDITIONS
 from ser_plugins.stress.trial import AS_RECORDED, NO_SPEECH, LabelledRecordings
 
 FEWEST_SPEAKERS = 5  # in a group and beside it, for a test
 DRAWS = 5000
 SIGNIFICANT = 0.05
+FAMILIES = {condition.name: condition.family for condition in CONDITIONS}
 
 
 @dataclass(frozen=True)
@@ -27,28 +29,32 @@ class Robustness:
 
     Arguments
     ---------
-    condition : str
-        Its name.
+    condition, family : str
+        Its name, and what it belongs to; recordings as they are belong to nothing.
     uar : float
         0..1.
+    interval : tuple of float or None
+        95 %; None with one speaker, as all others.
     change : float
         Of UAR, to as recorded.
-    change_interval : list of float or None
-        95 %; None with one speaker.
+    change_interval : tuple of float or None
+        95 %.
     unchanged : float
         0..1.
-    unchanged_interval : list of float or None
+    unchanged_interval : tuple of float or None
         95 %.
     no_speech : int
         Recordings in which no speech was heard.
     """
 
     condition: str
+    family: str
     uar: float
+    interval: tuple[float, float] | None
     change: float
-    change_interval: list | None
+    change_interval: tuple[float, float] | None
     unchanged: float
-    unchanged_interval: list | None
+    unchanged_interval: tuple[float, float] | None
     no_speech: int
 
 
@@ -64,7 +70,7 @@ class Group:
         How many there are.
     uar, false_alarms : float
         0..1; over the classes that the group has, and over all that others can be called.
-    interval : list of float or None
+    interval : tuple of float or None
         Of the UAR, 95 % over the speakers; None with one.
     difference : float
         UAR minus that of all other speakers.
@@ -82,33 +88,34 @@ class Group:
     recordings: int
     uar: float
     false_alarms: float
-    interval: list | None
+    interval: tuple[float, float] | None
     difference: float
     p: float | None
     verdict: str
-    recalls: dict
+    recalls: dict[str, float | None]
 
 
 def robustness(tests: LabelledRecordings, answers: dict[str, pd.DataFrame], classes: list[str]) -> list[Robustness]:
     """Every condition against the recordings as they are, which come first."""
     speakers = tests.table["speaker"].to_numpy()
-    plain = _per_speaker(tests.table, answers[AS_RECORDED], classes)
+    plain = confusions_by_speaker(tests.table, answers[AS_RECORDED], classes)
     rows = []
     for name, table in answers.items():
-        confusions = _per_speaker(tests.table, table, classes)
+        confusions = confusions_by_speaker(tests.table, table, classes)
         same = (table["predicted"] == answers[AS_RECORDED]["predicted"]).to_numpy(float)
         several = len(confusions[0]) > 1
-        uar = _uar(confusions)
-        intervals = paired_bootstrap(confusions, plain) if several else {"UAR": None}
+        uar = uar_of(confusions)
         unchanged = cluster_bootstrap(lambda places, same=same: {"same": same[places].mean()}, speakers)
         rows.append(
             Robustness(
                 condition=name,
+                family=FAMILIES.get(name, ""),
                 uar=uar,
-                change=uar - _uar(plain),
-                change_interval=intervals["UAR"],
+                interval=pair(speaker_bootstrap(confusions)["UAR"]) if several else None,
+                change=uar - uar_of(plain),
+                change_interval=pair(paired_bootstrap(confusions, plain)["UAR"]) if several else None,
                 unchanged=float(same.mean()),
-                unchanged_interval=unchanged["same"] if several else None,
+                unchanged_interval=pair(unchanged["same"]) if several else None,
                 no_speech=int((table["predicted"] == NO_SPEECH).sum()),
             )
         )
@@ -126,8 +133,10 @@ def groups(tests: LabelledRecordings, plain: pd.DataFrame, classes: list[str], c
         outside = table[table[column] != value]
         counts = np.array(confusion(inside["true"], inside["predicted"], [*classes, NO_SPEECH]))
         speakers = inside["speaker"].nunique()
-        per_speaker = _per_speaker(inside, inside, classes)
-        difference = _uar(per_speaker) - _uar(_per_speaker(outside, outside, classes)) if len(outside) else 0.0
+        per_speaker = confusions_by_speaker(inside, inside, classes)
+        difference = (
+            uar_of(per_speaker) - uar_of(confusions_by_speaker(outside, outside, classes)) if len(outside) else 0.0
+        )
         p, verdict = _tested(table, column, value, classes, constant)
         rows.append(
             Group(
@@ -135,9 +144,9 @@ def groups(tests: LabelledRecordings, plain: pd.DataFrame, classes: list[str], c
                 value=value,
                 speakers=speakers,
                 recordings=len(inside),
-                uar=_uar(per_speaker),
+                uar=uar_of(per_speaker),
                 false_alarms=_false_alarms(counts, len(classes)),
-                interval=speaker_bootstrap(per_speaker)["UAR"] if speakers > 1 else None,
+                interval=pair(speaker_bootstrap(per_speaker)["UAR"]) if speakers > 1 else None,
                 difference=difference,
                 p=p,
                 verdict=verdict,
@@ -147,7 +156,12 @@ def groups(tests: LabelledRecordings, plain: pd.DataFrame, classes: list[str], c
     return rows
 
 
-def _per_speaker(table, answers, classes) -> np.ndarray:
+def pair(bounds) -> tuple[float, float] | None:
+    """Both ends of an interval; None where it has none."""
+    return None if bounds is None else (float(bounds[0]), float(bounds[1]))
+
+
+def confusions_by_speaker(table, answers, classes) -> np.ndarray:
     """(1, speakers, classes + 1, classes + 1): counts of each speaker, reference in rows, the last class no speech."""
     joined = pd.DataFrame(
         {name: values.to_numpy() for name, values in (("speaker", table["speaker"]), ("true", table["true"]),
@@ -157,7 +171,8 @@ def _per_speaker(table, answers, classes) -> np.ndarray:
     return np.array([[confusion(rows["true"], rows["predicted"], names) for _, rows in joined.groupby("speaker")]])
 
 
-def _uar(confusions: np.ndarray) -> float:
+def uar_of(confusions: np.ndarray) -> float:
+    """Of the counts of all speakers together."""
     return float(pooled_scores(confusions.sum(axis=(0, 1)))["UAR"])
 
 
@@ -182,7 +197,9 @@ def _tested(table, column, value, classes, constant) -> tuple[float | None, str]
     fewest = int(min(inside.sum(), (~inside).sum()))
     if fewest < FEWEST_SPEAKERS:
         return None, f"nothing can be concluded: {fewest} speaker{'s' * (fewest != 1)} on one side"
-    (confusions,) = _per_speaker(table, table, classes)  # (speakers, classes, classes), in the order of of_speaker
+    (confusions,) = confusions_by_speaker(
+        table, table, classes
+    )  # (speakers, classes, classes), in the order of of_speaker
 
     def differences(sides):  # (draws, speakers) of True and False -> (draws,)
         first, second = (pooled_scores(np.einsum("ds,sij->dij", side, confusions))["UAR"] for side in (sides, ~sides))

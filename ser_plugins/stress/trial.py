@@ -1,6 +1,7 @@
 """Every recording of a test set, as it is and under every condition, judged by one model; each condition is kept."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.files import atomic_path, read_json, sha256_of, write_json
 from ser_plugins.inference.classifiers import EmotionClassifier
+from ser_plugins.inference.loading import README_FILE
+from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.inference.recording import read_recording
 from ser_plugins.stress.conditions import CONDITIONS, RATE
 
@@ -68,7 +71,7 @@ def read_test_set(path, classes: list[str]) -> LabelledRecordings:
 def answers(
     classifier: EmotionClassifier, tests: LabelledRecordings, folder: Path
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The answers under each of ``NAMES``, one after the other: tables with ``id`` and ``predicted``.
+    """The answers of a loaded model under each of ``NAMES``: tables with ``id`` and ``predicted``.
 
     What is judged is kept in ``folder/predictions`` and not judged again.
 
@@ -93,7 +96,7 @@ def _claim(folder: Path, classifier, tests) -> None:
     """Note whose answers a folder holds, or see that they are of the same model and recordings."""
     claim = {
         "test_sha256": sha256_of(tests.path),
-        "model_sha256": hashlib.sha256(classifier.card.encode()).hexdigest(),
+        "model_sha256": identity(classifier.model_card),
         "classes": classifier.labels,
     }
     path = folder / "trial.json"
@@ -104,6 +107,24 @@ def _claim(folder: Path, classifier, tests) -> None:
             remedy="name another folder with --out",
         )
     write_json(path, claim)
+
+
+def identity(card: ModelCard | None) -> str:
+    """SHA-256 over the hashes of what a loaded model computes with: weights, description and labels, not its card.
+
+    Raises
+    ------
+    SerError
+        No card: the model was not loaded from a folder.
+    """
+    if card is None:
+        raise SerError(
+            got="a model that was made in memory",
+            expected="one from a folder, whose files have hashes",
+            remedy="load it with EmotionClassifier.from_hparams",
+        )
+    hashes = {name: digest for name, digest in (card.files | card.members).items() if name != README_FILE}
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
 
 
 def _waves(classifier, tests) -> list[torch.Tensor]:

@@ -23,7 +23,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.export.folder import export_ensemble, export_model
 from ser_plugins.inference.bounds import ARGUMENTS
 from ser_plugins.inference.card_kinds import KINDS
-from ser_plugins.inference.card_scores import CorpusParts
+from ser_plugins.inference.card_scores import CardParts
 from ser_plugins.inference.loading import NEEDED, load_model
 from ser_plugins.whisper import WhisperEncoder
 
@@ -97,7 +97,7 @@ def _arguments() -> dict:
 def _cards() -> dict:
     return {
         f"model.json, {key}: {str(value)[:30]!a}": _card(key, value)
-        for key in (*KINDS, *CorpusParts.__dataclass_fields__)
+        for key in (*KINDS, *CardParts.__dataclass_fields__)
         for value in ODD
         if value not in ALLOWED.get(key, ())
     }

@@ -25,7 +25,7 @@ class Cell:
     ---------
     system, trained_on, tested_on : str
         Names; of several corpora joined by `` + ``, with ``other speakers`` where the tested corpus is among them.
-    score : float or None
+    score : float
         UAR, mean over the seeds.
     interval : list of float or None
         95 %, over speakers; None with one speaker.
@@ -36,7 +36,7 @@ class Cell:
     system: str
     trained_on: str
     tested_on: str
-    score: float | None
+    score: float
     interval: list | None
     classes: int
     utterances: int

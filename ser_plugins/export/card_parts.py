@@ -1,4 +1,4 @@
-"""The paragraphs of a card about a model of several corpora; none of a model of one."""
+"""The paragraphs of a card about what :class:`~ser_plugins.inference.card_scores.CardParts` has, where it has it."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def by_corpus(card: ModelCard) -> list[str]:
     """What was measured on other speakers of each training corpus, and of their groups."""
     if not card.by_corpus:
         return []
-    groups = [(score.corpus, group) for score in card.by_corpus for group in score.groups]
+    groups = [(f"{score.corpus}, ", group) for score in card.by_corpus for group in score.groups]
     return [
         "Each corpus for itself, which the scores of all together say little about. Every recording was judged among "
         f"the emotions of its own corpus; a recording of yours is judged among all {len(card.classes)}:",
@@ -45,6 +45,26 @@ def strangers(card: ModelCard) -> list[str]:
         "mostly another language. Every recording was judged among the emotions of its own corpus.",
         _scores(card.strangers.corpora),
         f"Protocol: {markdown(card.strangers.protocol_line)}",
+    ]
+
+
+def under_stress(card: ModelCard) -> list[str]:
+    """What noise, lines, rooms and cuts cost this very model, and whether it serves groups alike."""
+    stress = card.stress
+    if stress is None:
+        return []
+    speakers = "unknown speakers" if stress.speakers is None else f"{stress.speakers} speakers"
+    rows = [
+        [row.family, row.condition, percent(row.uar), f"{100 * row.change:+.1f}", interval_text(row.interval, UAR)]
+        for row in stress.worst
+    ]
+    return [
+        "## Under stress",
+        f"This very model on {stress.recordings} recordings of {markdown(stress.test_set)} by {speakers}, which it was "
+        f"not trained on if whoever ran `ser stress` kept to that: UAR {percent(stress.uar)} % "
+        f"({interval_text(stress.interval, UAR)}). Of every kind of condition the one that costs most:",
+        markdown_table(["kind", "condition", "UAR (%)", "change (points)", "95 % interval"], rows),
+        *_groups([("", group) for group in stress.groups]),
     ]
 
 
@@ -68,7 +88,7 @@ def _groups(groups: Sequence[tuple[str, GroupScore]]) -> list[str]:
         return []
     rows = [
         [
-            f"{corpus}, {group.column} {group.value}",
+            f"{corpus}{group.column} {group.value}",
             percent(group.uar),
             interval_text(group.interval, UAR),
             ", ".join(f"{name} {percent(recall)}" for name, recall in group.recalls.items()),
