@@ -101,10 +101,11 @@ def time_steps(device, precision, graph) -> list:
     modules = our_modules("fast").to(device).train()
     del modules["compute_features"]
     optimizer = torch.optim.Adam(modules.parameters(), lr=1e-4, capturable=graph)
-    frames = torch.randn(BATCH, FRAMES, 400, device=device)
-    counts = torch.full((BATCH,), FRAMES, device=device)
-    labels = torch.arange(BATCH, device=device) % 7
     kind = torch.device(device).type
+    batch, time_frames = (BATCH, FRAMES) if kind == "cuda" else (2, 32)
+    frames = torch.randn(batch, time_frames, 400, device=device)
+    counts = torch.full((batch,), time_frames, device=device)
+    labels = torch.arange(batch, device=device) % 7
 
     def step():
         optimizer.zero_grad(set_to_none=not graph)
