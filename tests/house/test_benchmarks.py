@@ -163,15 +163,20 @@ def test_without_a_gpu_its_benchmark_says_so(tmp_path):
         assert "no GPU on this machine" in printed
 
 
-def test_the_sections_of_a_gpu_are_rehearsed_on_a_cpu_and_those_of_an_earlier_call_are_kept(tiny_whisper, tmp_path):
-    rehearsal = ("--device", "cpu", "--jobs", "1", "--seeds", "1")
-    run("gpu", tmp_path / "results", *rehearsal, "--only", "step")
-    content, _ = run("gpu", tmp_path / "results", *rehearsal, "--only", "finetune", "--encoder", str(tiny_whisper))
-    assert [table["key"] for table in content["tables"]] == ["gpu_step", "gpu_finetuning"]
+def test_a_section_of_a_gpu_is_rehearsed_on_a_cpu_and_those_of_an_earlier_call_are_kept(tmp_path):
+    import gpu
+
+    content, _ = run("gpu", tmp_path / "results", "--device", "cpu", "--only", "step")
     assert all(row["time / ms"]["median"] > 0 for row in rows(content, "gpu_step"))
-    finetuning = rows(content, "gpu_finetuning")
-    assert [(row["encoder"], row["epochs"]) for row in finetuning] == [("trained", 1), ("frozen", 1)]
-    assert all(0 <= row["WA"] <= 1 for row in finetuning)
+    report = harness.Report(
+        "gpu", "", harness.parser("").parse_args(["--quick", "--output", str(tmp_path / "results")])
+    )
+    gpu.keep_earlier(report)
+    assert not report.tables, "another corpus"
+    report.content["corpus"] = content["corpus"]
+    gpu.keep_earlier(report)
+    gpu.add(report, harness.table("another", "", []))
+    assert [table["key"] for table in report.tables] == ["gpu_step", "another"]
 
 
 @pytest.mark.slow
@@ -185,6 +190,8 @@ def test_all_sections_of_a_gpu_run_on_a_cpu(tiny_whisper, tmp_path):
     whole, *others = (variants[name]["last training loss"] for name in ("as it is", "once more", "killed and resumed"))
     assert others == pytest.approx([whole] * 2)
     assert [row["pairs"] for row in rows(content, "gpu_agreement")] == [1, 2, 1]
+    finetuning = [(row["encoder"], row["epochs"]) for row in rows(content, "gpu_finetuning")]
+    assert finetuning == [("trained", 1), ("frozen", 1)] * 2
     same = rows(content, "gpu_agreement")[2]  # the "GPU" is a CPU here, so the same seed is the same model
     assert same["same label / %"]["median"] == 100
 
