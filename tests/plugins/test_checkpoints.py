@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from speechbrain.utils import checkpoints as speechbrains
@@ -156,7 +157,7 @@ def test_the_sums_are_those_of_sha256sum(tmp_path):
 
 def test_all_processes_delete_the_same(tmp_path):
     """However late the main process makes a checkpoint whole: SpeechBrain waits for all of them at each deletion."""
-    torch.multiprocessing.spawn(save_twice, (tmp_path,), nprocs=2)
+    torch.multiprocessing.start_processes(save_twice, (tmp_path,), nprocs=2, start_method=forked.METHOD)
     (kept,) = (tmp_path / "save").iterdir()
     assert "epoch: 2" in (kept / "CKPT.yaml").read_text()
 

@@ -1,9 +1,9 @@
 """Sentiment from end to end: trained by the same Brain, reported, exported, and used."""
 
 import json
-import subprocess
 import sys
 
+import forked
 import numpy as np
 import pandas as pd
 import pytest
@@ -139,8 +139,7 @@ def test_a_killed_run_resumes_to_the_same_result(toy_emodb, tmp_path):
     }
     script.write_text(KILLED.format(**{name: str(place) for name, place in places.items()}))
     arguments = [write_yaml(folder / "toy.yaml", REGRESSION), "--data_folder", toy_emodb, "--results_folder", folder]
-    process = subprocess.run([sys.executable, script, *arguments, *TINY, *options], capture_output=True, check=False)
-    assert process.returncode == 9, process.stderr.decode()[-2000:]
+    forked.run(folder / "printed", script, *arguments, *TINY, *options, status=9)
     resumed = train_sentiment(toy_emodb, folder, *options)
     file = "seed_1234/spk03/predictions.csv"
     assert (resumed / file).read_text() == (whole / file).read_text()

@@ -2,9 +2,8 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pandas as pd
 import pytest
@@ -142,19 +141,14 @@ def test_no_changed_byte_changes_features(tmp_path, monkeypatch):
 def test_two_processes_at_once_leave_whole_entries(toy_emodb, tiny_whisper, tmp_path):
     where = ["--data_folder", str(toy_emodb), "--source", str(tiny_whisper), "--states", "1-2"]
     where += ["--features_folder", str(tmp_path / "features")]
-    command = [sys.executable, "recipes/EmoDB/train.py", "hparams/whisper_bigru_mha.yaml", *where, *TINY, *FOLD]
+    command = ["recipes/EmoDB/train.py", "hparams/whisper_bigru_mha.yaml", *where, *TINY, *FOLD]
     processes = [
-        subprocess.Popen(
-            [*command, "--results_folder", str(tmp_path / name)],
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        forked.start(tmp_path / f"{name}.txt", *command, "--results_folder", tmp_path / name)
         for name in ("one", "other")
     ]
     for process in processes:
-        _, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors.decode()[-2000:]
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0], (tmp_path / "one.txt").read_text()[-2000:]
     one, other = ((fold_of(tmp_path / name) / "predictions.csv").read_text() for name in ("one", "other"))
     assert one == other
     files = [path for path in (tmp_path / "features").rglob("*") if path.is_file()]

@@ -2,10 +2,10 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 
+import forked
 import pytest
 from conftest import ROOT
 
@@ -28,7 +28,7 @@ def wait_for_a_checkpoint(process, results):
     """Until a fold is at work, or the command has ended by itself."""
     pause = threading.Event()
     while not list(results.rglob("CKPT.yaml")):
-        assert process.poll() is None, process.communicate()
+        assert process.exitcode is None
         pause.wait(0.05)
 
 
@@ -38,23 +38,18 @@ def test_ctrl_c_is_one_line_and_leaves_nobody_at_work(toy_emodb, tmp_path, scrip
     listed = tmp_path / "list.yaml"
     listed.write_text("name: list\nconfigurations:\n  net: {yaml: hparams/bigru_mha.yaml}\n")
     options = [str(listed) if option == "list.yaml" else option for option in COMMANDS[script]]
-    where = ["--data_folder", str(toy_emodb), "--results_folder", str(tmp_path / "results"), "--jobs", jobs]
-    process = subprocess.Popen(
-        [sys.executable, f"recipes/EmoDB/{script}", *options, *where, "--device", "cpu"],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        start_new_session=True,  # a group of its own, as a terminal gives it: all of it hears Ctrl-C
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    where = ["--data_folder", toy_emodb, "--results_folder", tmp_path / "results", "--jobs", jobs, "--device", "cpu"]
+    printed = tmp_path / "printed"
+    # A group of its own, as a terminal gives it: all of it hears Ctrl-C.
+    process = forked.start(printed, f"recipes/EmoDB/{script}", *options, *where, leads_group=True)
     try:
         wait_for_a_checkpoint(process, tmp_path / "results")
         os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=300)
+        process.join(300)
     finally:
         process.kill()
-    assert process.returncode == 130, output
+    output = printed.read_text()
+    assert process.exitcode == 130, output
     assert output.rstrip().endswith("interrupted; the same command resumes")
     assert "Traceback" not in output
     assert "leaked" not in output

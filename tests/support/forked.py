@@ -1,0 +1,49 @@
+"""Scripts in processes of their own that begin with the imports done: forks of one process that did nothing else.
+
+``python script`` spends four of its seconds on importing torch and SpeechBrain. Where the law is about a process that
+is killed, interrupted or beside another one, and not about how it starts, that is paid once.
+"""
+
+import multiprocessing
+import os
+import runpy
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"  # elsewhere forks of what has imported torch may hang
+_context = multiprocessing.get_context(METHOD)
+if METHOD == "forkserver":
+    _context.set_forkserver_preload(["ser_plugins.training.recipe"])
+
+
+def start(output, script, *arguments, cwd=ROOT, leads_group=False):
+    """Start ``python script arguments``, what it prints going to the file ``output``; a ``multiprocessing.Process``.
+
+    ``leads_group`` gives it a process group of its own, as a terminal does.
+    """
+    texts = [str(argument) for argument in (script, *arguments)]
+    process = _context.Process(target=_run, args=(output, texts, cwd, dict(os.environ), leads_group))
+    process.start()
+    return process
+
+
+def run(output, script, *arguments, cwd=ROOT, status=0) -> None:
+    """Run a script that is to end with this status."""
+    process = start(output, script, *arguments, cwd=cwd)
+    process.join()
+    assert process.exitcode == status, Path(output).read_text(encoding="utf-8")[-3000:]
+
+
+def _run(output, texts, cwd, environment, leads_group):
+    os.environ.clear()
+    os.environ.update(environment)
+    if leads_group:
+        os.setsid()
+    with open(output, "ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    os.chdir(cwd)
+    sys.argv = texts
+    sys.path.insert(0, str(Path(texts[0]).resolve().parent))
+    runpy.run_path(texts[0], run_name="__main__")
