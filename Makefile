@@ -31,6 +31,8 @@ emodb: $(VENV)/.installed
 	@echo "A recording of anger, by speaker 12, whom this model was not trained on:"
 	$(BIN)/ser classify $(EMODB)/wav/12a01Wc.wav --model models/emodb
 
+# Else every command that a test starts compiles the package anew where PYTHONDONTWRITEBYTECODE is set.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
