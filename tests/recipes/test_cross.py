@@ -164,7 +164,7 @@ def test_recordings_are_judged_among_the_emotions_of_their_corpus(trained):
 def test_the_system_for_strangers_does_not_use_what_tells_voices_apart(corpora, tiny_whisper, tmp_path):
     options = ["--source", str(tiny_whisper), "--states", "1-2", "--results_folder", str(tmp_path), "--jobs", "1"]
     arguments = ["hparams/whisper_strangers.yaml", "--corpora", corpora, *options, "--fold", "other", "--copies", "[]"]
-    run_recipe(arguments, prepare=prepare_cross, script=ROOT / "recipes" / "Cross" / "train.py")
+    recipe.run_recipe(arguments, prepare=prepare_cross, script=ROOT / "recipes" / "Cross" / "train.py")
     export_model(tmp_path / "whisper_strangers" / "loco" / "seed_1234" / "other", tmp_path / "model")
     weights = load_file(tmp_path / "model" / "classifier.safetensors")["output.weight"].double()
 
