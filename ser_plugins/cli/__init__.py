@@ -75,5 +75,6 @@ from ser_plugins.cli import onnx
 from ser_plugins.cli import results
 from ser_plugins.cli import suite
 from ser_plugins.cli import corpora
+from ser_plugins.cli import audit
 from ser_plugins.cli import service
 from ser_plugins.cli import stress

@@ -63,7 +63,9 @@ def ensemble(
 
 @app.command()
 def compare(
-    run_folders: Annotated[list[Path], Argument(metavar="RUN_A RUN_B [RUN]...", help="run folders of one protocol")],
+    run_folders: Annotated[
+        list[Path], Argument(metavar="RUN_A RUN_B [RUN]...", help="run folders of one protocol, or predictions in CSV")
+    ],
     allow_differing: Annotated[str, Option(help="what may differ: seeds,normalisation,selection")] = "",
     reference: Annotated[str, Option(help="of three runs or more, the one that others are held against")] = "",
     anova_unit: Annotated[str, Option(help="of two runs: cell (run x speaker x class), utterance, fold")] = "cell",

@@ -24,13 +24,13 @@ from ser_plugins.corpora.auditing.leaks import (
     shared_recordings,
 )
 from ser_plugins.corpora.lists.columns import our_name
-from ser_plugins.corpora.lists.division import read_division
+from ser_plugins.corpora.lists.division import Division, read_division
 from ser_plugins.corpora.lists.reading import Reader, read_split
 from ser_plugins.corpora.names import is_name, same_name
 from ser_plugins.corpora.verify import verify_names, verify_one_spelling
 from ser_plugins.errors import SerError
 
-__all__ = ["Audit", "LeakageError", "audit", "audit_files", "audit_lists"]
+__all__ = ["Audit", "LeakageError", "audit", "audit_files", "audit_folds", "audit_lists"]
 
 GROUPS = ("speaker", "session", "video", "recording")  # what foreign manifests are checked for
 REPORTED = (*GROUPS, "sentence", "script", "transcript")
@@ -165,6 +165,13 @@ def audit_lists(
     """
     reader = reader or Reader()
     division = read_division(paths, reader)
+    return audit_folds(division, disjoint=disjoint, data_root=reader.data_root, memory=memory, read_audio=read_audio)
+
+
+def audit_folds(
+    division: Division, *, disjoint=None, data_root=None, memory=None, read_audio: bool = True
+) -> DivisionAudit:
+    """Look at every fold of a division that was read: see :func:`audit_lists`."""
     parts = [split for fold in division.folds for split in fold.parts.values()]
     occurring = {field for split in parts for fields in split.values() for field in fields}
     claimed = claimed_fields(occurring, disjoint)
@@ -173,7 +180,7 @@ def audit_lists(
             verify_names(split, field, remedy=f"add {field!r}, or name the field that plays its part with --disjoint")
     reported = [field for field in REPORTED if field in occurring]
     return audit_division(
-        division, claimed=claimed, reported=reported, data_root=reader.data_root, memory=memory, read_audio=read_audio
+        division, claimed=claimed, reported=reported, data_root=data_root, memory=memory, read_audio=read_audio
     )
 
 

@@ -6,16 +6,19 @@ of such a system says on what, and whether the corpus that it is tested on can h
 
 - ``yes``, or ``no``: all that the model was trained on is named, and this corpus is none of it;
 - ``unlikely, not excluded``: some of it is from the web and not listed; the corpus is distributed to researchers;
-- ``not excluded``: the same, and the corpus itself was collected from videos, films or television;
+- ``not excluded``: the same, and the corpus itself was collected from videos, films or television, or is in a
+  collection that training data were taken from;
 - ``unknown``: nobody has looked.
 """
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from ser_plugins.errors import SerError
 from ser_plugins.files import read_json
 
 REGISTER = Path(__file__).with_suffix(".json")
@@ -25,20 +28,37 @@ ANSWERS = ("yes", "no", "unlikely, not excluded", "not excluded", UNKNOWN)
 _LABELS = {"no": "no emotion labels", "yes": "with emotion labels", UNKNOWN: "emotion labels unknown"}
 
 
-class Pretraining(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Pretraining:
     """What one model was trained on.
 
-    ``data`` in words; ``emotion_labels`` is ``yes``, ``no`` or ``unknown``; ``corpora`` has one of :data:`ANSWERS` by
-    the name of a corpus; ``source`` is where that is said: ``title``, ``year`` and ``url``, or None.
+    Arguments
+    ---------
+    data : str
+        In words.
+    emotion_labels : str
+        Whether any of it had them: ``yes``, ``no`` or ``unknown``.
+    labels : str
+        Of which kind all labels were, such as ``transcripts``; ``none`` of a self-supervised model.
+    unknown : str
+        What the source leaves open; empty where all is named.
+    corpora : dict
+        One of :data:`ANSWERS` by the name of a corpus.
+    source : dict, optional
+        Where that is said: ``title``, ``year`` and ``url``.
     """
 
     data: str
     emotion_labels: str
+    labels: str
+    unknown: str
     corpora: dict[str, str]
     source: dict[str, Any] | None
 
 
-_NOT_REGISTERED = Pretraining(f"{UNKNOWN} data", UNKNOWN, {}, None)
+_NOT_REGISTERED = Pretraining(
+    data=f"{UNKNOWN} data", emotion_labels=UNKNOWN, labels=UNKNOWN, unknown="everything", corpora={}, source=None
+)
 
 
 def pretraining_of(model: str) -> Pretraining:
@@ -113,6 +133,55 @@ https://arxiv.org/abs/2110.13900
     """
     source = pretraining_of(model).source
     return ", ".join(str(source[key]) for key in ("title", "year", "url")) if source else ""
+
+
+def registered(name: str) -> str:
+    """The model of the register that a name means: its whole name, or what stands after the owner.
+
+    Raises
+    ------
+    SerError
+        A name that is none, or is that of several owners' models of different data.
+
+    Example
+    -------
+    >>> registered("whisper-base"), registered("facebook/hubert-base-ls960")
+    ('openai/whisper-base', 'facebook/hubert-base-ls960')
+    """
+    models = _register()
+    found = [model for model in models if name.casefold() in (model.casefold(), model.casefold().rpartition("/")[2])]
+    if not found or any(models[model] != models[found[0]] for model in found):
+        raise SerError(
+            got=f"the pretrained model {name}: " + (" or ".join(found) or "not in the register"),
+            expected="one of " + ", ".join(models),
+            remedy="correct the name; of other models nothing is known here",
+        )
+    return found[0]
+
+
+def register_lines(name: str, corpus: str = NOT_SAID) -> list[str]:
+    """All that the register says of a model, a line each.
+
+    Arguments
+    ---------
+    name : str
+        As :func:`registered` takes it.
+    corpus : str
+        Whether that can have been in the data; without it, all corpora of the register.
+
+    Example
+    -------
+    >>> register_lines("spkrec-ecapa-voxceleb", "EmoDB")[1:]  # doctest: +ELLIPSIS
+    ['labels: speakers', 'source: Model card of speechbrain/spkrec-ecapa-voxceleb, 2021, https:...']
+    """
+    model = registered(name)
+    pretraining = pretraining_of(model)
+    lines = [*contamination_lines([model], corpus), f"labels: {pretraining.labels}"]
+    if corpus == NOT_SAID:
+        lines += [f"{name} in it: {answer}" for name, answer in pretraining.corpora.items()]
+    if pretraining.unknown:
+        lines.append(f"unknown: {pretraining.unknown}")
+    return [*lines, f"source: {source_of(model)}"]
 
 
 def pretrained_in(front_end) -> list[str]:

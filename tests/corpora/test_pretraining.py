@@ -23,7 +23,10 @@ from ser_plugins.corpora.pretraining import (
     contamination_line,
     pretrained_in,
     pretraining_of,
+    register_lines,
+    registered,
 )
+from ser_plugins.errors import SerError
 from ser_plugins.evaluation.compare.ablation import ablation_table
 from ser_plugins.evaluation.compare.comparison import compare_many, compare_runs
 from ser_plugins.evaluation.compare.leaks import leak_table
@@ -69,8 +72,11 @@ class TestRegister:
             assert set(entry["corpora"].values()) <= set(ANSWERS)
             assert entry["emotion_labels"] in ("yes", "no", UNKNOWN)
             assert entry["data"] == entry["data"].strip(" .")
+            assert entry["labels"]
+            # What is all named leaves nothing open; what is not says what.
+            assert bool(entry["unknown"]) == (not set(entry["corpora"].values()) <= {"yes", "no"})
             assert entry["source"]["title"]
-            assert 2019 < entry["source"]["year"] < 2100
+            assert 2009 < entry["source"]["year"] < 2100
             assert entry["source"]["url"].startswith("https://")
 
     def test_the_encoder_of_the_recipes_is_in_it(self):
@@ -84,6 +90,19 @@ class TestRegister:
     @pytest.mark.parametrize("name", ["EmoDB (synthetic)", "my.csv", "CREMA", "", ".csv"])
     def test_of_any_other_corpus_nothing_is_known(self, name):
         assert contamination_line("microsoft/wavlm-base", name).endswith(f"{name} in it: unknown")
+
+    def test_a_model_is_known_without_its_owner_and_another_is_refused(self):
+        assert registered("Whisper-Base") == MODEL
+        assert registered("emotion2vec_plus_large") == "emotion2vec/emotion2vec_plus_large"
+        with pytest.raises(SerError, match=r"whisper-gigantic: not in the register; expected: one of openai/"):
+            registered("whisper-gigantic")
+
+    def test_all_that_is_known_of_a_model_is_told(self):
+        lines = register_lines("emotion2vec_base")
+        assert lines[0].endswith("after read books (LibriSpeech), no emotion labels")
+        assert "IEMOCAP in it: yes" in lines
+        assert lines[-2].startswith("unknown: ")
+        assert lines[-1].endswith("https://arxiv.org/abs/2312.15185")
 
     def test_labels_of_emotions_are_told(self):
         line = contamination_line("audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim", "EmoDB")

@@ -94,7 +94,8 @@ def shared_copies(splits: Mapping[str, Mapping], audio: Audio) -> list[Leak]:
             for other_name, other_id in owners.get(other, ()):
                 if name != other_name:
                     pair = f"{id_} in {name} = {other_id} in {other_name}, {100 * share:.0f} % alike"
-                    apart[tuple(sorted((name, other_name), key=list(splits).index))].append(pair)
+                    first, second = sorted((name, other_name), key=list(splits).index)
+                    apart[first, second].append(pair)
     return [
         Leak(
             kind=NEAR,

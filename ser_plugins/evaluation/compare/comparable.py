@@ -17,7 +17,9 @@ from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.report.tables import cautions
 from ser_plugins.evaluation.runs.definition import TestDefinition
 from ser_plugins.evaluation.runs.evidence import system_named_by
-from ser_plugins.evaluation.runs.folds import read_run
+from ser_plugins.evaluation.runs.folds import FoldResults, read_run, with_scores
+from ser_plugins.evaluation.runs.foreign import foreign_classes, foreign_folds, is_foreign, read_foreign_table
+from ser_plugins.evaluation.runs.run_protocol import RunProtocol
 
 # What must be the same, and what a system may choose for itself, when told so.
 _SAME = ("corpus", *TestDefinition.fields(), "partial", "leaks", "transductive")
@@ -64,7 +66,7 @@ def run_names(run_folders: Sequence) -> dict[str, Path]:
             expected="different run folders",
             remedy="name each run once; one that is compared with itself differs in nothing",
         )
-    systems = [system_named_by(folder) for folder in folders]
+    systems = [folder.stem if is_foreign(folder) else system_named_by(folder) for folder in folders]
     names = systems if len(set(systems)) == len(systems) else [folder.as_posix() for folder in folders]
     return dict(zip(names, folders, strict=True))
 
@@ -90,7 +92,9 @@ def read_comparable(run_folders: Mapping[str, Path], allow_differing: Sequence[s
             expected=f"some of {', '.join(CHOICES)}; everything else defines the test",
             remedy="train both systems under one protocol",
         )
-    runs = {name: read_one(folder) for name, folder in run_folders.items()}
+    runs = _read_all(run_folders)
+    if any(map(is_foreign, run_folders.values())):  # what another toolkit has chosen, nobody has said
+        allow_differing = CHOICES
     (first_name, first), *further = runs.items()
     for name, other in further:
         _refuse_other_test(first_name, first, name, other, allow_differing)
@@ -168,7 +172,33 @@ def difference_intervals(first: Trials, second: Trials) -> Mapping[str, list[flo
 
 def read_one(folder) -> Run:
     """Read one run folder; raises what :func:`ser_plugins.evaluation.runs.folds.read_run` raises."""
-    folds = read_run(folder)
+    return _run_of(read_run(folder))
+
+
+def _read_all(run_folders: Mapping[str, Path]) -> dict[str, Run]:
+    """Run folders, and files of predictions as runs of the same test: units and folds are those of the first run."""
+    runs = {name: read_one(path) for name, path in run_folders.items() if not is_foreign(path)}
+    model = next(iter(runs.values()), None)
+    if model is None:
+        tables = {name: read_foreign_table(path) for name, path in run_folders.items()}
+        classes, like = foreign_classes(tables.values()), None
+    else:
+        answers = model.answers
+        places = {"units": answers["unit"].to_dict(), "folds": answers["fold"].to_dict()}
+        tables = {name: read_foreign_table(path, **places) for name, path in run_folders.items() if is_foreign(path)}
+        classes, like = model.summary.protocol.classes, model.summary.protocol
+    for name, table in tables.items():
+        runs[name] = foreign_run(run_folders[name], table, classes, like)
+    return {name: runs[name] for name in run_folders}
+
+
+def foreign_run(path, table: pd.DataFrame, classes, like: RunProtocol | None = None) -> Run:
+    """A run of a file of predictions, see :func:`ser_plugins.evaluation.runs.foreign.foreign_folds`."""
+    read = foreign_folds(path, table, classes, like)
+    return _run_of([FoldResults(with_scores(record, tables), tables) for record, tables in read])
+
+
+def _run_of(folds: list[FoldResults]) -> Run:
     summary = aggregate(folds)
     target, task = next(iter(summary.tasks.items()))
     trials = pd.concat([fold.predictions[target] for fold in folds], ignore_index=True)
