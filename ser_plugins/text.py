@@ -56,6 +56,7 @@ class TextEncoder(nn.Module):
         pooling: str = "mean",
     ) -> None:
         super().__init__()
+        self.vocabulary = vocabulary
         self.vectors = nn.Embedding(vocabulary, piece_size)
         self.dropout = nn.Dropout(dropout)
         self.encoder = UtteranceEncoder(
@@ -74,13 +75,14 @@ class TextEncoder(nn.Module):
         states, counts, _ = self.encoder.encode(self.dropout(self.vectors(pieces)), counts)
         return states, self.encoder.pooling(states, counts)
 
-    def forward(self, frames: Any, lengths: Any, pieces: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    def forward(self, frames: Any, lengths: Any, pieces: torch.Tensor, counts: torch.Tensor, return_weights=False):
         """Encode pieces (batch, pieces) with counts (batch,): (batch, 1, output_size).
 
-        Frames and their lengths come first, as for :class:`Fusion`, and are not looked at.
+        All else is as of :class:`Fusion`: frames and their lengths are not looked at, and with ``return_weights`` None
+        stands for those of attention among frames.
         """
         _, embedding = self.read(pieces, counts)
-        return embedding.unsqueeze(1)
+        return (embedding.unsqueeze(1), None) if return_weights else embedding.unsqueeze(1)
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -150,7 +152,7 @@ class Fusion(nn.Module):
                 expected=f"one of {', '.join(FUSIONS)}, a share from 0 to 1",
                 remedy="correct the YAML keys",
             )
-        self.fusion, self.hidden_share = fusion, hidden_share
+        self.fusion, self.hidden_share, self.vocabulary = fusion, hidden_share, vocabulary
         self.audio = UtteranceEncoder(bins, attention_dropout=attention_dropout, **audio)
         self.text = TextEncoder(
             vocabulary, piece_size, text_dropout, text_hidden_size, text_layers, text_heads, attention_dropout
@@ -183,7 +185,8 @@ class Fusion(nn.Module):
         lengths: torch.Tensor | None,
         pieces: torch.Tensor,
         counts: torch.Tensor,
-    ) -> torch.Tensor:
+        return_weights: bool = False,
+    ):
         """Fuse.
 
         Arguments
@@ -192,14 +195,18 @@ class Fusion(nn.Module):
             (batch, time, bins) and (batch,), as of :class:`~ser_plugins.classifier.UtteranceEncoder`.
         pieces, counts : torch.Tensor
             (batch, pieces) and (batch,), as of :class:`~ser_plugins.subwords.SubwordEncoder`.
+        return_weights : bool
+            Whether to return the weights of the attention among frames as well.
 
         Returns
         -------
-        torch.Tensor
+        embedding : torch.Tensor
             (batch, 1, output_size).
+        weights : torch.Tensor or None
+            Only with ``return_weights``, as of :class:`~ser_plugins.classifier.UtteranceEncoder`.
         """
         pieces, counts = self._hidden(pieces, counts)
-        heard, frame_counts, _ = self.audio.encode(frames, lengths)
+        heard, frame_counts, weights = self.audio.encode(frames, lengths, return_weights)
         read, embedding = self.text.read(pieces, counts)
         if self.fusion == "cross":
             real, real_pieces = frame_mask(frame_counts, heard.shape[1]), frame_mask(counts, read.shape[1])
@@ -213,7 +220,7 @@ class Fusion(nn.Module):
         if self.fusion == "gated":
             share = self.gate(both).sigmoid()  # (batch, output_size)
             both = share * self.of_audio(sound).tanh() + (1 - share) * self.of_text(embedding).tanh()
-        return both.unsqueeze(1)
+        return (both.unsqueeze(1), weights) if return_weights else both.unsqueeze(1)
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -277,3 +284,6 @@ class _SideBySide(nn.Module):
     def forward(self, embedding):
         sound, text = embedding.split(self.sizes, dim=-1)
         return torch.cat([self.audio(sound), self.text(text)], dim=-1)
+
+
+READERS = (TextEncoder, Fusion)  # embedding models that take pieces beside frames

@@ -12,6 +12,7 @@ from typer import Argument, Option
 
 from ser_plugins.cli import app, complain
 from ser_plugins.cli.output import Interruption, one_line, show, table_signs, write
+from ser_plugins.errors import SerError
 from ser_plugins.plain import console, terminal
 
 Files = Annotated[
@@ -39,6 +40,7 @@ def classify(
         float | None, Option(help="Give no label when its probability is lower than this.")
     ] = None,
     any_sound: AnySound = False,
+    text: Annotated[str | None, Option(help="What is said in the recording, for a model that reads.")] = None,
 ):
     """Name the emotion in recordings, or rate their sentiment, whichever the model does.
 
@@ -55,7 +57,13 @@ def classify(
     options: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
     classifier = open_model(model, any_sound=any_sound, **options)
     with recordings(files) as paths:
-        rows = judge(classifier, paths)
+        if text is not None and len(paths) != 1:
+            raise SerError(
+                got=f"--text for {len(paths)} recordings",
+                expected="one recording, in which that is said",
+                remedy="judge the recordings one by one",
+            )
+        rows = judge(classifier, paths, text)
         columns = prediction_columns(classifier)
         done = _print_rows(rows, len(paths), columns, "json" if as_json else form, _predictions_table)
     if any("error" in row for row in done):

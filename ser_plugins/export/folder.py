@@ -28,6 +28,7 @@ from ser_plugins.files import built_aside, read_json, sha256_of
 from ser_plugins.inference.card_scores import CardParts
 from ser_plugins.inference.loading import CARD_FILE, YAML_FILE
 from ser_plugins.inference.model_card import ModelCard, ThisModel
+from ser_plugins.text import READERS
 from ser_plugins.whisper_weights import encoder_sha256
 
 
@@ -223,7 +224,9 @@ def _write(folder: Path, chosen: Chosen, card: ModelCard) -> ModelCard:
         _refuse_other_encoder(front_end, chosen)
         states["compute_features"] = encoder_weights(front_end, checkpoint / "compute_features.ckpt")
         card = replace(card, pretrained=(front_end.pretrained,))
-    return write_model(folder, description, states, card)
+    reads = description.modules["embedding_model"][0] in READERS
+    pieces = checkpoint_weights(checkpoint / "subwords.ckpt")["model"].numpy().tobytes() if reads else None
+    return write_model(folder, description, states, card, pieces)
 
 
 def _refuse_other_encoder(front_end, chosen: Chosen) -> None:

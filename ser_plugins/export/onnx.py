@@ -33,6 +33,7 @@ from ser_plugins.inference.base import RecordingModel
 from ser_plugins.inference.loading import load_model
 from ser_plugins.lengths import frame_mask
 from ser_plugins.lsh_attention import LSHSelfAttention
+from ser_plugins.text import READERS
 from ser_plugins.whisper import HOP, SAMPLES, WINDOW, LogMel, WhisperEncoder
 
 OPSET = 17
@@ -83,6 +84,12 @@ def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> 
             got=f"{source}: LSH attention, whose number of buckets depends on the recording",
             expected="full attention: a graph keeps one number",
             remedy="use the model in Python, or train with attention: full",
+        )
+    if any(isinstance(member["embedding_model"], READERS) for member in model.members):
+        raise SerError(
+            got=f"{source}: a model that reads",
+            expected="one that hears alone: a graph cuts no text into pieces",
+            remedy="use the model in Python, or ser serve",
         )
     onnx, quantization = _packages()
     metadata = _metadata(model, loaded.labels)

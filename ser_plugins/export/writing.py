@@ -19,6 +19,7 @@ from ser_plugins.inference.loading import (
     CARD_FILE,
     LABEL_FILE,
     LICENCE_FILE,
+    PIECES_FILE,
     README_FILE,
     WEIGHT_FILES,
     YAML_FILE,
@@ -30,7 +31,9 @@ from ser_plugins.pretrained import WhisperFrontEnd
 from ser_plugins.quantization import quantized
 
 
-def write_model(folder: Path, description: Description, states: dict, card: ModelCard) -> ModelCard:
+def write_model(
+    folder: Path, description: Description, states: dict, card: ModelCard, pieces: bytes | None = None
+) -> ModelCard:
     """Fill an empty folder.
 
     Arguments
@@ -43,6 +46,8 @@ def write_model(folder: Path, description: Description, states: dict, card: Mode
         State dicts of the modules that have weights, by name.
     card : ModelCard
         All of it but for what the built model says of itself, and the hashes of the files.
+    pieces : bytes, optional
+        Of a model that reads, the content of its SentencePiece model.
 
     Returns
     -------
@@ -61,6 +66,8 @@ def write_model(folder: Path, description: Description, states: dict, card: Mode
         content = as_safetensors(_rounded(states[name], name, card.precision))
         fill(modules[name], read_weights(content, path, modules[name]), path)
         path.write_bytes(content)
+    if pieces is not None:
+        (folder / PIECES_FILE).write_bytes(pieces)
     write_text(folder / YAML_FILE, write_description(description))
     write_text(folder / LABEL_FILE, write_labels(card.classes or [card.target]))
     for licence in filter(None, map(licence_of, card.pretrained)):

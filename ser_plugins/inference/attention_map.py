@@ -3,6 +3,7 @@
 import torch
 
 from ser_plugins.inference.arrays import check_finite
+from ser_plugins.subwords import pieces_of
 
 
 def attention_map(model, wave: torch.Tensor, most: int = 128) -> dict:
@@ -39,7 +40,8 @@ def _relative(modules, wave, most) -> torch.Tensor | None:
     with torch.no_grad():
         lengths = torch.ones(1, device=wave.device)
         frames = modules["mean_var_norm"](modules["compute_features"](wave, lengths), lengths)  # (1, time, bins)
-        _, weights = modules["embedding_model"](frames, return_weights=True)  # (1, heads, time, time)
+        pieces = pieces_of(modules, [None])
+        _, weights = modules["embedding_model"](frames, None, *pieces, return_weights=True)  # (1, heads, time, time)
     if weights is None:
         return None
     relative = weights.mean(dim=1) * weights.shape[-1]  # (1, time, time)

@@ -14,10 +14,12 @@ from ser_plugins.inference.loading import Model, load_model
 from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.inference.recording import Recording, read_recording, refuse_longer
 from ser_plugins.inference.stream import Stream
+from ser_plugins.inference.texts import check_texts, one_for_each
 from ser_plugins.inference.windows import batched, cut_windows, open_recording
 from ser_plugins.sound.resample import check_rate, resample
 from ser_plugins.sound.usable import SILENCE, check_length, check_usable, peak
 from ser_plugins.sound.voice import holds_speech
+from ser_plugins.subwords import pieces_of
 
 Sound = str | Path | np.ndarray | torch.Tensor  # a file, or samples in memory
 Result = TypeVar("Result")  # of `classify_batch` and `classify_file`
@@ -51,7 +53,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     Arguments
     ---------
     modules : torch.nn.ModuleDict
-        ``compute_features``, ``mean_var_norm``, ``embedding_model``, ``classifier``.
+        ``compute_features``, ``mean_var_norm``, ``embedding_model``, ``classifier``; ``subwords`` if it reads.
     device : str or torch.device
         Where to compute.
     others : sequence of torch.nn.ModuleDict
@@ -141,15 +143,20 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
 
     @overload  # a text is a sequence of texts, too
     def predict(  # type: ignore[overload-overlap]
-        self, sounds: Sound, sample_rate: int | None = None, *, batch_size: int = 8
+        self, sounds: Sound, sample_rate: int | None = None, *, text: str | None = None, batch_size: int = 8
     ) -> Outcome: ...
 
     @overload
     def predict(
-        self, sounds: Sequence[Sound], sample_rate: int | None = None, *, batch_size: int = 8
+        self,
+        sounds: Sequence[Sound],
+        sample_rate: int | None = None,
+        *,
+        text: Sequence[str | None] | None = None,
+        batch_size: int = 8,
     ) -> list[Outcome]: ...
 
-    def predict(self, sounds, sample_rate=None, *, batch_size=8):
+    def predict(self, sounds, sample_rate=None, *, text=None, batch_size=8):
         """Judge files, or sound in memory, which is resampled and mixed down as files are.
 
         Arguments
@@ -158,6 +165,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
             Files; arrays and tensors (samples,) or (channels, samples), floating point, full scale is +-1.
         sample_rate : int, optional
             Of the arrays and tensors, in Hz; files say theirs.
+        text : str, or a list of those for a list
+            What is said, for models that read; None where nobody has written it down.
         batch_size : int
             Recordings of a list that are judged at once; the outcome is that of each alone.
 
@@ -172,9 +181,11 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
             As :meth:`classify_file`; for an array without a rate; nothing is returned then.
         """
         several = isinstance(sounds, (list, tuple))
+        sounds = list(sounds) if several else [sounds]
+        texts = one_for_each(text if several else [text], len(sounds))
         outcomes = []
-        for batch in batched(sounds if several else [sounds], batch_size):
-            outcomes += self._judge([self._wave(sound, sample_rate) for sound in batch])
+        for batch in batched(zip(sounds, texts, strict=True), batch_size):
+            outcomes += self._judge([self._wave(sound, sample_rate) for sound, _ in batch], [said for _, said in batch])
         return outcomes if several else outcomes[0]
 
     def stream(self, sample_rate: int, *, window: float = 3.0, hop: float = 1.0) -> Stream[Piece]:
@@ -190,7 +201,10 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         return Stream(self, sample_rate, window, hop)
 
     def classify_batch(
-        self, wavs: torch.Tensor | np.ndarray, wav_lens: torch.Tensor | Sequence[float] | None = None
+        self,
+        wavs: torch.Tensor | np.ndarray,
+        wav_lens: torch.Tensor | Sequence[float] | None = None,
+        texts: Sequence[str | None] | None = None,
     ) -> Result:
         """Judge waveforms at ``sample_rate``; each as if it were alone.
 
@@ -200,6 +214,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
             (batch, samples) or (samples,), floating point, full scale is +-1.
         wav_lens : torch.Tensor or sequence of float, optional
             (batch,), relative to the longest; what lies beyond is ignored.
+        texts : sequence of str or None, optional
+            What is said in each, for models that read.
 
         Raises
         ------
@@ -209,25 +225,27 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         SerError
             For a model whose output is not finite.
         """
-        return self._classified(wavs, wav_lens)[0]
+        return self._classified(wavs, wav_lens, texts)[0]
 
-    def _classified(self, wavs, wav_lens=None):
+    def _classified(self, wavs, wav_lens=None, texts=None):
         """What :meth:`classify_batch` returns, and whether anybody speaks in each, a list of bool."""
         wavs, counts = as_batch(wavs, wav_lens)
         for place, (wave, count) in enumerate(zip(wavs, counts.tolist(), strict=True)):
             self._check_recording(wave[:count], "waveform" if len(wavs) == 1 else f"waveform {place}")
         speech = [self.hears_speech(wave[:count]) for wave, count in zip(wavs, counts.tolist(), strict=True)]
         beyond = torch.arange(wavs.shape[1])[None, :] >= counts[:, None]
-        outputs, _ = self._outputs(wavs.masked_fill(beyond, 0.0), counts.double() / wavs.shape[1])
+        outputs, _ = self._outputs(wavs.masked_fill(beyond, 0.0), counts.double() / wavs.shape[1], texts)
         return self._result(outputs, speech), speech
 
     @torch.no_grad()
-    def _outputs(self, wavs, lengths):
+    def _outputs(self, wavs, lengths, texts=None):
         """Checked outputs as of :meth:`outputs`, and the frames (batch, time, bins) of the first member."""
+        texts = one_for_each(texts, len(wavs))
+        check_texts((member["embedding_model"] for member in self.members), texts)
         wavs = wavs.to(self.device)
         lengths = lengths.to(self.device)
         frames = self.frames(wavs, lengths)
-        outputs = self.outputs(frames, lengths)
+        outputs = self.outputs(frames, lengths, texts)
         check_finite(outputs, "the output of the model")
         return outputs, frames[self.modules["compute_features"]]
 
@@ -239,12 +257,20 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         front_ends = dict.fromkeys(member["compute_features"] for member in self.members)
         return {front_end: front_end(wavs, lengths) for front_end in front_ends}
 
-    def outputs(self, frames: dict[torch.nn.Module, torch.Tensor], lengths: torch.Tensor) -> torch.Tensor:
-        """What :meth:`frames` gives, and the same lengths -> (members, batch, classes or 1); nothing is checked."""
+    def outputs(
+        self,
+        frames: dict[torch.nn.Module, torch.Tensor],
+        lengths: torch.Tensor,
+        texts: Sequence[str | None] = (),
+    ) -> torch.Tensor:
+        """What :meth:`frames` gives, the same lengths, and texts -> (members, batch, classes or 1); nothing is checked.
+
+        No texts at all are those of a model that hears alone.
+        """
         outputs = []
         for member in self.members:
             normalised = member["mean_var_norm"](frames[member["compute_features"]], lengths)
-            embedding = member["embedding_model"](normalised, lengths)
+            embedding = member["embedding_model"](normalised, lengths, *pieces_of(member, texts))
             outputs.append(member["classifier"](embedding).squeeze(1))
         return torch.stack(outputs)
 
@@ -252,7 +278,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         """Whether anybody may speak in a waveform (samples,) at ``sample_rate``; always, where ``any_sound`` is set."""
         return self.any_sound or holds_speech(wave.numpy(), self.sample_rate)
 
-    def classify_file(self, path: str | Path) -> Result:
+    def classify_file(self, path: str | Path, text: str | None = None) -> Result:
         """Judge one audio file of any rate and number of channels; a batch of one.
 
         The file is one utterance to the model, so memory grows with its length, by a few MB per second of audio. Beyond
@@ -264,21 +290,21 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         MissingPathError, AudioError
             No such file; or unreadable, empty, cut short, too short, too long, silent, or holding NaN.
         """
-        return self.classify_batch(self.read(path).wave[None])
+        return self.classify_batch(self.read(path).wave[None], texts=[text])
 
-    def predict_file(self, path: str | Path) -> Outcome:
+    def predict_file(self, path: str | Path, text: str | None = None) -> Outcome:
         """Judge one audio file; the outcome as plain Python values, all None where nobody speaks."""
-        return self.predict_recording(self.read(path))[0]
+        return self.predict_recording(self.read(path), text)[0]
 
     def read(self, path: str | Path) -> Recording:
         """Open, decode, mix down, resample, measure and check a file, once; errors as of :meth:`classify_file`."""
         return read_recording(path, self.sample_rate, self.min_samples)
 
-    def predict_recording(self, recording: Recording) -> tuple[Outcome, Heard]:
+    def predict_recording(self, recording: Recording, text: str | None = None) -> tuple[Outcome, Heard]:
         """Judge what :meth:`read` gave: the outcome as of :meth:`predict_file`, and what it was made of."""
         speech = holds_speech(recording.wave.numpy(), self.sample_rate)
         spoken = self.any_sound or speech
-        outputs, frames = self._outputs(recording.wave[None], torch.ones(1, dtype=torch.float64))
+        outputs, frames = self._outputs(recording.wave[None], torch.ones(1, dtype=torch.float64), [text])
         (outcome,) = self._plain(self._result(outputs, [spoken]), [spoken])
         return outcome, Heard(frames[0], speech)
 
@@ -341,13 +367,13 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
             outcome = next(outcomes) if loud else [None] * (len(self.window._fields) - 2)
             yield self.window(start / self.sample_rate, (start + len(wave)) / self.sample_rate, *outcome)
 
-    def _judge(self, waves: list) -> list:
+    def _judge(self, waves: list, texts: list | None = None) -> list:
         """Plain outcomes of good waveforms of any lengths, each (samples,), together."""
         if not waves:
             return []
         counts = torch.tensor([len(wave) for wave in waves], dtype=torch.float64)
         padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)  # (batch, samples)
-        result, speech = self._classified(padded, counts / padded.shape[1])
+        result, speech = self._classified(padded, counts / padded.shape[1], texts)
         return self._plain(result, speech)
 
     def _plain(self, result, speech) -> list:

@@ -7,7 +7,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.inference.quality import Check, check_read, check_recording
 
 
-def judge(model, files: dict[str, Path]) -> Iterator[dict]:
+def judge(model, files: dict[str, Path], text: str | None = None) -> Iterator[dict]:
     """Judge recordings one after the other, and check each by the rules of :func:`.check.check_recording`.
 
     Arguments
@@ -16,6 +16,8 @@ def judge(model, files: dict[str, Path]) -> Iterator[dict]:
         An ``EmotionClassifier`` or a ``SentimentRegressor``.
     files : dict
         Paths by name, as of :func:`ser_plugins.cli.inputs.recordings`.
+    text : str, optional
+        What is said in them, for a model that reads.
 
     Yields
     ------
@@ -32,7 +34,7 @@ def judge(model, files: dict[str, Path]) -> Iterator[dict]:
 
     def judged(path):
         recording = model.read(path)
-        outcome, heard = model.predict_recording(recording)
+        outcome, heard = model.predict_recording(recording, text)
         findings = check_read(recording, model, heard).findings
         return outcome._asdict() | {"warnings": [str(finding) for finding in findings]}
 

@@ -13,6 +13,7 @@ from ser_plugins.encoders import CELLS, PRESETS
 from ser_plugins.lsh_attention import MAX_BUCKET, MAX_ROUNDS
 from ser_plugins.pooling import POOLINGS
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
+from ser_plugins.text import FUSIONS, Fusion, LogLinearHead, TextEncoder
 from ser_plugins.whisper import WhisperEncoder, parse_states
 
 
@@ -166,6 +167,32 @@ ARGUMENTS: dict[type, dict[str, Any]] = {
         "low": Real(-1e6, 1e6, optional=True),
         "high": Real(-1e6, 1e6, optional=True),
     },
+}
+_VOCABULARY, _PIECE = Whole(3, 2**16), Whole(1, 2**11)
+ARGUMENTS |= {
+    TextEncoder: {
+        "vocabulary": _VOCABULARY,
+        "piece_size": _PIECE,
+        "dropout": _SHARE,
+        **{
+            name: ARGUMENTS[UtteranceEncoder][name]
+            for name in ("hidden_size", "layers", "heads", "attention_dropout", "pooling")
+        },
+    },
+    Fusion: {
+        **ARGUMENTS[UtteranceEncoder],
+        "fusion": Name(FUSIONS),
+        "hidden_share": _SHARE,
+        "vocabulary": _VOCABULARY,
+        "piece_size": _PIECE,
+        "text_dropout": _SHARE,
+        "text_hidden_size": _HIDDEN,
+        "text_layers": Whole(1, 64),
+        "text_heads": Whole(0, 2**10),
+        "fusion_heads": Whole(1, 2**10),
+    },
+    LogLinearHead: {name: bound for name, bound in ARGUMENTS[ClassifierHead].items() if name != "input_dropout"}
+    | {"text_size": Whole(1, 2**17)},
 }
 # All weights of a model together, twice our largest; 128 MiB in single precision.
 MAX_VALUES = 2**25

@@ -51,7 +51,7 @@ def _refuse_misfits(description, modules, path):
     size = modules["embedding_model"].output_size
     for name, given, wanted in (
         ("mean_var_norm: bins", norm["bins"], width),
-        ("embedding_model: bins", encoder["bins"], width),
+        ("embedding_model: bins", encoder.get("bins", width), width),
         ("classifier: input_size", head["input_size"], size),
     ):
         if given != wanted:

@@ -15,14 +15,15 @@ from ser_plugins.errors import SerError
 from ser_plugins.inference.bounds import read_argument
 from ser_plugins.scales import SCALES
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
+from ser_plugins.text import READERS, LogLinearHead
 from ser_plugins.whisper import WhisperEncoder
 
 # What each module of a model may be, in the order they are written and built in.
 MODULES = {
     "compute_features": (LogPowerSpectrogram, WhisperEncoder),
     "mean_var_norm": (ZNorm,),
-    "embedding_model": (UtteranceEncoder,),
-    "classifier": (ClassifierHead, LinearHead, RegressionHead),
+    "embedding_model": (UtteranceEncoder, *READERS),
+    "classifier": (ClassifierHead, LinearHead, RegressionHead, LogLinearHead),
 }
 WITHOUT_WEIGHTS = (LogPowerSpectrogram,)
 _COMMENT = "# Written by `ser export`. Constructors only; the weights lie beside this file."

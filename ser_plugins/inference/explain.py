@@ -16,6 +16,7 @@ from ser_plugins.files import atomic_path
 from ser_plugins.inference.arrays import check_finite
 from ser_plugins.inference.base import RecordingModel
 from ser_plugins.inference.windows import open_recording
+from ser_plugins.subwords import pieces_of
 from ser_plugins.whisper import HOP, SAMPLE_RATE, SAMPLES, WhisperEncoder
 
 LONGEST = 60  # s: attention is (heads, time, time), and training utterances are a few seconds long
@@ -195,7 +196,8 @@ def saliency(
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         heard.requires_grad_()
         normed = heard if encode is None else encode(heard)
-        embedding, weights = modules["embedding_model"](normed, lengths, return_weights=True)
+        pieces = pieces_of(modules, [None] * len(frames))
+        embedding, weights = modules["embedding_model"](normed, lengths, *pieces, return_weights=True)
         outputs = modules["classifier"](embedding).squeeze(1)  # (batch, classes or 1)
         (gradient,) = torch.autograd.grad(_answer(outputs).sum(), heard)
     return gradient, None if weights is None else weights.detach()

@@ -22,14 +22,17 @@ from ser_plugins.inference.description import MODULES, read_description
 from ser_plugins.inference.labels import read_labels
 from ser_plugins.inference.model_card import ModelCard, read_card
 from ser_plugins.inference.weights import MAX_WEIGHTS, fill, largest_file, read_weights
+from ser_plugins.subwords import SubwordEncoder
+from ser_plugins.text import READERS
 
 YAML_FILE, LABEL_FILE, CARD_FILE, README_FILE = "hyperparams.yaml", "label_encoder.ckpt", "model.json", "README.md"
 LICENCE_FILE = "LICENSE.whisper"  # of a pretrained encoder inside
+PIECES_FILE = "subwords.model"  # of a model that reads, in SentencePiece's own format
 WEIGHT_FILES = {name: f"{name}.safetensors" for name in MODULES}
 FRONT_END_FILE = WEIGHT_FILES["compute_features"]  # of a pretrained encoder; a spectrogram has no weights
 NEEDED = (YAML_FILE, *(file for file in WEIGHT_FILES.values() if file != FRONT_END_FILE), LABEL_FILE)
-OPTIONAL = (FRONT_END_FILE, LICENCE_FILE, README_FILE)
-MAX_YAML, MAX_TEXT = 2**14, 2**18  # bytes, ten times what ours have and more
+OPTIONAL = (FRONT_END_FILE, LICENCE_FILE, PIECES_FILE, README_FILE)
+MAX_YAML, MAX_TEXT, MAX_PIECES_FILE = 2**14, 2**18, 2**22  # bytes, ten times what ours have and more
 
 FENCE = "---\n"  # before and behind the header of a card, in YAML, which is for the hub
 
@@ -45,7 +48,8 @@ class Model(NamedTuple):
     Arguments
     ---------
     modules : torch.nn.ModuleDict
-        ``compute_features``, ``mean_var_norm``, ``embedding_model``, ``classifier``; in evaluation mode, on the CPU.
+        ``compute_features``, ``mean_var_norm``, ``embedding_model``, ``classifier``, and of a model that reads
+        ``subwords``; in evaluation mode, on the CPU.
     labels : tuple of str
         Names of the classifier's outputs: the classes, or the number that it gives.
     scale : str
@@ -85,7 +89,7 @@ def load_model(folder: str | Path | None = None) -> Model:
     """
     if on_hub(folder):
         largest = {name: _largest(name) for name in (*NEEDED, CARD_FILE, *OPTIONAL)}
-        folder = fetch(folder, largest, optional=(FRONT_END_FILE, LICENCE_FILE))
+        folder = fetch(folder, largest, optional=(FRONT_END_FILE, LICENCE_FILE, PIECES_FILE))
     folder = find_model(folder)
     if not os.path.isdir(folder):
         raise MissingPathError(
@@ -140,8 +144,21 @@ def _single(folder: Path, card: ModelCard) -> Model:
         content = read_inside(folder, path.name, most=largest_file(modules[name]))
         _refuse_changed(path, content, card.files[path.name])
         fill(modules[name], read_weights(content, path, modules[name]), path)
+    if (PIECES_FILE in files) != isinstance(modules["embedding_model"], READERS):
+        raise _other_files(
+            folder, PIECES_FILE, f"a hash of it where the embedding_model of {YAML_FILE} reads, else none"
+        )
+    if PIECES_FILE in files:
+        modules["subwords"] = _pieces(files[PIECES_FILE], folder / PIECES_FILE, modules["embedding_model"].vocabulary)
     modules = nn.ModuleDict(modules).eval().requires_grad_(False)
     return Model(modules, labels, description.scale, card, _text(files))
+
+
+def _pieces(content: bytes, path: Path, vocabulary: int) -> SubwordEncoder:
+    try:
+        return SubwordEncoder(vocabulary).load(content)
+    except SerError as error:
+        raise SerError(got=f"{path}: {error.got}", expected=error.expected, remedy=error.remedy) from None
 
 
 def _refuse_contradictions(folder, card, description, modules, labels):
@@ -230,7 +247,8 @@ def _without_waiting(path, flags):
 
 
 def _largest(name: str) -> int:
-    return {YAML_FILE: MAX_YAML, **dict.fromkeys(WEIGHT_FILES.values(), MAX_WEIGHTS)}.get(name, MAX_TEXT)
+    sizes = {YAML_FILE: MAX_YAML, PIECES_FILE: MAX_PIECES_FILE, **dict.fromkeys(WEIGHT_FILES.values(), MAX_WEIGHTS)}
+    return sizes.get(name, MAX_TEXT)
 
 
 def _refuse_changed(path: Path, content: bytes, expected: str) -> None:

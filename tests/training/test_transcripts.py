@@ -1,16 +1,25 @@
 """Systems that read: trained as those that hear, from any recipe, on pieces of the training fold alone."""
 
+import hashlib
 import json
+import shutil
 
+import pandas as pd
 import pytest
 import torch
 from commands import run_here
 from conftest import ROOT
 from cremad_prepare import SENTENCES
+from fake_run import tone
+from typer.testing import CliRunner
 
+from ser_plugins.cli import app
 from ser_plugins.corpora.toy.emodb import EMODB_SENTENCES
 from ser_plugins.corpora.toy.sentiment import write_toy_mosi
 from ser_plugins.errors import SerError
+from ser_plugins.export.folder import export_model
+from ser_plugins.export.onnx import export_onnx
+from ser_plugins.inference import open_model
 from ser_plugins.subwords import SubwordEncoder
 from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.preflight import check_keys
@@ -45,20 +54,98 @@ def test_every_sentence_of_a_corpus_has_its_words(recipe, codes):
     assert len(set(sentences[0].values())) == len(codes)
 
 
-@pytest.mark.parametrize(("system", "options"), [("bigru_mha_text", []), ("bigru_mha_fusion", SOUND)])
-def test_pieces_are_learnt_from_the_training_fold_and_kept_with_the_model(system, options, tmp_path):
-    corpus = write_toy_mosi(tmp_path / "mosi", videos=4, segments=3, layout="mmsa", syllables=2)
-    arguments = [f"hparams/{system}.yaml", "--data_folder", str(corpus), "--results_folder", str(tmp_path / "results")]
-    run_here("train.py", *arguments, *TEXT, *options, "--noprogressbar", cwd=ROOT / "recipes" / "MOSI")
-    fold = tmp_path / "results" / system / "standard" / "seed_1234" / "standard"
-    assert json.loads((fold / "results.json").read_text())["metrics"]["MAE"] > 0
+class Run:
+    """One system, trained in two epochs on a synthetic corpus in MOSI's layout and exported."""
 
-    manifest = next((tmp_path / "results" / "manifests").glob("*/standard/train.json"))
-    said = [fields["transcript"] for fields in json.loads(manifest.read_text()).values()]
-    assert all(said)
-    expected = SubwordEncoder(resolve(ROOT / "recipes/MOSI/hparams" / f"{system}.yaml", {})["vocabulary"]).fit(said)
-    kept = torch.load(next(fold.glob("save/CKPT*/subwords.ckpt")), weights_only=True)
-    assert bytes(kept["model"].tolist()) == expected.content
+    def __init__(self, folder, system):
+        self.corpus = write_toy_mosi(folder / "mosi", videos=4, segments=3, layout="mmsa", syllables=2)
+        where = ["--data_folder", str(self.corpus), "--results_folder", str(folder / "results")]
+        sound = [] if system == "bigru_mha_text" else SOUND
+        arguments = [f"hparams/{system}.yaml", *where, *TEXT, *sound, "--noprogressbar"]
+        run_here("train.py", *arguments, cwd=ROOT / "recipes" / "MOSI")
+        self.run = folder / "results" / system / "standard"
+        self.fold = self.run / "seed_1234" / "standard"
+        manifests = next((folder / "results" / "manifests").glob("*/standard"))
+        self.train, self.test = (json.loads((manifests / f"{part}.json").read_text()) for part in ("train", "test"))
+        self.vocabulary = resolve(ROOT / "recipes/MOSI/hparams" / f"{system}.yaml", {})["vocabulary"]
+        self.model = folder / "model"
+        export_model(self.fold, self.model)
+
+    def wav(self, fields):
+        return fields["wav"].replace("{data_root}", str(self.corpus))
+
+
+@pytest.fixture(scope="module", params=["bigru_mha_text", "bigru_mha_fusion"])
+def trained(request, tmp_path_factory):
+    return Run(tmp_path_factory.mktemp("read"), request.param)
+
+
+class TestTrained:
+    def test_pieces_are_learnt_from_the_training_fold(self, trained):
+        said = [fields["transcript"] for fields in trained.train.values()]
+        assert all(said)
+        expected = SubwordEncoder(trained.vocabulary).fit(said)
+        kept = torch.load(next(trained.fold.glob("save/CKPT*/subwords.ckpt")), weights_only=True)
+        assert bytes(kept["model"].tolist()) == expected.content == (trained.model / "subwords.model").read_bytes()
+
+    def test_the_exported_model_says_what_was_tested(self, trained):
+        model = open_model(trained.model, any_sound=True)
+        rows = pd.read_csv(trained.run / "predictions.csv").set_index("id")
+        wavs = [trained.wav(fields) for fields in trained.test.values()]
+        texts = [fields["transcript"] for fields in trained.test.values()]
+        scores = [outcome.score for outcome in model.predict(wavs, text=texts)]
+        assert scores == pytest.approx([rows.loc[id_, "predicted"] for id_ in trained.test], abs=1e-4)
+        assert model.predict(wavs[0], text=texts[0]).score == pytest.approx(scores[0], abs=1e-5)
+        assert model.predict_file(wavs[0], texts[0]).score == pytest.approx(scores[0], abs=1e-5)
+
+    def test_without_text_sound_is_judged_alone_or_nothing_is(self, trained):
+        model = open_model(trained.model, any_sound=True)
+        wav = trained.wav(next(iter(trained.test.values())))
+        if trained.run.parent.name == "bigru_mha_text":
+            with pytest.raises(SerError, match="reads alone"):
+                model.predict(wav)
+        else:
+            assert model.predict(wav).score == pytest.approx(model.predict(wav, text=" ").score)
+            assert model.predict(wav).score != pytest.approx(model.predict(wav, text="word 2").score, abs=1e-7)
+        with pytest.raises(SerError, match="2 texts for 1 recordings"):
+            model.predict([wav], text=["yes", "no"])
+
+    def test_the_command_takes_a_text(self, trained):
+        wav = trained.wav(next(iter(trained.test.values())))
+        typed = ["classify", wav, "--model", str(trained.model), "--any-sound", "--json", "--text", "word 2"]
+        expected = open_model(trained.model, any_sound=True).predict(wav, text="word 2").score
+        assert json.loads(CliRunner().invoke(app, typed).stdout)[0]["score"] == pytest.approx(expected, abs=1e-4)
+        typed.insert(1, trained.wav(next(iter(trained.train.values()))))
+        assert "--text for 2 recordings" in str(CliRunner().invoke(app, typed).exception)
+
+    def test_pieces_that_were_changed_are_refused(self, trained, tmp_path):
+        copy = tmp_path / "model"
+        shutil.copytree(trained.model, copy)
+        (copy / "subwords.model").write_bytes(b"nonsense")
+        with pytest.raises(SerError, match="changed or damaged"):
+            open_model(copy)
+        _list_anew(copy, {"subwords.model": hashlib.sha256(b"nonsense").hexdigest()})
+        with pytest.raises(SerError, match=r"subwords\.model: a model of 0 pieces"):
+            open_model(copy)
+        _list_anew(copy, {"subwords.model": None})
+        with pytest.raises(SerError, match="reads, else none"):
+            open_model(copy)
+
+    def test_no_graph_is_made_of_it(self, trained, tmp_path):
+        with pytest.raises(SerError, match="a model that reads"):
+            export_onnx(trained.model, tmp_path / "model.onnx")
+
+
+def _list_anew(folder, hashes):
+    """Change the hashes in a card, as whoever makes a model could; None leaves a file out."""
+    card = json.loads((folder / "model.json").read_text())
+    card["files"] = {name: digest for name, digest in (card["files"] | hashes).items() if digest}
+    (folder / "model.json").write_text(json.dumps(card))
+
+
+def test_text_for_a_model_that_hears_alone_is_refused():
+    with pytest.raises(SerError, match="hears alone"):
+        open_model("small").predict(tone(), 16000, text="good morning")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""What is said in recordings, as a model that reads may be told it."""
+
+from collections.abc import Iterable, Sequence
+
+from torch import nn
+
+from ser_plugins.errors import SerError
+from ser_plugins.text import READERS, TextEncoder
+
+
+def one_for_each(texts: Sequence[str | None] | None, recordings: int) -> list[str | None]:
+    """A text or None for each recording.
+
+    Example
+    -------
+    >>> one_for_each(None, 2), one_for_each(["yes"], 1)
+    ([None, None], ['yes'])
+    """
+    texts = [None] * recordings if texts is None else list(texts)
+    if len(texts) != recordings or not all(text is None or isinstance(text, str) for text in texts):
+        raise SerError(
+            got=f"{len(texts)} texts for {recordings} recordings",
+            expected="a text for each, or None where nobody has written it down",
+            remedy="give as many texts as recordings",
+        )
+    return texts
+
+
+def check_texts(encoders: Iterable[nn.Module], texts: Sequence[str | None]) -> None:
+    """Raise :class:`SerError` for text that no encoder of a model reads, and for none where one does nothing else."""
+    encoders = list(encoders)
+    if any(texts) and not any(isinstance(encoder, READERS) for encoder in encoders):
+        raise SerError(
+            got="text for a model that hears alone", expected="a model that reads", remedy="leave the text out"
+        )
+    if not all(texts) and any(isinstance(encoder, TextEncoder) for encoder in encoders):
+        raise SerError(
+            got="no text for a model that reads alone",
+            expected="what is said in the recording",
+            remedy='give it: predict(sound, text="..."), ser classify --text "..."',
+        )
