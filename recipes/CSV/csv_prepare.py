@@ -18,6 +18,7 @@ from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.names import same_name
 from ser_plugins.corpora.prepare import Corpus, prepare_corpus
 from ser_plugins.corpora.protocols import ALL, PROTOCOLS, Protocol, by_field, choose
+from ser_plugins.corpora.spoken import text_disjoint
 from ser_plugins.corpora.verify import first_few
 from ser_plugins.errors import SerError
 
@@ -61,6 +62,8 @@ def protocols(rows: list[dict], statement: str) -> dict:
         by_session = Protocol("session", by_field("session"), ("session",))
         apart = Protocol("speaker, sessions kept apart", by_field("speaker"), ("speaker", "session"))
         offered |= {"loso-session": apart, "session": by_session}
+    if "text" in rows[0]:
+        offered["text-disjoint"] = text_disjoint(PROTOCOLS["loso"])
     if "split" in rows[0]:
         offered["split"] = Protocol("the split of the CSV", split="split", disjoint=("speaker",))
     return {name: replace(protocol, statement=statement) for name, protocol in offered.items()}
@@ -130,7 +133,8 @@ def prepare_csv(
         For ``corpus.json``, ``<fold>/{train,valid,test}.json`` and ``protocol.json``.
     protocol : str
         ``loso``, ``random`` (leaks), ``all`` (trains on everything, tests nothing); with the columns for it
-        ``loso-sentence``, ``loso-session`` (nobody of the tested session trains), ``session``, ``split``.
+        ``loso-sentence``, ``loso-session`` (nobody of the tested session trains), ``session``, ``split``,
+        ``text-disjoint`` (training has nothing that the tested speaker says).
     task : str
         ``classification`` (the classes are the labels, sorted) or ``regression`` (the labels are numbers).
     subset, select, split_seed

@@ -14,6 +14,7 @@ from ser_plugins.corpora.manifest import Utterance
 from ser_plugins.corpora.prepare import Corpus, prepare_corpus
 from ser_plugins.corpora.protocols import ALL, Protocol, by_field, choose
 from ser_plugins.corpora.protocols import PROTOCOLS as DIVISIONS
+from ser_plugins.corpora.spoken import text_disjoint
 from ser_plugins.corpora.text import read_lines
 from ser_plugins.errors import MissingPathError, SerError
 
@@ -137,6 +138,7 @@ UNITS = {
     ),
     "session": Protocol("session", by_field("session"), ("session",)),
 }
+TEXT_DISJOINT = "text-disjoint"  # as `speaker`, and nothing of what is said in training
 ONE_SESSION = replace(
     UNITS["speaker_keep_partner"], statement="one session only: training is the test speaker's scene partner"
 )
@@ -182,7 +184,8 @@ def prepare_iemocap(
         ``4class-impro2280`` (the same, improvised dialogues only), ``all-10039`` (for the other targets);
         ``all`` (trains on everything that ``4class-5531``, or of the other targets ``all-10039``, has, tests nothing).
     unit : str
-        ``speaker`` (ten folds, the scene partner neither trains nor tests), ``speaker_keep_partner``, ``session``.
+        ``speaker`` (ten folds, the scene partner neither trains nor tests), ``speaker_keep_partner``, ``session``;
+        ``text-disjoint`` (as ``speaker``, and training has nothing that the tested speaker says).
     target : str
         ``emotion``; or ``valence``, ``activation``, ``dominance``, a number from 1 to 5.
     subset, select, split_seed
@@ -198,7 +201,8 @@ def prepare_iemocap(
         What ``protocol.json`` says.
     """
     choose("protocol", protocol, (*PROTOCOLS, ALL))
-    rules = UNITS[choose("unit", unit, UNITS)]
+    choose("unit", unit, (*UNITS, TEXT_DISJOINT))
+    rules = UNITS["speaker" if unit == TEXT_DISJOINT else unit]
     utterances_used = PROTOCOLS.get(protocol, PROTOCOLS["4class-5531" if target == "emotion" else "all-10039"])
     if allow_partial and unit == "speaker" and len(list(Path(data_folder).expanduser().glob("Session[1-5]"))) == 1:
         rules = ONE_SESSION
@@ -208,8 +212,11 @@ def prepare_iemocap(
     if choose("target", target, ("emotion", *DIMENSIONS)) != "emotion":
         rules = replace(rules, statement="; ".join(filter(None, (rules.statement, BLANKS))))
         corpus = replace(corpus, task="regression", scale="vad", classes=(), target=target)
+    rules = replace(rules, **utterances_used)
+    if unit == TEXT_DISJOINT and protocol != ALL:
+        rules = text_disjoint(rules)
     return prepare_corpus(
-        replace(corpus, protocols={protocol: replace(rules, **utterances_used)}),
+        replace(corpus, protocols={protocol: rules}),
         data_folder,
         save_folder,
         protocol=protocol,

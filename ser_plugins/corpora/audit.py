@@ -27,6 +27,7 @@ from ser_plugins.corpora.lists.columns import our_name
 from ser_plugins.corpora.lists.division import Division, read_division
 from ser_plugins.corpora.lists.reading import Reader, read_split
 from ser_plugins.corpora.names import is_name, same_name
+from ser_plugins.corpora.spoken import said_in_training
 from ser_plugins.corpora.verify import verify_names, verify_one_spelling
 from ser_plugins.errors import SerError
 
@@ -227,12 +228,15 @@ def _report(splits, values, shared, unknown, leaks) -> Audit:
     disjoint = [
         f"{field} ({'/'.join(str(len(v)) for v in values[field].values())})" for field in values if not shared[field]
     ]
+    again, transcripts = said_in_training(splits["train"], splits["test"])
+    said = [f"said in training too: {again} of {transcripts} transcripts of test"] if transcripts else []
     common = [f"{field} ({len(s)} of {len(set().union(*values[field].values()))})" for field, s in shared.items() if s]
     line = "; ".join(
         [
             f"{'LEAKING' if leaks else 'audit ok'}: {'/'.join(map(str, counts.values()))} utterances",
             "disjoint: " + (", ".join([*disjoint, *compared]) or "nothing"),
             "shared: " + (", ".join(common) or "nothing"),
+            *said,
             *left,
         ]
     )

@@ -50,6 +50,7 @@ PLUGINS = (
     "whisper_weights",
     "quantization",
     "lengths",
+    "adversary",
     "subwords",
     "text",
 )
@@ -224,6 +225,8 @@ DEFINES = {
     "bigru_mha_regression": {"task", *NUMBERS},
     "bigru_mha_valence": {"target", "protocol", *NUMBERS},
     "bigru_mha_multitask": {"auxiliary", "classifier", "loss"},
+    "bigru_mha_dimensions": {"auxiliary", "classifier", "loss"},
+    "bigru_mha_adversary": {"auxiliary", "classifier", "loss"},
 }
 # The paper's Table 2; a corpus that it does not have gets EmoDB's.
 TABLE_2 = {"lr": 0.0001, "batch_size": 32, "attention_dropout": 0.2, "dropout": 0.2, "number_of_epochs": 80, "heads": 8}

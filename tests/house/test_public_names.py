@@ -7,6 +7,7 @@ import typer
 from conftest import ROOT
 
 MODULES = [
+    "adversary.AdversaryHead",
     "attention.MultiHeadSelfAttention",
     "augment.Augmentation",
     "augment.FrequencyWarp",

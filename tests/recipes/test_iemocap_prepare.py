@@ -56,6 +56,19 @@ class TestManifests:
             assert len(speakers & {"Ses01M"}) == partners
             assert bool(said["statements"]) == bool(partners)
 
+    def test_what_the_tested_speaker_says_is_kept_out_of_training(self, own, tmp_path):
+        for path in own.glob("Session*/dialog/transcriptions/Ses*.txt"):
+            # Each line is then one dialogue's, but for the first two, which all of them have.
+            lines = path.read_text().splitlines()
+            path.write_text("\n".join(line if " 0, " in line else line.replace("isn't", path.stem) for line in lines))
+        said = prepare(own, tmp_path / "m", unit="text-disjoint", allow_partial=True)
+        assert said["disjoint"] == ["speaker", "session", "words"]
+        train, test = (read_manifest(tmp_path / "m" / "Ses01F" / f"{part}.json") for part in ("train", "test"))
+        assert not {fields["words"] for fields in train.values()} & {fields["words"] for fields in test.values()}
+        prepare(own, tmp_path / "n", allow_partial=True)
+        loso = read_manifest(tmp_path / "n" / "Ses01F" / "train.json")
+        assert {fields["transcript"] for id_, fields in loso.items() if id_ not in train} == {"neu 0, isn't it?"}
+
     def test_an_utterance_is_described_whole(self, toy_iemocap, tmp_path):
         prepare(toy_iemocap, tmp_path)
         manifest = read_manifest(tmp_path / "corpus.json")

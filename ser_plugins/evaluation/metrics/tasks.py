@@ -46,6 +46,7 @@ class Classification:
 
     def __init__(self, classes):
         self.classes = list(classes)
+        self.scale = "|".join(self.classes)  # as `auxiliary` of a YAML names it
         self.columns = ["true", "predicted", *(f"p_{name}" for name in self.classes)]
 
     def encode(self, value) -> int:
@@ -253,16 +254,21 @@ def tasks_of(protocol: dict, auxiliary: dict | None = None) -> dict:
     protocol : dict
         ``protocol.json``: ``task``, ``target``, and ``classes`` or ``scale``.
     auxiliary : dict, optional
-        The YAML's further targets: ``{field of the manifest: scale}``.
+        The YAML's further targets: ``{field of the manifest: scale}``, or of classes their names, ``female|male``.
 
     Example
     -------
     >>> protocol = {"task": "classification", "target": "emotion", "classes": ["fear", "joy"]}
     >>> {target: task.kind for target, task in tasks_of(protocol, {"valence": "vad"}).items()}
     {'emotion': 'classification', 'valence': 'regression'}
+    >>> tasks_of(protocol, {"gender": "female|male"})["gender"].classes
+    ['female', 'male']
     """
     task = task_of(protocol.get("task"), protocol.get("classes"), protocol.get("scale"))
-    auxiliary_tasks = {target: Regression(scale, optional=True) for target, scale in (auxiliary or {}).items()}
+    auxiliary_tasks = {
+        target: Classification(scale.split("|")) if "|" in scale else Regression(scale, optional=True)
+        for target, scale in (auxiliary or {}).items()
+    }
     if protocol["target"] in auxiliary_tasks:
         raise SerError(
             got=f"auxiliary: {protocol['target']}",
