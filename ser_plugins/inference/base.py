@@ -241,7 +241,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     def _outputs(self, wavs, lengths, texts=None):
         """Checked outputs as of :meth:`outputs`, and the frames (batch, time, bins) of the first member."""
         texts = one_for_each(texts, len(wavs))
-        check_texts((member["embedding_model"] for member in self.members), texts)
+        check_texts(self.members, texts)
         wavs = wavs.to(self.device)
         lengths = lengths.to(self.device)
         frames = self.frames(wavs, lengths)

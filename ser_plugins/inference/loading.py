@@ -139,17 +139,17 @@ def _single(folder: Path, card: ModelCard) -> Model:
     labels = read_labels(files[LABEL_FILE], folder / LABEL_FILE)
     modules = construct(description, folder / YAML_FILE)
     _refuse_contradictions(folder, card, description, modules, labels)
-    for name in description.with_weights:
-        path = folder / WEIGHT_FILES[name]
-        content = read_inside(folder, path.name, most=largest_file(modules[name]))
-        _refuse_changed(path, content, card.files[path.name])
-        fill(modules[name], read_weights(content, path, modules[name]), path)
     if (PIECES_FILE in files) != isinstance(modules["embedding_model"], READERS):
         raise _other_files(
             folder, PIECES_FILE, f"a hash of it where the embedding_model of {YAML_FILE} reads, else none"
         )
     if PIECES_FILE in files:
         modules["subwords"] = _pieces(files[PIECES_FILE], folder / PIECES_FILE, modules["embedding_model"].vocabulary)
+    for name in description.with_weights:
+        path = folder / WEIGHT_FILES[name]
+        content = read_inside(folder, path.name, most=largest_file(modules[name]))
+        _refuse_changed(path, content, card.files[path.name])
+        fill(modules[name], read_weights(content, path, modules[name]), path)
     modules = nn.ModuleDict(modules).eval().requires_grad_(False)
     return Model(modules, labels, description.scale, card, _text(files))
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from torch import nn
 
 from ser_plugins.errors import SerError
+from ser_plugins.subwords import pieces_of
 from ser_plugins.text import READERS, TextEncoder
 
 
@@ -26,9 +27,17 @@ def one_for_each(texts: Sequence[str | None] | None, recordings: int) -> list[st
     return texts
 
 
-def check_texts(encoders: Iterable[nn.Module], texts: Sequence[str | None]) -> None:
-    """Raise :class:`SerError` for text that no encoder of a model reads, and for none where one does nothing else."""
-    encoders = list(encoders)
+def check_texts(members: Iterable[nn.ModuleDict], texts: Sequence[str | None]) -> None:
+    """Raise :class:`SerError` for text that no member of a model reads, or that is too long; none where one only reads.
+
+    Example
+    -------
+    >>> check_texts([nn.ModuleDict({"embedding_model": nn.Identity()})], ["good morning"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ser_plugins.errors.SerError: got: text for a model that hears alone; ...
+    """
+    members = list(members)
+    encoders = [member["embedding_model"] for member in members]
     if any(texts) and not any(isinstance(encoder, READERS) for encoder in encoders):
         raise SerError(
             got="text for a model that hears alone", expected="a model that reads", remedy="leave the text out"
@@ -39,3 +48,5 @@ def check_texts(encoders: Iterable[nn.Module], texts: Sequence[str | None]) -> N
             expected="what is said in the recording",
             remedy='give it: predict(sound, text="..."), ser classify --text "..."',
         )
+    for member in members:
+        pieces_of(member, texts)

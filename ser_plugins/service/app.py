@@ -121,10 +121,13 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
 
 def _add_routes(app, service, card):
     @app.post("/classify", openapi_extra=_BODY, responses=_FAILURES)
-    async def classify(request: Request) -> dict:
-        """Judge a recording: the plain values of `predict_file`, `duration` in s, and the `warnings` of `ser check`."""
+    async def classify(request: Request, text: Annotated[str | None, Query(max_length=5000)] = None) -> dict:
+        """Judge a recording: the plain values of `predict_file`, `duration` in s, and the `warnings` of `ser check`.
+
+        `text` is what is said in it, for a model that reads.
+        """
         _refuse_other_types(request)
-        return await service.answer(request, service.classify)
+        return await service.answer(request, service.classify, text)
 
     @app.post("/timeline", response_model=dict, openapi_extra=_BODY, responses=_FAILURES)
     async def timeline(

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from ser_plugins.errors import SerError
 from ser_plugins.inference.attention_map import attention_map
 from ser_plugins.inference.quality import check_read
+from ser_plugins.inference.texts import check_texts
 from ser_plugins.inference.windows import batched, cut_windows
 from ser_plugins.machine import return_memory
 from ser_plugins.service.bodies import Bodies
@@ -43,7 +44,13 @@ class Service:
         self.quick, self.slow = Lane("decode", 2), Lane("decode-large", 1)
         self.turns = Turns(2, max(1, limits.queue // 2))
         self.tidying = None
-        self.batcher = Batcher(model._judge, limits.batch, len, BATCH_SECONDS * model.sample_rate)
+        most = BATCH_SECONDS * model.sample_rate
+        self.batcher = Batcher(self._judge, limits.batch, lambda item: len(item[0]), most)
+
+    def _judge(self, items: list) -> list:
+        """Outcomes of waves and their texts, together."""
+        waves, texts = zip(*items, strict=True)
+        return self.model._judge(list(waves), list(texts))
 
     def close(self):
         """Begin nothing more."""
@@ -67,12 +74,13 @@ class Service:
                 self.bodies.release(arrival)
                 self._tidy_later()
 
-    async def classify(self, task) -> dict:
+    async def classify(self, task, text) -> dict:
         """What :meth:`RecordingModel.predict_file` gives, the duration in s, and warnings."""
+        check_texts(self.model.members, [text])  # before others share a batch with it
         recording = await task.decoded()
         seconds = len(recording.wave) / self.model.sample_rate
         await task.refuse_or_wait(seconds)
-        outcome = await self.batcher.submit(recording.wave)
+        outcome = await self.batcher.submit((recording.wave, text))
         check = await task.lane.run(check_read, recording, self.model)
         warnings = [str(finding) for finding in check.findings]
         return {**outcome._asdict(), "duration": seconds, "warnings": warnings}

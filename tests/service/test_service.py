@@ -19,7 +19,7 @@ import torch
 from fake_run import CLASSES, random_modules, tone, write_run, write_wav
 from serving_http import Running, is_failure, running, until, wav
 
-from ser_plugins.classifier import RegressionHead
+from ser_plugins.classifier import ClassifierHead, RegressionHead
 from ser_plugins.export.folder import export_model
 from ser_plugins.inference import EmotionClassifier, SentimentRegressor
 from ser_plugins.inference.quality import check_recording
@@ -27,6 +27,8 @@ from ser_plugins.service import requests as tasks
 from ser_plugins.service.app import create_app
 from ser_plugins.service.microbatch import Batcher
 from ser_plugins.service.uploads import Limits
+from ser_plugins.subwords import SubwordEncoder
+from ser_plugins.text import Fusion
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +50,29 @@ class Slow(EmotionClassifier):
         self.gate = threading.Event()
         self.sizes = []
 
-    def _judge(self, waves):
+    def _judge(self, waves, texts=None):
         self.sizes.append(len(waves))
         self.gate.wait(120)
-        return super()._judge(waves)
+        return super()._judge(waves, texts)
+
+
+def test_a_text_is_read_by_a_model_that_reads_and_refused_by_one_that_hears_alone(service, tmp_path):
+    kind = {"Content-Type": "audio/wav"}
+    refused = service.ask("/classify?text=good", wav(0.7), kind)
+    assert is_failure(refused, 422)
+    assert "hears alone" in refused.json["got"]
+    modules = random_modules()
+    torch.manual_seed(0)
+    modules["embedding_model"] = Fusion(hidden_size=8, heads=2, vocabulary=40, piece_size=8, text_hidden_size=8)
+    modules["subwords"] = SubwordEncoder(40).fit(["good morning", "good evening"])
+    modules["classifier"] = ClassifierHead(modules["embedding_model"].output_size, classes=7)
+    reads = EmotionClassifier(modules, CLASSES)
+    path = write_wav(tmp_path / "a.wav", tone(0.7), 16000)
+    with running(create_app(reads)) as found:
+        for address, text in (("/classify?text=good%20evening", "good evening"), ("/classify", None)):
+            reply = found.ask(address, path.read_bytes(), kind).json
+            assert reply["probabilities"] == pytest.approx(reads.predict_file(path, text).probabilities, abs=1e-5)
+        assert is_failure(found.ask(f"/classify?text={2500 * 'ab'}", wav(0.7), kind), 422)
 
 
 def test_a_reply_is_what_the_file_gives(service, model, tmp_path):

@@ -88,9 +88,9 @@ def test_a_request_at_work_does_not_give_way(model):
     gate = threading.Event()
 
     class Slow(EmotionClassifier):
-        def _judge(self, waves):
+        def _judge(self, waves, texts=None):
             gate.wait(30)
-            return super()._judge(waves)
+            return super()._judge(waves, texts)
 
     limits = Limits(connections=2)
     app = create_app(Slow(random_modules(), CLASSES), limits=limits)
@@ -227,10 +227,10 @@ def test_large_requests_wait_for_a_turn_and_small_ones_do_not(monkeypatch):
             judged.append(len(cuts))
             return super().judge_cuts(cuts, name)
 
-        def _judge(self, waves):
+        def _judge(self, waves, texts=None):
             if len(waves[0]) > 2 * self.sample_rate:
                 gate.wait(30)
-            return super()._judge(waves)
+            return super()._judge(waves, texts)
 
     limits = Limits(queue=8)
     with running(create_app(Slow(random_modules(), CLASSES), limits=limits)) as service, ThreadPoolExecutor(7) as pool:
@@ -444,7 +444,7 @@ def test_whatever_is_asked_is_answered_in_json(service, headers, query, path, me
 
 def test_what_is_not_finite_is_told_in_three_parts():
     class Broken(EmotionClassifier):
-        def _judge(self, waves):
+        def _judge(self, waves, texts=None):
             return [one._replace(probability=float("nan")) for one in super()._judge(waves)]
 
     with running(create_app(Broken(random_modules(), CLASSES))) as service:
@@ -455,7 +455,7 @@ def test_what_is_not_finite_is_told_in_three_parts():
 
 def test_a_fault_of_our_own_is_told_in_three_parts(caplog):
     class Broken(EmotionClassifier):
-        def _judge(self, waves):
+        def _judge(self, waves, texts=None):
             raise RuntimeError("broken")
 
     with running(create_app(Broken(random_modules(), CLASSES))) as service:

@@ -19,10 +19,19 @@ MOSI_VIDEOS = {
     "v0zCBqDeKcE": "test", "Bfr499ggo-0": "train",
 }  # fmt: skip
 EMPTY = ("2WGyTLYerpo", 44)  # the segment of no length
+BEGINNINGS = ("the film was", "i thought the story was", "well the whole thing was", "her part in it was")
+OPINIONS = {
+    -1: ("awful", "boring", "a mess", "terrible"),
+    0: ("long", "about a journey", "in black and white", "set at sea"),
+    1: ("wonderful", "a delight", "brilliant", "moving"),
+}
+ENDINGS = ("from the beginning", "i must say", "in the end", "for two hours")
 CHSIMS_MODES = ("train", "test", "train", "valid", "train", "test")  # of the clips of a video, in turn
 
 
-def write_toy_mosi(folder, videos=10, segments=4, layout="published", media="wav", syllables=4, seed=0) -> Path:
+def write_toy_mosi(
+    folder, videos=10, segments=4, layout="published", media="wav", syllables=4, seed=0, told="voice"
+) -> Path:
     """Write a synthetic corpus in a layout of CMU-MOSI.
 
     Arguments
@@ -40,6 +49,9 @@ def write_toy_mosi(folder, videos=10, segments=4, layout="published", media="wav
         ``wav`` (16 kHz mono), ``stereo`` (wav at 44.1 kHz) or ``mp4`` (needs ffmpeg).
     syllables, seed : int
         As for EmoDB's.
+    told : str
+        What tells the sign of a label: the ``voice``; or in turn ``words or voice``, the other one being neutral. Then
+        every segment has a transcript.
 
     Returns
     -------
@@ -55,6 +67,8 @@ def write_toy_mosi(folder, videos=10, segments=4, layout="published", media="wav
     """
     if layout not in ("published", "mmsa"):
         raise SerError(got=f"layout={layout!r}", expected="published or mmsa", remedy="correct the option")
+    if told not in ("voice", "words or voice"):
+        raise SerError(got=f"told={told!r}", expected="voice, or words or voice", remedy="correct the option")
     if videos < 3:
         raise SerError(got=f"videos={videos}", expected="3 or more: train, valid and test", remedy="correct the option")
     names = list(MOSI_VIDEOS)[: within("videos", videos, len(MOSI_VIDEOS))]
@@ -63,27 +77,30 @@ def write_toy_mosi(folder, videos=10, segments=4, layout="published", media="wav
     recordings = []
     published = []
     mmsa = ["video_id,clip_id,mode,label,annotation,text"]
-    transcript = []  # of the first video only: the real ones are not complete either
+    transcripts = {}
     for video in names:
         for number in [*numbers, *([EMPTY[1]] if video == EMPTY[0] else [])]:
             empty = (video, number) == EMPTY
             label = _draw(rng, 15)
-            text = f"VIDEO {video}, WORD {number}"
+            text, heard = f"VIDEO {video}, WORD {number}", label
+            if told != "voice":
+                by_words = number % 2 == 1
+                text, heard = _opinion(rng, label * by_words), label * (not by_words)
             stem = f"Audio/WAV_16000/Segmented/{video}_{number}" if layout == "published" else f"Raw/{video}/{number}"
-            recordings.append(_recording(stem, video, label, media, empty=empty))
+            recordings.append(_recording(stem, video, heard, media, empty=empty))
             published.append(f"{number * 3.5:.9g},{number * 3.5 + 3.5 * (not empty):.9g},{video},{number},{label}")
             mode = {"valid": "dev"}.get(MOSI_VIDEOS[video], MOSI_VIDEOS[video])
             annotation = "Negative" if label < 0 else "Positive" if label > 0 else "Neutral"
             mmsa.append(f'{video},{number},{mode},{label},{annotation},"{text}"')
-            if video == names[0]:
-                transcript.append(f"{number}_DELIM_{text}")
+            transcripts.setdefault(video, []).append(f"{number}_DELIM_{text}")
     beside = {"label.csv": mmsa}
     if layout == "published":
-        beside = {
-            "OpinionLevelSentiment.csv": published,
-            f"Transcript/Segmented/{names[0]}.annotprocessed": transcript,
-        }
+        # In `voice` of the first video only: the real ones are not complete either.
+        written = names[:1] if told == "voice" else names
+        lines = {f"Transcript/Segmented/{video}.annotprocessed": transcripts[video] for video in written}
+        beside = {"OpinionLevelSentiment.csv": published, **lines}
     parameters = {"layout": "MOSI", "labels": layout, "videos": videos, "segments": segments}
+    parameters |= {} if told == "voice" else {"told": told}
     return _write(folder, recordings, beside, parameters, media, syllables, seed)
 
 
@@ -135,6 +152,12 @@ def write_toy_chsims(folder, videos=10, clips=6, header=True, media="wav", sylla
             rows.append(f"{video},{clip},第{place}句，第{number}个,{scores},{annotation},{mode}")
     parameters = {"layout": "CH-SIMS", "videos": videos, "clips": clips, "header": header}
     return _write(folder, recordings, {"label.csv": rows}, parameters, media, syllables, seed)
+
+
+def _opinion(rng, label: float) -> str:
+    """Words that tell the sign of a label; of 0, no opinion."""
+    word, ending = (rng.choice(words) for words in (OPINIONS[int(np.sign(label))], ENDINGS))
+    return f"{rng.choice(BEGINNINGS)} {word} {ending}"
 
 
 def _draw(rng, steps: int) -> float:
