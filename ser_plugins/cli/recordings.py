@@ -45,7 +45,8 @@ def classify(
     """Name the emotion in recordings, or rate their sentiment, whichever the model does.
 
     Where nobody speaks there is no label: the table says "no speech", the other formats leave it empty and warn.
-    Recordings that are unlike what the model knows get a warning (see ser check). Files that cannot be used are
+    Recordings that are unlike what the model knows get a warning (see ser check). The line below the table says what
+    was measured on corpora that training lacked: recordings of your own are such. Files that cannot be used are
     reported and make the exit code 1; they do not stop the others.
 
     Example: [cyan]ser classify speech.wav recordings/ --model models/emodb --format csv[/cyan]
@@ -65,7 +66,10 @@ def classify(
             )
         rows = judge(classifier, paths, text)
         columns = prediction_columns(classifier)
-        done = _print_rows(rows, len(paths), columns, "json" if as_json else form, _predictions_table)
+        form = "json" if as_json else form
+        done = _print_rows(rows, len(paths), columns, form, _predictions_table)
+    if form == "table" and any("error" not in row for row in done):
+        show(terminal(one_line(classifier.strangers)))
     if any("error" in row for row in done):
         raise typer.Exit(1)
 

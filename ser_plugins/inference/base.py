@@ -86,6 +86,11 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         self.sample_rate = modules["compute_features"].sample_rate
         self.min_samples = max(_min_samples(member) for member in self.members)
 
+    @property
+    def strangers(self) -> str:
+        """What was measured on corpora that training lacked, in one line; empty of a model that was not loaded."""
+        return self.model_card.strangers_line if self.model_card else ""
+
     @classmethod
     def from_hparams(
         cls: type[Own], source: str | Path | None = None, device: str | torch.device | None = None, **options: Any

@@ -113,13 +113,13 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     for kind, status in ((RequestValidationError, 422), (HTTPException, None), (SerError, 422), (Exception, 500)):
         app.add_exception_handler(kind, _failure(status))
 
-    _add_routes(app, service, card)
+    _add_routes(app, service, card, model.strangers)
     if page:
         _add_page(app)
     return app
 
 
-def _add_routes(app, service, card):
+def _add_routes(app, service, card, strangers):
     @app.post("/classify", openapi_extra=_BODY, responses=_FAILURES)
     async def classify(request: Request, text: Annotated[str | None, Query(max_length=5000)] = None) -> dict:
         """Judge a recording: the plain values of `predict_file`, `duration` in s, and the `warnings` of `ser check`.
@@ -151,8 +151,8 @@ def _add_routes(app, service, card):
 
     @app.get("/model")
     async def about() -> dict:
-        """The model card in markdown, and the limits."""
-        return {"card": card, "limits": service.limits._asdict()}
+        """The model card in markdown, what was measured on strangers in one line, and the limits."""
+        return {"card": card, "strangers": strangers, "limits": service.limits._asdict()}
 
 
 def _add_page(app):

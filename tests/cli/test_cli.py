@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -85,6 +86,22 @@ def test_classify_prints_a_table(ser, model, tmp_path):
         line = next(line for line in out.splitlines() if str(path) in line)
         assert f" {label} " in line
         assert f"{probability:.0%}" in line
+
+
+def test_below_the_table_alone_stands_what_was_measured_on_strangers(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav")
+    _, out, _ = ser("classify", path, "--model", model)
+    assert out.splitlines()[-1].strip() == "not measured on strangers"
+    for form in ("csv", "json", "jsonl", "audformat"):
+        assert "strangers" not in "".join(ser("classify", path, "--model", model, "--format", form)[1:])
+    assert "strangers" not in ser("classify", tmp_path / "no.wav", "--model", model)[1]
+    measured = shutil.copytree(model, tmp_path / "measured")
+    card = json.loads((measured / "model.json").read_text())
+    score = {"corpus": "EmoDB", "recordings": 9, "speakers": 2, "classes": 6, "uar": 0.657, "interval": [0.617, 0.7]}
+    card["strangers"] = {"protocol_line": "loco", "corpora": [score, {**score, "corpus": "own", "interval": None}]}
+    (measured / "model.json").write_text(json.dumps(card))
+    _, out, _ = ser("classify", path, "--model", measured)
+    assert out.splitlines()[-1] == "measured on strangers: UAR 65.7 (EmoDB, 61.7 – 70.0), 65.7 (own)"
 
 
 def test_classify_prints_json_and_goes_on_after_bad_files(ser, model, tmp_path):

@@ -11,6 +11,7 @@ from fake_run import CLASSES, random_modules, tone, write_wav
 from serving_http import running
 
 from ser_plugins.inference import EmotionClassifier
+from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.inference.quality import check_recording
 from ser_plugins.service.app import PAGE, create_app
 
@@ -19,8 +20,9 @@ CARD = "# bigru: 7 emotions\n\n> **SYNTHETIC**: sounds\n\n| | UAR |\n|---|---|\n
 
 @pytest.fixture(scope="module")
 def page():
-    app = create_app(EmotionClassifier(random_modules(), CLASSES), card=CARD, page=True)
-    with running(app) as found:
+    model = EmotionClassifier(random_modules(), CLASSES)
+    model.model_card = ModelCard.unmeasured("bigru", "own", CLASSES)
+    with running(create_app(model, card=CARD, page=True)) as found:
         yield found
 
 
@@ -86,6 +88,7 @@ def test_a_file_is_judged_and_a_bad_one_shows_the_error(browser, page, tmp_path)
     assert all(name in bars for name in CLASSES)
     assert f"{round(100 * expected.probability)} %" in bars
     assert text(browser, "duration") == "2.0 s"
+    assert text(browser, "strangers") == "The model was not measured on strangers."
     warnings = [line.text for line in browser.find_elements("css selector", "#warnings li")]
     model = EmotionClassifier(random_modules(), CLASSES)
     assert warnings == [str(finding) for finding in check_recording(path, model).findings] != []

@@ -216,6 +216,7 @@ def test_other_paths_health_docs_and_the_card(service):
     is_failure(service.ask("/"), 404)  # no page unless asked for
     assert service.ask("/health").json["status"] == "ok"
     assert service.ask("/model").json["card"] == "# A card"
+    assert service.ask("/model").json["strangers"] == ""  # of a model in memory nothing is known
     docs = service.ask("/docs").json.decode()
     assert "POST /classify" in docs
     assert not re.search(r"<script|https?://|//cdn", docs)  # it must show without a network
@@ -280,6 +281,7 @@ def test_the_command_serves_and_stops_at_sigterm(tmp_path):
                 time.sleep(0.05)
         assert reply.status == 200
         assert "bigru_mha" in service.ask("/model").json["card"]
+        assert service.ask("/model").json["strangers"] == "not measured on strangers"
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=120)
     assert err == ""
