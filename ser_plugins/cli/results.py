@@ -64,7 +64,11 @@ def ensemble(
 @app.command()
 def compare(
     run_folders: Annotated[
-        list[Path], Argument(metavar="RUN_A RUN_B [RUN]...", help="run folders of one protocol, or predictions in CSV")
+        list[Path],
+        Argument(
+            metavar="RUN_A RUN_B [RUN]...",
+            help="run folders of one protocol, predictions in CSV, or two folders of ser stress",
+        ),
     ],
     allow_differing: Annotated[str, Option(help="what may differ: seeds,normalisation,selection")] = "",
     reference: Annotated[str, Option(help="of three runs or more, the one that others are held against")] = "",
@@ -73,12 +77,15 @@ def compare(
 ):
     """Say which differences between runs are real: intervals, paired tests, and what may be concluded.
 
+    Of two folders that ser stress has filled with the same recordings: which model loses more, condition by condition.
+
     Example: [cyan]ser compare results/EmoDB/bigru_mha/loso results/EmoDB/bigru/loso[/cyan]
     """
     from ser_plugins.evaluation.compare.comparable import run_names
     from ser_plugins.evaluation.compare.comparison import compare_many, compare_runs
     from ser_plugins.evaluation.compare.tables import comparison_markdown, comparison_terminal
     from ser_plugins.files import refuse_unwritable, write_json, write_text
+    from ser_plugins.stress.folder import is_stress
 
     if len(run_folders) < 2 or (out and out.suffix not in (".md", ".json")):
         raise SerError(
@@ -88,12 +95,42 @@ def compare(
         )
     if out:
         refuse_unwritable(out)
+    if any(map(is_stress, run_folders)):
+        _compare_stress(run_folders, allow_differing or reference, out)
+        return
     allowed = [word.strip() for word in allow_differing.split(",") if word.strip()]
     if len(run_folders) == 2:
         first, second = run_folders
         comparison = compare_runs(first, second, allow_differing=allowed, unit=anova_unit)
     else:
         comparison = compare_many(run_names(run_folders), allow_differing=allowed, reference=reference or None)
+    show(comparison_terminal(comparison))
+    if out and out.suffix == ".md":
+        write_text(out, comparison_markdown(comparison))
+    elif out:
+        write_json(out, comparison.to_json())
+
+
+def _compare_stress(folders: list[Path], option: str, out: Path | None) -> None:
+    """Two folders of ser stress."""
+    from ser_plugins.files import write_json, write_text
+    from ser_plugins.stress.compare import compare_stress
+    from ser_plugins.stress.compare_page import comparison_markdown, comparison_terminal
+    from ser_plugins.stress.folder import is_stress
+
+    if others := [folder for folder in folders if not is_stress(folder)]:
+        raise SerError(
+            got=f"{others[0]}, which is no folder of ser stress, beside one that is",
+            expected="run folders, or two folders of ser stress",
+            remedy="name only the one kind",
+        )
+    if len(folders) > 2 or option:
+        raise SerError(
+            got=f"{len(folders)} folders of ser stress{' and an option of runs' if option else ''}",
+            expected="two, and of the options --out alone",
+            remedy="compare them two by two",
+        )
+    comparison = compare_stress(*folders)
     show(comparison_terminal(comparison))
     if out and out.suffix == ".md":
         write_text(out, comparison_markdown(comparison))

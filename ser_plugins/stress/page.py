@@ -12,7 +12,8 @@ from ser_plugins.evaluation.report.tables import interval_text, markdown_table
 from ser_plugins.files import write_json, write_text
 from ser_plugins.plain import figure_text, markdown
 from ser_plugins.stress.conditions import CONDITIONS, NOISES
-from ser_plugins.stress.record import FILE, StressRecord
+from ser_plugins.stress.folder import FILE, PAGE
+from ser_plugins.stress.record import StressRecord
 from ser_plugins.stress.summary import Group, Robustness
 
 SHARE = Score("UAR")
@@ -22,9 +23,9 @@ def write_page(folder: Path, record: StressRecord) -> Path:
     """Write ``stress.md``, ``figures/`` and, last of all, ``stress.json`` into a folder; returns the page."""
     save(change_figure(record.conditions), folder / "figures" / "change_of_uar")
     save(noise_figure(record.conditions), folder / "figures" / "noise")
-    write_text(folder / "stress.md", page_text(record))
+    write_text(folder / PAGE, page_text(record))
     write_json(folder / FILE, record.to_json())
-    return folder / "stress.md"
+    return folder / PAGE
 
 
 def page_text(record: StressRecord) -> str:

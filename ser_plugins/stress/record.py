@@ -6,10 +6,10 @@ from pathlib import Path
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json
 from ser_plugins.inference.card_scores import ConditionChange, GroupScore, StressScores
+from ser_plugins.stress.folder import FILE
 from ser_plugins.stress.summary import Group, Robustness
 from ser_plugins.typed_json import noun_json, read_noun
 
-FILE = "stress.json"
 SCHEMA = 2
 
 

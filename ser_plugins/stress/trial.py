@@ -12,13 +12,14 @@ import torch
 
 from ser_plugins.corpora.tables import read_rows
 from ser_plugins.corpora.verify import first_few
-from ser_plugins.errors import AudioError, SerError
+from ser_plugins.errors import AudioError, MissingPathError, SerError
 from ser_plugins.files import atomic_path, read_json, sha256_of, write_json
 from ser_plugins.inference.classifiers import EmotionClassifier
 from ser_plugins.inference.loading import README_FILE
 from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.inference.recording import read_recording
 from ser_plugins.stress.conditions import CONDITIONS, RATE
+from ser_plugins.stress.folder import RECORDINGS, TRIAL
 
 AS_RECORDED = "as recorded"
 NO_SPEECH = "no speech"
@@ -83,13 +84,13 @@ def answers(
     _claim(folder, classifier, tests)
     waves = None
     for name in NAMES:
-        path = folder / "predictions" / f"{_file_name(name)}.csv"
+        path = _answers_file(folder, name)
         if not path.is_file():
             waves = waves or _waves(classifier, tests)
             labels = [_label(classifier, wave) for wave in _changed(name, waves, tests)]
             with atomic_path(path) as temporary:
                 pd.DataFrame({"id": tests.table["id"], "predicted": labels}).to_csv(temporary, index=False)
-        yield name, pd.read_csv(path, dtype=str)[ANSWERS]
+        yield name, kept_answers(folder, name)
 
 
 def _claim(folder: Path, classifier, tests) -> None:
@@ -99,14 +100,35 @@ def _claim(folder: Path, classifier, tests) -> None:
         "model_sha256": identity(classifier.model_card),
         "classes": classifier.labels,
     }
-    path = folder / "trial.json"
+    path = folder / TRIAL
     if path.is_file() and read_json(path) != claim:
         raise SerError(
             got=f"{folder}: answers of another model, or to another test set",
             expected="an empty folder, or the one of this trial",
             remedy="name another folder with --out",
         )
+    with atomic_path(folder / RECORDINGS) as temporary:
+        tests.table[["id", "true", "speaker"]].to_csv(temporary, index=False)
     write_json(path, claim)
+
+
+def kept_recordings(folder: Path) -> pd.DataFrame:
+    """The recordings that a trial has judged: columns ``id``, ``true`` and ``speaker``."""
+    path = folder / RECORDINGS
+    if not path.is_file():
+        raise MissingPathError(
+            got=f"no file {path}", expected="what ser stress writes", remedy="give the command again: ser stress --out"
+        )
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def kept_answers(folder: Path, name: str) -> pd.DataFrame:
+    """The answers that a trial has kept of one condition: columns ``id`` and ``predicted``."""
+    return pd.read_csv(_answers_file(folder, name), dtype=str, keep_default_na=False)[ANSWERS]
+
+
+def _answers_file(folder: Path, name: str) -> Path:
+    return folder / "predictions" / f"{_file_name(name)}.csv"
 
 
 def identity(card: ModelCard | None) -> str:

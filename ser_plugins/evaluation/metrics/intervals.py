@@ -12,6 +12,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,8 +92,27 @@ def paired_bootstrap(first, second, seed: int = 0) -> dict[str, list[float]]:
     >>> [round(bound, 2) for bound in paired_bootstrap(better, worse)["WA"]]
     [0.1, 0.1]
     """
-    first, second = (_drawn_scores(confusions, seed) for confusions in (first, second))
-    return {name: _bounds(scores - second[name]) for name, scores in first.items()}
+    return summed_bootstrap([(1, first), (-1, second)], seed)
+
+
+def summed_bootstrap(terms: Sequence[tuple[int, Any]], seed: int = 0) -> dict[str, list[float]]:
+    """95 % percentile intervals of sums and differences of WA, UAR and macro-F1, each draw of the same speakers.
+
+    Arguments
+    ---------
+    terms : sequence of (int, array of int)
+        A factor, such as 1 or -1, and confusion matrices as for :func:`speaker_bootstrap`, speakers in the same order.
+    seed : int
+        Of the resampling.
+
+    Example
+    -------
+    >>> counts = [[[[9, 1], [2, 8]], [[7, 3], [1, 9]]]]
+    >>> summed_bootstrap([(1, counts), (-1, counts)])["UAR"]
+    [0.0, 0.0]
+    """
+    drawn = [(factor, _drawn_scores(confusions, seed)) for factor, confusions in terms]
+    return {name: _bounds(sum(factor * scores[name] for factor, scores in drawn)) for name in drawn[0][1]}
 
 
 def _drawn_scores(confusions, seed) -> dict:
