@@ -121,9 +121,9 @@ class UtteranceEncoder(nn.Module):
             else:
                 self.attention = MultiHeadSelfAttention(size, heads, attention_dropout)
             self.attention_norm = nn.LayerNorm(size) if layer_norm else None
-        self.width = size
+        self.width: int = size  # type: ignore[assignment]  # what a module has is of no type that mypy knows
         self.pooling = make_pooling(pooling, size)
-        self.output_size = self.pooling.output_size
+        self.output_size: int = self.pooling.output_size  # type: ignore[assignment]
 
     @overload
     def forward(

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import runpy
 import shutil
+from importlib import import_module
 
 import pandas as pd
 import pytest
@@ -13,14 +15,19 @@ from cremad_prepare import SENTENCES
 from fake_run import tone
 from typer.testing import CliRunner
 
+from ser_plugins.classifier import ClassifierHead
 from ser_plugins.cli import app
 from ser_plugins.corpora.toy.emodb import EMODB_SENTENCES
-from ser_plugins.corpora.toy.sentiment import write_toy_mosi
+from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
 from ser_plugins.errors import SerError
 from ser_plugins.export.folder import export_model
 from ser_plugins.export.onnx import export_onnx
 from ser_plugins.inference import open_model
+from ser_plugins.inference.constructors import construct, construct_one
+from ser_plugins.inference.description import Description, read_description, write_description
+from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
 from ser_plugins.subwords import SubwordEncoder
+from ser_plugins.text import FUSIONS, Fusion, LogLinearHead
 from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.preflight import check_keys
 from ser_plugins.training.settings import resolve
@@ -143,6 +150,25 @@ def _list_anew(folder, hashes):
     (folder / "model.json").write_text(json.dumps(card))
 
 
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_every_fusion_and_late_fusion_are_described_and_built_again(fusion):
+    sizes = {"bins": "400", "fusion": fusion, "vocabulary": "50", "heads": "4", "hidden_size": "8", "fusion_heads": "4"}
+    encoder = construct_one(Fusion, "embedding_model", sizes, "x.yaml")
+    head = {"input_size": str(encoder.output_size), "classes": "3"}
+    late = {"text_size": str(encoder.text_size)} if fusion != "gated" else {}
+    modules = {
+        "compute_features": (LogPowerSpectrogram, {}),
+        "mean_var_norm": (ZNorm, {}),
+        "embedding_model": (Fusion, sizes),
+        "classifier": (LogLinearHead if late else ClassifierHead, {**head, **late}),
+    }
+    text = write_description(Description(modules)).encode()
+    built = construct(read_description(text, "x.yaml"), "x.yaml")
+    assert built["classifier"].output.out_features == 3
+    with pytest.raises(SerError, match="vocabulary"):
+        read_description(text.replace(b"vocabulary: 50", b"vocabulary: 99999999"), "x.yaml")
+
+
 def test_text_for_a_model_that_hears_alone_is_refused():
     with pytest.raises(SerError, match="hears alone"):
         open_model("small").predict(tone(), 16000, text="good morning")
@@ -172,3 +198,25 @@ def test_a_system_that_reads_needs_to_know_where(tmp_path):
     check_keys(Experiment.of(path, {}))
     with pytest.raises(SerError, match=r"nowhere\.yaml: no transcript"):
         check_keys(Experiment.of(nowhere, {}))
+
+
+@pytest.mark.parametrize(("recipe", "write"), [("MOSI", write_toy_mosi), ("CHSIMS", write_toy_chsims)])
+def test_label_files_alone_are_enough_for_words_alone(recipe, write, tmp_path):
+    corpus = write(tmp_path / "corpus", 4, 4, syllables=2)
+    labels = tmp_path / "labels"
+    for path in corpus.rglob("*"):
+        if path.suffix in (".csv", ".annotprocessed"):
+            (labels / path.relative_to(corpus)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, labels / path.relative_to(corpus))
+    voices = runpy.run_path(str(ROOT / "scripts/voices_for_labels.py"))["write_voices"]
+    folder = voices(recipe, labels, tmp_path / "words")
+    prepare = getattr(import_module(f"{recipe.lower()}_prepare"), f"prepare_{recipe.lower()}")
+    said = prepare(folder, tmp_path / "manifests")
+    assert said["corpus"].endswith("(synthetic)")
+    manifest = json.loads((tmp_path / "manifests" / "corpus.json").read_text(encoding="utf-8"))
+    expected = prepare(corpus, tmp_path / "own")
+    own = json.loads((tmp_path / "own" / "corpus.json").read_text(encoding="utf-8"))
+    assert expected["folds"] == said["folds"]
+    assert {id_: fields["transcript"] for id_, fields in manifest.items()} == {
+        id_: fields["transcript"] for id_, fields in own.items()
+    }
