@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.inference.arrays import as_batch, check_finite, one_channel
 from ser_plugins.inference.loading import Model, load_model
 from ser_plugins.inference.model_card import ModelCard
-from ser_plugins.inference.recording import Recording, read_recording, refuse_longer
+from ser_plugins.inference.recording import Heard, Recording, read_recording, refuse_longer
 from ser_plugins.inference.stream import Stream
 from ser_plugins.inference.texts import check_texts, one_for_each
 from ser_plugins.inference.windows import batched, cut_windows, open_recording
@@ -26,21 +26,6 @@ Result = TypeVar("Result")  # of `classify_batch` and `classify_file`
 Outcome = TypeVar("Outcome")  # of `predict`, for one recording
 Piece = TypeVar("Piece")  # of `classify_windows` and streams, for one window
 Own = TypeVar("Own", bound="RecordingModel[Any, Any, Any]")  # the class that a method is called on
-
-
-class Heard(NamedTuple):
-    """What a model has made of one recording on the way to its outcome.
-
-    Arguments
-    ---------
-    frames : torch.Tensor
-        (time, bins), of the first member's front end.
-    speech : bool
-        Whether anybody may speak in it.
-    """
-
-    frames: torch.Tensor
-    speech: bool
 
 
 class RecordingModel(Generic[Result, Outcome, Piece]):

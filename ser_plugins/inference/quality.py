@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ser_plugins.inference.base import Heard, RecordingModel
-from ser_plugins.inference.recording import Reading, Recording
+from ser_plugins.inference.base import RecordingModel
+from ser_plugins.inference.recording import Heard, Reading, Recording
 from ser_plugins.inference.windows import WindowCutter
 from ser_plugins.sound.voice import PIECE, SHORTEST, holds_speech
 from ser_plugins.whisper import WhisperEncoder
@@ -120,7 +120,7 @@ def check_read(recording: Recording, model: RecordingModel[Any, Any, Any], heard
         Whose statistics are taken.
     model : ser_plugins.inference.base.RecordingModel
         Whose training data it is compared with.
-    heard : ser_plugins.inference.base.Heard, optional
+    heard : ser_plugins.inference.recording.Heard, optional
         What ``model`` made of it when it judged it; nothing is computed again then.
     """
     speech = heard.speech if heard else holds_speech(recording.wave.numpy(), recording.sample_rate)

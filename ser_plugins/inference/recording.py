@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -34,6 +35,21 @@ class Recording:
     wave: torch.Tensor
     sample_rate: int
     statistics: Statistics
+
+
+class Heard(NamedTuple):
+    """What a model has made of one recording on the way to its outcome.
+
+    Arguments
+    ---------
+    frames : torch.Tensor
+        (time, bins), of the first member's front end.
+    speech : bool
+        Whether anybody may speak in it.
+    """
+
+    frames: torch.Tensor
+    speech: bool
 
 
 class Reading:
