@@ -199,11 +199,11 @@ def saliency(
         pieces = pieces_of(modules, [None] * len(frames))
         embedding, weights = modules["embedding_model"](normed, lengths, *pieces, return_weights=True)
         outputs = modules["classifier"](embedding).squeeze(1)  # (batch, classes or 1)
-        (gradient,) = torch.autograd.grad(_answer(outputs).sum(), heard)
+        (gradient,) = torch.autograd.grad(answer_of(outputs).sum(), heard)
     return gradient, None if weights is None else weights.detach()
 
 
-def _answer(outputs):
+def answer_of(outputs):
     """(batch, classes) -> (batch,), log-odds of the most probable class; (batch, 1) -> (batch,), the score."""
     best, index = outputs.max(dim=-1, keepdim=True)
     if outputs.shape[1] == 1:

@@ -12,7 +12,7 @@ import torch
 from commands import run_here
 from conftest import ROOT
 from cremad_prepare import SENTENCES
-from fake_run import tone
+from fake_run import CLASSES, random_modules, tone
 from typer.testing import CliRunner
 
 from ser_plugins.classifier import ClassifierHead
@@ -22,12 +22,14 @@ from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
 from ser_plugins.errors import SerError
 from ser_plugins.export.folder import export_model
 from ser_plugins.export.onnx import export_onnx
-from ser_plugins.inference import open_model
+from ser_plugins.inference import EmotionClassifier, open_model
 from ser_plugins.inference.constructors import construct, construct_one
 from ser_plugins.inference.description import Description, read_description, write_description
+from ser_plugins.inference.explain import answer_of
+from ser_plugins.inference.explain_text import explain_text
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
 from ser_plugins.subwords import SubwordEncoder
-from ser_plugins.text import FUSIONS, Fusion, LogLinearHead
+from ser_plugins.text import FUSIONS, Fusion, LogLinearHead, TextEncoder
 from ser_plugins.training.experiment import Experiment
 from ser_plugins.training.preflight import check_keys
 from ser_plugins.training.settings import resolve
@@ -220,3 +222,30 @@ def test_label_files_alone_are_enough_for_words_alone(recipe, write, tmp_path):
     assert {id_: fields["transcript"] for id_, fields in manifest.items()} == {
         id_: fields["transcript"] for id_, fields in own.items()
     }
+
+
+def test_what_pieces_weighed_is_the_slope_of_the_answer():
+    subwords = SubwordEncoder(60).fit(["good day", "bad day", "good", "bad", "day"])
+    torch.manual_seed(0)
+    modules = random_modules()
+    text = TextEncoder(60, piece_size=8, hidden_size=8, heads=2)
+    modules.update({"embedding_model": text, "subwords": subwords, "classifier": ClassifierHead(text.output_size, 7)})
+    model = EmotionClassifier(modules, CLASSES, any_sound=True)
+    rows = explain_text(model, tone(), "good day", 16000)
+    assert [row.piece for row in rows] == [subwords.pieces[number] for number in subwords(["good day"])[0][0]]
+    assert sum(row.attention for row in rows) == pytest.approx(1, abs=1e-5)
+
+    def log_odds(vectors):
+        states, counts, _ = text.encoder.encode(vectors, torch.tensor([vectors.shape[1]]))
+        return answer_of(modules["classifier"](text.encoder.pooling(states, counts)))[0]
+
+    vectors = text.vectors(subwords(["good day"])[0])
+    for place, row in enumerate(rows):  # by differences, in the direction in which the answer grows most
+        slopes = []
+        for unit in torch.eye(8) * 1e-2:
+            changed = vectors.clone()
+            changed[0, place] += unit
+            slopes.append((log_odds(changed) - log_odds(2 * vectors - changed)) / 2e-2)
+        assert row.gradient == pytest.approx(float(torch.stack(slopes).norm()), rel=0.05, abs=1e-3)
+    with pytest.raises(SerError, match="hears alone"):
+        explain_text(open_model("small"), tone(), "good day", 16000)
