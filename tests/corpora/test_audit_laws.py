@@ -14,6 +14,7 @@ from ser_plugins.corpora.auditing.confounds import find_confounds
 from ser_plugins.corpora.auditing.division import audit_division
 from ser_plugins.corpora.auditing.page import notes, page, statement
 from ser_plugins.corpora.lists.division import Division, Fold
+from ser_plugins.corpora.lists.naming import Naming
 from ser_plugins.corpora.lists.reading import Reader
 from ser_plugins.errors import SerError
 
@@ -277,4 +278,13 @@ class TestRecordings:
             (moved / path.name).write_text(path.read_text())
         first, second = audit_lists(lists), audit_lists([moved / path.name for path in lists], reader=Reader())
         assert first.digest == second.digest
+        for place in (tmp_path / "one", tmp_path / "two"):
+            place.mkdir()
+            for part, who in (("train", "anna"), ("test", "ben")):
+                (place / f"{part}.txt").write_text(f"wav/{who}-1.wav\nwav/{who}-2.wav\n")
+        by_name = [
+            audit_lists([tmp_path / place], reader=Reader(naming=Naming.of(r"(\w+)-\d$"), data_root=root))
+            for place, root in (("one", None), ("two", tmp_path / "elsewhere"), ("two", None))
+        ]
+        assert len({found.digest for found in by_name}) == 1
         assert first.digest != audit_lists([lists[1], lists[0]]).digest

@@ -226,7 +226,7 @@ class TestNaming:
     def test_a_name_that_says_nothing_is_an_error(self, tmp_path):
         train = write(tmp_path / "train.txt", "03a01Fa.wav\n08a01Fa.wav\n")
         test = write(tmp_path / "test.txt", "09a01Fa.wav\nnoise.wav\n")
-        with pytest.raises(SerError, match=r"test\.txt: noise\.wav with --speaker-from emodb"):
+        with pytest.raises(SerError, match=r"test\.txt: .*noise\.wav with --speaker-from emodb"):
             read_division([train, test], Reader(naming=Naming.of("emodb")))
         (fold,) = read_division([train, write(test, "09a01Fa.wav\n")], Reader(naming=Naming.of("emodb"))).folds
         assert speakers(fold)["test"] == ["09"]

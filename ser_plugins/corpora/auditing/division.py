@@ -6,6 +6,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -130,10 +131,14 @@ def _every(division) -> Iterator[tuple[str, Mapping]]:
 
 
 def _digest(division) -> str:
+    """What is in which part of which fold, wherever the corpus lies: without the folder that all ids begin with."""
+    ids = {id_ for id_, _ in _every(division)}
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(min(ids), max(ids), strict=False))
+    length = 1 + "".join(character for character, _ in alike).rfind("/")
     result = hashlib.sha256()
     for fold in sorted(division.folds, key=lambda fold: fold.name):
         for part, split in sorted(fold.parts.items()):
-            result.update(canonical([fold.name, part, sorted(split)]).encode())
+            result.update(canonical([fold.name, part, sorted(id_[length:] for id_ in split)]).encode())
     return result.hexdigest()[:8]
 
 

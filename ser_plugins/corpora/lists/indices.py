@@ -43,7 +43,24 @@ def _numbers(path) -> list[str]:
     return [str(entry) for entry in array.ravel().tolist()]
 
 
-def select(path, entries: list[str], table: dict | None) -> tuple[dict, str]:
+def as_records(path, entries: list[str]) -> list[dict]:
+    """An index that stands for itself: ids, or paths of recordings.
+
+    Example
+    -------
+    >>> as_records("test.txt", ["a/x.wav", "y"])
+    [{'wav': 'a/x.wav'}, {'id': 'y'}]
+    """
+    if all(entry.isdecimal() for entry in entries):
+        raise SerError(
+            got=f"{path}: numbers of rows, and no table",
+            expected="the table whose rows they are",
+            remedy="--table FILE",
+        )
+    return [{"wav" if entry.lower().endswith(MEDIA) else "id": entry} for entry in entries]
+
+
+def select(path, entries: list[str], table: dict) -> tuple[dict, str]:
     """The rows of a table that an index names, by id or by number; and how, in words.
 
     Arguments
@@ -52,25 +69,17 @@ def select(path, entries: list[str], table: dict | None) -> tuple[dict, str]:
         The index, for messages.
     entries : list of str
         Of :func:`read_index`.
-    table : dict, optional
-        A manifest of the whole corpus. Without one, an index of ids stands for itself.
+    table : dict
+        A manifest of the whole corpus.
 
     Example
     -------
     >>> table = {"a": {"speaker": "anna"}, "b": {"speaker": "ben"}}
     >>> select("test.txt", ["1"], table)
     ({'b': {'speaker': 'ben'}}, 'row numbers from 0')
-    >>> select("test.txt", ["a"], table)[0], select("test.txt", ["x.wav"], None)[0]
-    ({'a': {'speaker': 'anna'}}, {'x.wav': {'wav': 'x.wav'}})
+    >>> select("test.txt", ["a"], table)
+    ({'a': {'speaker': 'anna'}}, '')
     """
-    if table is None:
-        if all(entry.isdecimal() for entry in entries):
-            raise SerError(
-                got=f"{path}: numbers of rows, and no table",
-                expected="the table whose rows they are",
-                remedy="--table FILE",
-            )
-        return {e: {"wav": e} if e.lower().endswith(MEDIA) else {} for e in entries}, ""
     if all(entry in table for entry in entries):
         return {entry: table[entry] for entry in entries}, ""
     ids = list(table)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ser_plugins.corpora.lists.audformat import is_audformat, read_audformat_table
 from ser_plugins.corpora.lists.columns import find_columns, our_name, said
-from ser_plugins.corpora.lists.indices import SUFFIXES, read_index, select
+from ser_plugins.corpora.lists.indices import SUFFIXES, as_records, read_index, select
 from ser_plugins.corpora.lists.kaldi import is_kaldi, read_kaldi
 from ser_plugins.corpora.lists.naming import Naming
 from ser_plugins.corpora.lists.records import read_records
@@ -56,7 +56,10 @@ class Reader:
         """
         path = Path(path)
         if is_index(path):
-            manifest, how = select(path, read_index(path), self.table)
+            entries = read_index(path)
+            if self.table is None:
+                return self.as_manifest(path, as_records(path, entries))
+            manifest, how = select(path, entries, self.table)
             if how:
                 self.remarks[f"index files are {how}"] = None
             return {id_: self._named(path, id_, dict(fields)) for id_, fields in manifest.items()}
