@@ -45,7 +45,8 @@ class Likeness:
     first, second : int
         Their places in the list.
     agreement : float
-        Share of the peaks that they have in common where they overlap, from 0 to 1.
+        Share of the peaks that they have in common where they overlap, above 0 to 1; of the words, triplets of peaks,
+        where fewer than ``FEWEST`` peaks are common, as in a single syllable.
     whole : bool
         True when they overlap in most of the longer one too: a copy, not an excerpt.
     """
@@ -135,7 +136,7 @@ def find_alike(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
         speeds = SPEEDS if votes >= SURE else SPEEDS[:1]
         agreement, whole = _compare(peaks[first], peaks[second], shift, speeds)
         if agreement + 2 * share >= ALIKE:
-            alike.append(Likeness(first, second, round(agreement, 3), whole))
+            alike.append(Likeness(first, second, round(agreement or min(1.0, float(share)), 3), whole))
     return alike
 
 
