@@ -405,27 +405,29 @@ def test_a_genuine_chsims(genuine_chsims, tmp_path):
     assert said["statements"] == []
 
 
-@pytest.mark.parametrize("corpus", ["mosi", "chsims"])
-def test_a_copy_that_lacks_labels_or_recordings(corpus, genuine_mosi, genuine_chsims, tmp_path):
-    genuine = {"mosi": genuine_mosi, "chsims": genuine_chsims}[corpus]
-    own = Path(shutil.copytree(genuine, tmp_path / "own", copy_function=lambda a, b: Path(b).hardlink_to(a)))
-    labels = own / LABELS[corpus]
+def test_a_copy_that_lacks_labels_or_recordings(own, kind, toys, tmp_path, monkeypatch):
+    """Of a corpus whose published counts are those of the toy."""
+    PREPARE[kind](toys[kind], tmp_path / "whole")
+    counts = Counter(fields["split"] for fields in read_manifest(tmp_path / "whole" / "corpus.json").values())
+    monkeypatch.setitem(vars(corpus_of(kind)), "counts", {"split": dict(counts)})
+    whole = PREPARE[kind](own, tmp_path / "m")
+    assert whole["partial"] is False
+
+    labels = own / LABELS[kind]
     lines = labels.read_bytes().splitlines(keepends=True)
-    labels.unlink()
-    labels.write_bytes(b"".join(lines[:-1]))  # the last one is of the test set
-    expected = {"mosi": "686", "chsims": "457"}[corpus]
-    with pytest.raises(
-        SerError, match=rf"split test: {int(expected) - 1} utterances; expected: split test: {expected}"
-    ):
-        PREPARE[corpus](own, tmp_path / "m")
-    said = PREPARE[corpus](own, tmp_path / "m", allow_partial=True)
+    labels.write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(SerError, match=r"split train: \d+ utterances") as refused:  # the toys' last one is of that part
+        PREPARE[kind](own, tmp_path / "m")
+    many = counts["train"]
+    assert str(refused.value).startswith(f"got: split train: {many - 1} utterances; expected: split train: {many}")
+    said = PREPARE[kind](own, tmp_path / "m", allow_partial=True)
     assert said["partial"] is True
     assert said["statements"][0].startswith("partial copy: ")
 
     labels.write_bytes(b"".join(lines))
-    gone = next(own.rglob("*.wav"))
+    gone = next(path for path in own.rglob("*.wav") if path.stem != EMPTY)
     gone.unlink()
     with pytest.raises(SerError, match=rf"1 missing: .*{gone.name} \(.*line \d+\)"):
-        PREPARE[corpus](own, tmp_path / "m")
-    said = PREPARE[corpus](own, tmp_path / "m", allow_partial=True)
+        PREPARE[kind](own, tmp_path / "m")
+    said = PREPARE[kind](own, tmp_path / "m", allow_partial=True)
     assert said["partial"] is True
