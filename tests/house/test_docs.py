@@ -2,10 +2,9 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from importlib import import_module
 
+import forked
 import pytest
 from conftest import ROOT, TINY, train
 
@@ -36,9 +35,10 @@ RUN = [path for path in DOCUMENTS if "recipes" not in path.parts and blocks(path
 
 
 @pytest.mark.parametrize("path", RUN, ids=lambda path: str(path.relative_to(ROOT)))
-def test_python_blocks_run(path, after_the_demo):
-    code = "\n".join(blocks(path, "python"))
-    subprocess.run([sys.executable, "-c", code], cwd=after_the_demo, check=True, capture_output=True)
+def test_python_blocks_run(path, after_the_demo, tmp_path):
+    script = tmp_path / "blocks.py"
+    script.write_text("\n".join(blocks(path, "python")), encoding="utf-8")
+    forked.run(tmp_path / "printed", script, cwd=after_the_demo)
 
 
 def test_yaml_blocks_build():
@@ -75,11 +75,11 @@ def test_the_worked_example_of_a_new_corpus_works(tmp_path):
         text, changed = re.subn(rf"^{line.split(':')[0]}:.*$", line, text, flags=re.M)
         assert changed == 1
     (recipe / "hparams" / "bigru_mha.yaml").write_text(text, encoding="utf-8")
-    subprocess.run([sys.executable, "-c", corpus], cwd=tmp_path, check=True)
-    words = [sys.executable, *command.split()[1:], *TINY, "--number_of_epochs", "1", "--jobs", "1"]
-    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
-    assert "pooled over 3 folds" in ran.stdout
+    (tmp_path / "corpus.py").write_text(corpus, encoding="utf-8")
+    forked.run(tmp_path / "said", "corpus.py", cwd=tmp_path)
+    words = [*command.split()[1:], *TINY, "--number_of_epochs", "1", "--jobs", "1"]
+    forked.run(tmp_path / "printed", *words, cwd=tmp_path)
+    assert "pooled over 3 folds" in (tmp_path / "printed").read_text(encoding="utf-8")
     assert "Tiny, emotion in 2 classes" in (tmp_path / "results/Tiny/bigru_mha/loso/results.md").read_text()
 
 

@@ -3,11 +3,11 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forked
 import pandas as pd
 import pytest
 from commands import run, run_here
@@ -70,7 +70,8 @@ def test_every_fold_is_an_ordinary_speechbrain_experiment(whole_run):
 
 def test_workers_give_the_same_as_one_process_in_the_recipes_own_folder(whole_run, toy_emodb, tmp_path):
     folder, _ = whole_run
-    run([sys.executable, *command("bigru_mha.yaml", toy_emodb, tmp_path, "--fold", "spk08", script="train.py")], RECIPE)
+    words = command("bigru_mha.yaml", toy_emodb, tmp_path, "--fold", "spk08", script="train.py")
+    forked.run(tmp_path / "printed", *words, cwd=RECIPE)
     alone, beside = (base / "seed_1234/spk08/predictions.csv" for base in (tmp_path / "bigru_mha/loso", folder))
     assert alone.read_text() == beside.read_text()
 
@@ -93,16 +94,14 @@ def test_some_folds_say_which_are_missing(toy_emodb, tmp_path, capsys):
 def test_a_killed_parent_takes_its_workers_along_and_the_run_resumes(toy_emodb, tmp_path, whole_run):
     options = ["--jobs", "2", "--ckpt_interval_steps", "1"]
     arguments = command("bigru_mha.yaml", toy_emodb, tmp_path, *options)
-    process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = forked.start(tmp_path / "printed", *arguments)
     try:
         wait_for(lambda: list(tmp_path.rglob("CKPT.yaml")))
         locks = list(tmp_path.rglob(".lock"))
         assert locks
     finally:
         process.kill()
-        process.wait()
+        process.join()
     wait_for(lambda: all(is_free(lock) for lock in locks))  # a worker holds its fold's lock as long as it lives
     train(toy_emodb, tmp_path, *options, here=True)
     resumed, whole = (base / "predictions.csv" for base in (tmp_path / "bigru_mha" / "loso", whole_run[0]))

@@ -4,7 +4,7 @@
 is killed, interrupted or beside another one, and not about how it starts, that is paid once.
 """
 
-import multiprocessing
+import multiprocessing.process
 import os
 import runpy
 import sys
@@ -44,6 +44,9 @@ def _run(output, texts, cwd, environment, leads_group):
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     os.chdir(cwd)
+    multiprocessing.process.ORIGINAL_DIR = os.getcwd()  # where its own workers look for a script with a relative path
     sys.argv = texts
-    sys.path.insert(0, str(Path(texts[0]).resolve().parent))
+    # As `python script` has it, without what the tests have put there.
+    ours = (str(ROOT / "tests"), str(ROOT / "recipes"))
+    sys.path[:] = [str(Path(texts[0]).resolve().parent), *(path for path in sys.path if not path.startswith(ours))]
     runpy.run_path(texts[0], run_name="__main__")
