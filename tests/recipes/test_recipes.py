@@ -15,10 +15,10 @@ from conftest import ROOT, TINY, train
 from filelock import FileLock, Timeout
 
 RECIPE = ROOT / "recipes" / "EmoDB"
-NETWORKS = sorted(
+NETWORKS = sorted(  # that hear; of words alone: test_transcripts.py
     path.name
     for path in (RECIPE / "hparams").glob("*.yaml")
-    if not re.search("_svm|best|wavlm|whisper|bundled", path.stem)
+    if not re.search("_svm|best|wavlm|whisper|bundled|text", path.stem)
 )
 
 
