@@ -58,11 +58,11 @@ def audit(
     Example: [cyan]ser audit folds/ --speaker-from emodb --out audit.md[/cyan]
     """
     from ser_plugins.corpora.audit import audit_folds
-    from ser_plugins.corpora.auditing.page import page, statement, terminal
+    from ser_plugins.corpora.auditing.page import statement, terminal
     from ser_plugins.corpora.lists.division import read_division
     from ser_plugins.corpora.lists.naming import Naming
     from ser_plugins.corpora.lists.reading import Reader
-    from ser_plugins.files import refuse_unwritable, write_json, write_text
+    from ser_plugins.files import refuse_unwritable
 
     if out:
         refuse_unwritable(out)
@@ -70,7 +70,7 @@ def audit(
         raise SerError(got=f"--out {out}", expected="a .md or .json", remedy="correct the option")
     heard = _register_lines(pretrained or [], corpus)
     if not lists:
-        _without_lists(score, heard)
+        _without_lists(score, heard, out)
         return
     reader = Reader(
         columns=_pairs(columns), naming=Naming.of(speaker_from) if speaker_from else None, data_root=data_root
@@ -85,12 +85,9 @@ def audit(
         print(visible(statement(found)))
     else:
         show(terminal(found))
-    if score:
-        _show_score(score, division)
-    if out and out.suffix == ".md":
-        write_text(out, page(found))
-    elif out:
-        write_json(out, found.to_json())
+    scored = _show_score(score, division) if score else None
+    if out:
+        _write(out, found, scored)
     if found.leaking:
         first = next(leak for fold in found.folds for leak in fold.leaks)
         complain(first.error())
@@ -104,21 +101,39 @@ def _register_lines(names: list[str], corpus: str) -> list[str]:
     return [line for name in names for line in register_lines(name, corpus or NOT_SAID)]
 
 
-def _without_lists(score: Path | None, heard: list[str]) -> None:
+def _write(out: Path, audit, scored) -> None:
+    """Write an audit, scores, or both, to a page or to JSON."""
+    from ser_plugins.corpora.auditing.page import page
+    from ser_plugins.files import write_json, write_text
+
+    if out.suffix == ".md":
+        pages = [*([page(audit)] if audit else []), *([scored.markdown()] if scored else [])]
+        write_text(out, "\n".join(pages))
+    else:
+        values = audit.to_json() if audit else {}
+        write_json(out, {**values, "predictions": scored.to_json()} if scored else values)
+
+
+def _without_lists(score: Path | None, heard: list[str], out: Path | None) -> None:
     for line in heard:
         print(visible(line))
     if score:
-        _show_score(score, None)
+        scored = _show_score(score, None)
+        if out:
+            _write(out, None, scored)
     elif not heard:
         raise SerError(
             got="no lists", expected="lists of train and test, --score or --pretrained", remedy="ser audit --help"
         )
 
 
-def _show_score(path: Path, division) -> None:
+def _show_score(path: Path, division):
+    """Print the scores of predictions, and return them."""
     from ser_plugins.evaluation.compare.foreign_score import score_predictions
 
-    show(score_predictions(path, division).terminal())
+    scored = score_predictions(path, division)
+    show(scored.terminal())
+    return scored
 
 
 def _pairs(text: str) -> dict[str, str]:

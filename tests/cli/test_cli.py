@@ -311,6 +311,31 @@ def test_audit_prints_a_table_and_fails_on_a_leak(ser, tmp_path):
     assert json.loads((tmp_path / "audit.json").read_text())["leaking"] == ["all"]
 
 
+def test_audit_scores_predictions_with_and_without_lists_and_names_what_a_model_has_heard(ser, tmp_path):
+    rows = [(f"u{i}", f"s{i % 4}", "joy" if i % 3 else "fear", "train" if i % 4 < 2 else "test") for i in range(24)]
+    lines = ["id,speaker,label,split", *(",".join(row) for row in rows)]
+    (tmp_path / "corpus.csv").write_text("\n".join(lines))
+    answers = ["id,true,predicted", *(f"{id_},{label},joy" for id_, _, label, split in rows if split == "test")]
+    (tmp_path / "theirs.csv").write_text("\n".join(answers))
+    for lists in ([tmp_path / "corpus.csv"], []):
+        for name in ("out.json", "out.md"):
+            code, out, err = ser("audit", *lists, "--score", tmp_path / "theirs.csv", "--out", tmp_path / name)
+            assert (code, err) == (0, "")
+            assert "predictions theirs" in out
+        values = json.loads((tmp_path / "out.json").read_text())
+        assert values["predictions"]["scores"]["UAR"] == pytest.approx(0.5)
+        assert values["predictions"]["scores"]["WA"] == pytest.approx(8 / 12)
+        assert (values["predictions"]["intervals"]["UAR"] is None) == (not lists)
+        assert ("leaking" in values) == bool(lists)
+        assert "| UAR (%) | 50.00 |" in (tmp_path / "out.md").read_text()
+    code, out, _ = ser("audit", "--pretrained", "whisper-base", "--corpus", "EmoDB")
+    assert code == 0
+    assert "EmoDB in it: unlikely, not excluded" in out
+    code, out, err = ser("audit")
+    assert (code, out) == (2, "")
+    assert "no lists" in err
+
+
 @pytest.mark.parametrize("option", [("--columns", "speaker"), ("--speaker-from", "("), ("--out", "a.txt")])
 def test_audit_refuses_options_that_say_nothing(ser, tmp_path, option):
     (tmp_path / "a.csv").write_text("id,speaker\nu1,anna\n")

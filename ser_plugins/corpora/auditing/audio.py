@@ -18,6 +18,7 @@ from ser_plugins.plain import console
 from ser_plugins.sound.read import read_wave
 
 HASHES = ("sha256", "audio_sha256")
+SOON = 10 * QUIET  # files that are read without showing progress: of these nothing but bytes or samples is asked
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def over_files(function: Callable, paths: list[str], what: str) -> list:
     """The results of a function of a path for each, several at a time; progress is shown where there are many."""
     with ThreadPoolExecutor(cores()) as pool:
         done = pool.map(function, paths)
-        return list(track(done, what, len(paths), console=console(stderr=True), disable=len(paths) < QUIET))
+        return list(track(done, what, len(paths), console=console(stderr=True), disable=len(paths) < SOON))
 
 
 def _level(path: str) -> float | None:

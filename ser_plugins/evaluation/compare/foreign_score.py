@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from ser_plugins.corpora.lists.division import Division
 from ser_plugins.corpora.verify import first_few
@@ -10,7 +11,9 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.compare.comparable import Run, foreign_run
 from ser_plugins.evaluation.report.tables import interval_text
 from ser_plugins.evaluation.runs.foreign import foreign_classes, plain_id, read_foreign_table
-from ser_plugins.plain import terminal, terminal_table
+from ser_plugins.plain import markdown, terminal, terminal_table
+
+HEADER = ["score", "value", "95 % interval", "majority class"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +49,28 @@ class ScoredPredictions:
         """The scores as rich shows them."""
         from rich.console import Group
 
-        header = ["score", "value", "95 % interval", "majority class"]
-        table = terminal_table(f"predictions {self.run.summary.system}", header, self.rows())
+        table = terminal_table(f"predictions {self.run.summary.system}", HEADER, self.rows())
         return Group(table, *(terminal(f"- {note}") for note in self.notes))
+
+    def markdown(self) -> str:
+        """The scores in Markdown."""
+        rows = [HEADER, ["---"] * len(HEADER), *self.rows()]
+        lines = [f"| {' | '.join(row)} |" for row in rows]
+        notes = [f"- {markdown(note)}" for note in self.notes]
+        return "\n".join([f"## Predictions {markdown(self.run.summary.system)}", "", *lines, "", *notes, ""])
+
+    def to_json(self) -> dict[str, Any]:
+        """Scores from 0 to 1 with their intervals, and the notes."""
+        summary = self.run.summary
+        return {
+            "system": summary.system,
+            "utterances": summary.utterances,
+            "scores": {name: summary.metrics[name] for name in self.run.task.scores},
+            "intervals": dict(summary.intervals),
+            "per_class": summary.metrics["per_class"],
+            "per_unit": list(summary.per_unit),
+            "notes": list(self.notes),
+        }
 
 
 def score_predictions(path, division: Division | None = None) -> ScoredPredictions:
