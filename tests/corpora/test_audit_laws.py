@@ -233,6 +233,19 @@ def test_classes_on_one_side_are_named():
     assert "classes of test that are missing in train: fold f (anger)" in notes(found)
 
 
+def test_two_spellings_in_one_part_count_as_one_and_are_told():
+    def split(*speakers):
+        return {name: {"speaker": name, "label": "joy"} for name in speakers}
+
+    parts = {"train": split("spk01", "SPK1"), "valid": {}, "test": split("spk2")}
+    found = audit_division(
+        Division("x", (Fold("f", parts),)), claimed=("speaker",), reported=REPORTED, read_audio=False
+    )
+    assert not found.leaking
+    assert found.folds[0].fields["speaker"].distinct == {"train": 1, "valid": 0, "test": 1}
+    assert "speaker in two spellings, which count as one: 'spk01' = 'SPK1'" in found.remarks
+
+
 class TestRecordings:
     @pytest.fixture
     def lists(self, tmp_path):

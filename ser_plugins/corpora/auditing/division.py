@@ -17,7 +17,7 @@ from ser_plugins.corpora.auditing.confounds import MOST_CLASSES, Confound, find_
 from ser_plugins.corpora.auditing.fold import LABEL, FoldAudit, audit_fold
 from ser_plugins.corpora.lists.division import Division
 from ser_plugins.corpora.manifest import canonical
-from ser_plugins.corpora.names import is_name
+from ser_plugins.corpora.names import is_name, shown, spellings
 from ser_plugins.corpora.verify import first_few
 
 NAMES = ("speaker", "session", "video")  # that may predict a label
@@ -119,7 +119,12 @@ def audit_division(
         folds=folds,
         coverage=_coverage(division),
         confounds=tuple(confounds),
-        remarks=(*division.remarks, *_conflicts(division), *([remark] if remark else [])),
+        remarks=(
+            *division.remarks,
+            *_conflicts(division),
+            *_respelt(division, claimed),
+            *([remark] if remark else []),
+        ),
         claimed=tuple(claimed),
     )
 
@@ -161,6 +166,16 @@ def _conflicts(division) -> list[str]:
         ):
             other[id_] = None
     return [f"{len(other)} ids with another path or label in another list: {first_few(other)}"] if other else []
+
+
+def _respelt(division, claimed) -> list[str]:
+    """Names that occur in two spellings, and count as one."""
+    lines = []
+    for field in claimed:
+        names = dict.fromkeys(str(fields[field]) for _, fields in _every(division) if is_name(fields.get(field)))
+        if twofold := [" = ".join(map(shown, variants)) for variants in spellings(names)]:
+            lines.append(f"{field} in two spellings, which count as one: {first_few(twofold)}")
+    return lines
 
 
 def _confounds(division, audio: Audio) -> tuple[list[Confound], str]:

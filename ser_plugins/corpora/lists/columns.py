@@ -17,7 +17,7 @@ ALIASES = {
     "label": ("emotion", "label", "emo", "emotion_label", "emotion_class", "affect", "category", "class", "target"),
     "split": ("split", "subset", "partition", "set", "usage"),
     "fold": ("fold", "fold_id", "cv_fold"),
-    "duration": ("duration", "dur", "seconds"),
+    "duration": ("duration", "dur", "length", "seconds"),
     "sample_rate": ("sample_rate", "sampling_rate", "samplerate", "sr"),
 }
 
