@@ -38,8 +38,9 @@ LazyModule.__file__ = None
 
 # Files that hold a process for long begin first: what begins last leaves the other process without work.
 LONGEST = (
-    "test_cluster", "test_interrupt", "test_recipes", "test_training", "test_docs", "test_epoch_on_test",
-    "test_feature_store", "test_sentiment", "test_sentiment_prepare", "test_overview", "test_cross", "test_plain",
+    "test_cluster", "test_recipes", "test_training", "test_onnx", "test_docs", "test_recipes_others",
+    "test_transcripts", "test_sentiment_prepare", "test_sentiment", "test_interrupt", "test_feature_store",
+    "test_cli_streams", "test_evidence", "test_plain", "test_emodb_prepare", "test_epoch_on_test",
 )  # fmt: skip
 
 
