@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from commands import run_here
-from conftest import ROOT
+from conftest import ROOT, data_option
 from cremad_prepare import SENTENCES
 from fake_run import CLASSES, random_modules, tone
 from typer.testing import CliRunner
@@ -174,6 +174,24 @@ def test_every_fusion_and_late_fusion_are_described_and_built_again(fusion):
 def test_text_for_a_model_that_hears_alone_is_refused():
     with pytest.raises(SerError, match="hears alone"):
         open_model("small").predict(tone(), 16000, text="good morning")
+
+
+@pytest.mark.parametrize("system", ["bigru_mha_text", "bigru_mha_fusion"])
+@pytest.mark.parametrize("recipe", ["IEMOCAP", "CSV"])
+def test_other_recipes_read_too(recipe, system, toy_iemocap, toy_emodb, tmp_path):
+    data = toy_iemocap
+    if recipe == "CSV":
+        data = tmp_path / "my.csv"
+        wavs = sorted((toy_emodb / "wav").glob("*[WT]a.wav"))
+        rows = [f"{wav},{wav.stem[5]},{wav.stem[:2]},{'' if n % 3 else 'good day'}" for n, wav in enumerate(wavs)]
+        data.write_text("\n".join(["wav,label,speaker,text", *rows]) + "\n", encoding="utf-8")
+    fold = {"IEMOCAP": "Ses01F", "CSV": "spk08"}[recipe]
+    where = [data_option(recipe), str(data), "--results_folder", str(tmp_path / "runs"), "--fold", fold]
+    sound = [] if system == "bigru_mha_text" else SOUND
+    run_here("train.py", f"hparams/{system}.yaml", *where, *TEXT, *sound, cwd=ROOT / "recipes" / recipe)
+    results = json.loads(next((tmp_path / "runs").rglob(f"{fold}/results.json")).read_text())
+    assert "said in training too" in results["audit"]
+    assert 0 <= results["metrics"]["UAR"] <= 1
 
 
 @pytest.mark.parametrize(
