@@ -9,7 +9,9 @@ a GPU it says so, writes an entry that says so, and exits with 0; ``--device cpu
 """
 
 import contextlib
+import itertools
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -140,8 +142,19 @@ def multi_process_service(folder):
     try:
         yield
     finally:
-        subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=False)
+        end_service(pipe)
         del os.environ["CUDA_MPS_PIPE_DIRECTORY"], os.environ["CUDA_MPS_LOG_DIRECTORY"]
+
+
+def end_service(pipe: Path, seconds: float = 20) -> None:
+    """Ask the service of ``pipe`` to quit; where it does not answer, as one on an H200 did not, kill its processes."""
+    try:
+        subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        for file in pipe.glob("*.pid"):  # the service writes its number there, and is alone with this folder
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(file.read_text()), signal.SIGKILL)
+        print(f"the multi-process service did not end within {seconds} s and was killed")
 
 
 def measure_ten_folds(system, setting, report) -> None:
@@ -182,29 +195,39 @@ def measure_agreement(setting, report) -> None:
     from ser_plugins.evaluation.runs.folds import read_run
 
     system = "bigru_mha"
-    seeds = SEEDS[: max(2, setting.options.seeds)]
+    seeds = SEEDS[: setting.options.seeds]
     options = ("--system", system, "--number_of_epochs", setting.epochs, "--jobs", setting.options.jobs)
     run(setting.command(system, *options, "--seeds", ",".join(map(str, seeds))))
     reference = setting.options.reference
     if reference is None:
         reference = setting.folder / "cpu" / system / "loso"
         run(setting.command("cpu", *options, "--seeds", SEEDS[0], device="cpu"))
-    by_seed = predictions(read_run(setting.folder / system / system / "loso"))
-    (on_cpu,) = predictions(read_run(reference)).values()
-    pairs = [(by_seed[a], by_seed[b]) for a in seeds for b in seeds if a < b]
-    rows = [
-        {"trained": f"on the {setting.hardware}, with two seeds", **differences(pairs)},
-        {"trained": f"on the {setting.hardware}, and on a CPU", **differences([(by_seed[s], on_cpu) for s in seeds])},
-        {
-            "trained": f"on the {setting.hardware}, and on a CPU, with the same seed",
-            **differences([(by_seed[SEEDS[0]], on_cpu)]),
-        },
-    ]
+    runs = [predictions(read_run(folder)) for folder in (setting.folder / system / system / "loso", reference)]
+    for content in agreement(setting.hardware, *runs, f"{system}, {setting.epochs} epochs, all folds: scores"):
+        add(report, content)
+
+
+def agreement(hardware, on_gpu, on_cpu, title) -> list:
+    """The tables of two runs of a system, each predictions by seed: what differs, and the scores of every seed."""
+    devices = {f"on the {hardware}": on_gpu, "on a CPU": on_cpu}
+    both = f"on the {hardware}, and on a CPU"
+    pairs = {
+        f"{device}, with two seeds": list(itertools.combinations(by_seed.values(), 2))
+        for device, by_seed in devices.items()
+    }
+    pairs[f"{both}, with two seeds"] = [(on_gpu[one], on_cpu[two]) for one in on_gpu for two in on_cpu if one != two]
+    pairs[f"{both}, with the same seed"] = [(on_gpu[seed], on_cpu[seed]) for seed in on_gpu if seed in on_cpu]
+    rows = [{"trained": name, **differences(found)} for name, found in pairs.items() if found]
     note = "Dropout draws other numbers on a GPU, so that the same seed is another draw there."
-    add(report, table("gpu_agreement", "The CPU and the GPU: do their models predict the same?", rows, note))
-    runs = {f"{setting.hardware}, seed {seed}": by_seed[seed] for seed in seeds} | {f"CPU, seed {SEEDS[0]}": on_cpu}
-    rows = [{"trained": name, **scores(found)} for name, found in runs.items()]
-    add(report, table("gpu_seeds", f"{system}, {setting.epochs} epochs, all folds: scores", rows))
+    each = [
+        {"trained": f"{device}, seed {seed}", **scores(found)}
+        for device, by_seed in devices.items()
+        for seed, found in by_seed.items()
+    ]
+    return [
+        table("gpu_agreement", "The CPU and the GPU: do their models predict the same?", rows, note),
+        table("gpu_seeds", title, each),
+    ]
 
 
 def predictions(folds) -> dict:

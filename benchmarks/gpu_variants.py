@@ -77,22 +77,16 @@ def kill_within(command, fold: Path) -> None:
 
 
 def measure_step(setting):
-    """Yield the table, a row longer each time: one step of ``bigru_mha``, as it is or as a CUDA graph."""
-    note = f"Forward, backward and Adam on a batch of {BATCH} x 3 s, {setting.hardware}; training uses no graphs."
+    """Yield the table, a row longer each time: one step of ``bigru_mha`` in single precision and in bfloat16."""
+    note = f"Forward, backward and Adam on a batch of {BATCH} x 3 s, {setting.hardware}, kernel by kernel."
     rows = []
-    for name, precision, graph in (
-        ("kernel by kernel", "fp32", False),
-        ("kernel by kernel, bfloat16", "bf16", False),
-        ("as one CUDA graph", "fp32", True),
-    ):
-        if graph and setting.device == "cpu":
-            continue
-        seconds = in_fresh_process(time_steps, setting.device, precision, graph)
+    for name, precision in (("as it is", "fp32"), ("bfloat16", "bf16")):
+        seconds = in_fresh_process(time_steps, setting.device, precision)
         rows.append({"step": name, "time / ms": spread(seconds, scale=1000)})
-        yield table("gpu_step", "One step: what launching kernels costs", rows, note)
+        yield table("gpu_step", "One step", rows, note)
 
 
-def time_steps(device, precision, graph) -> list:
+def time_steps(device, precision) -> list:
     """Seconds of each step, the device waited for."""
     import torch
     from models import our_modules
@@ -100,7 +94,7 @@ def time_steps(device, precision, graph) -> list:
 
     modules = our_modules("fast").to(device).train()
     del modules["compute_features"]
-    optimizer = torch.optim.Adam(modules.parameters(), lr=1e-4, capturable=graph)
+    optimizer = torch.optim.Adam(modules.parameters(), lr=1e-4)
     kind = torch.device(device).type
     batch, time_frames = (BATCH, FRAMES) if kind == "cuda" else (2, 32)
     frames = torch.randn(batch, time_frames, 400, device=device)
@@ -108,7 +102,7 @@ def time_steps(device, precision, graph) -> list:
     labels = torch.arange(batch, device=device) % 7
 
     def step():
-        optimizer.zero_grad(set_to_none=not graph)
+        optimizer.zero_grad()
         with torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
             normalised = modules["mean_var_norm"](frames, counts)
             outputs = modules["classifier"](modules["embedding_model"](normalised, counts))
@@ -116,28 +110,11 @@ def time_steps(device, precision, graph) -> list:
         optimizer.step()
 
     wait = torch.cuda.synchronize if kind == "cuda" else int
-    run_step = captured(step) if graph else step
     seconds = []
     for _ in range(STEPS if kind == "cuda" else 3):
         wait()
         start = time.perf_counter()
-        run_step()
+        step()
         wait()
         seconds.append(time.perf_counter() - start)
     return seconds[len(seconds) // 3 :]  # the first ones warm up
-
-
-def captured(step):
-    """A CUDA graph of a step: what it launches once, to be launched again as one."""
-    import torch
-
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay

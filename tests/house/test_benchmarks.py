@@ -179,6 +179,44 @@ def test_a_section_of_a_gpu_is_rehearsed_on_a_cpu_and_those_of_an_earlier_call_a
     assert [table["key"] for table in report.tables] == ["gpu_step", "another"]
 
 
+def test_a_multi_process_service_that_does_not_end_is_killed(tmp_path, monkeypatch, capsys):
+    import gpu
+
+    deaf = tmp_path / "nvidia-cuda-mps-control"
+    deaf.write_text("#!/bin/sh\nexec sleep 600\n")
+    deaf.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as service:
+        (tmp_path / "nvidia-cuda-mps-control.pid").write_text(f"{service.pid}\n")
+        gpu.end_service(tmp_path, seconds=0.1)
+        assert service.wait(60) != 0
+    assert "was killed" in capsys.readouterr().out
+    gpu.end_service(tmp_path, seconds=0.1)  # what is gone is no error
+
+
+def test_predictions_of_two_devices_are_compared_by_seed():
+    import gpu
+    import pandas as pd
+
+    def found(*predicted):
+        right = [float(label == "a") for label in predicted]
+        wrong = [1 - value for value in right]
+        return pd.DataFrame({"true": list("aabb"), "predicted": list(predicted), "p_a": right, "p_b": wrong})
+
+    on_gpu, on_cpu = {1: found(*"aabb"), 2: found(*"aaba")}, {1: found(*"abbb")}
+    compared, scores = gpu.agreement("H", on_gpu, on_cpu, "title")
+    shares = {row["trained"]: row["same label / %"]["median"] for row in compared["rows"]}
+    assert shares == {
+        "on the H, with two seeds": 75,
+        "on the H, and on a CPU, with two seeds": 50,
+        "on the H, and on a CPU, with the same seed": 75,
+    }
+    assert compared["rows"][2]["mean difference of a probability"]["median"] == 0.25
+    assert [(row["trained"], row["WA"], row["UAR"]) for row in scores["rows"]] == [
+        ("on the H, seed 1", 1, 1), ("on the H, seed 2", 0.75, 0.75), ("on a CPU, seed 1", 0.75, 0.75),
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_all_sections_of_a_gpu_run_on_a_cpu(tiny_whisper, tmp_path):
     options = ("--device", "cpu", "--jobs", "2", "--seeds", "2", "--encoder", str(tiny_whisper))
