@@ -64,7 +64,9 @@ class EmotionBrain(AsynchronousBrain):
         else:
             waves, lengths = batch.wave
             frames = self.modules.compute_features(waves, lengths)
-            counts = self.modules.compute_features.frame_counts(lengths, waves.shape[1])
+            front_end = self.modules.compute_features
+            front_end = getattr(front_end, "module", front_end)  # DistributedDataParallel wraps one that is trained
+            counts = front_end.frame_counts(lengths, waves.shape[1])
         if "augmentation" in self.modules:  # does nothing in evaluation
             frames, counts = self.modules.augmentation(frames, counts)
         frames = self.modules.mean_var_norm(frames, counts)

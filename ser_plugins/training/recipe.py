@@ -5,7 +5,7 @@ import dataclasses
 import inspect
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import speechbrain as sb
 import torch
@@ -129,6 +129,7 @@ def parse_options(yaml_files, options) -> tuple:
     _, run_options, surplus = sb.parse_arguments([str(yaml_files[0]), *run_arguments])
     if surplus:
         raise SerError(got=surplus, expected="a flag without a value", remedy="correct the options")
+    run_options = dataclasses.replace(run_options, **_whole_numbers(run_options))
     if run_options["debug"]:
         raise SerError(
             got="--debug, which leaves recordings out",
@@ -138,6 +139,18 @@ def parse_options(yaml_files, options) -> tuple:
     # One live line in a terminal, and it is that of all trainings: SpeechBrain's own would tear it up.
     quiet = run_options.noprogressbar or console(stderr=True).is_terminal
     return dataclasses.replace(run_options, noprogressbar=quiet), overrides
+
+
+def _whole_numbers(run_options) -> dict:
+    """Options that are numbers or None, which SpeechBrain's parser leaves as text, as the numbers they say."""
+    numbers = {}
+    for name, kind in get_type_hints(RunOptions).items():
+        text = run_options[name]
+        if int in get_args(kind) and isinstance(text, str):
+            numbers[name] = read_value(name, text, 1)
+            if not isinstance(numbers[name], int) or numbers[name] < 1:
+                raise SerError(got=f"--{name} {text}", expected="a whole number from 1 on", remedy="correct the option")
+    return numbers
 
 
 def _groups(options):

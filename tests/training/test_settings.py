@@ -66,6 +66,15 @@ def test_the_last_of_two_values_counts_and_run_options_are_speechbrains():
     assert run_options["overridden_args"] == {"precision"}
 
 
+def test_a_run_option_that_is_a_number_or_nothing_is_a_number():
+    options, _ = parse_options([YAML_FILE], ["--optimizer_step_limit", "7", "--device", "7"])
+    assert (options["optimizer_step_limit"], options["device"]) == (7, "7")
+    assert parse_options([YAML_FILE], [])[0]["optimizer_step_limit"] is None
+    for text in ("0", "-3", "2.5", "many"):
+        with pytest.raises(SerError, match=f"--optimizer_step_limit {text}; expected: a"):
+            parse_options([YAML_FILE], ["--optimizer_step_limit", text])
+
+
 def test_what_is_no_text_is_read_as_yaml():
     options = ["--lr", "1e-4", "--bidirectional", "False", "--layers=3", "--dropout", "0"]
     _, overrides = parse_options([YAML_FILE], options)
