@@ -47,6 +47,7 @@ ALL = {
     "nested_whisper": "chosen per speaker among sixteen heads, half of them with copies at speeds 0.9 and 1.1",
     "nested_whisper_plain": "chosen per speaker among eight plain heads, all 45 pairs; nothing is drawn",
     "whisper_pool": "`whisper_linear` and `whisper_bigru_mha`, equal weights",
+    "whisper_finetuned": "fixed, after all other rows of the encoder had been seen; its layers trained too; one seed",
     "whisper_linear": "fixed; exported as one linear layer",
     "whisper_bigru_mha": "fixed; the encoder under the paper's Bi-GRU and attention",
     "bundled": "two layers of the encoder in 8 bits; `standard` of the package; the best of several seen on this test",
@@ -66,6 +67,7 @@ ALL = {
     "bigru_mha_plus": "a fixed configuration: the paper's skeleton with augmentation",
     "bigru": "the paper's baseline, without attention; 16 epochs, as the row `bigru_mha`",
     "bigru_mha_80_epochs": "the paper's system: `bigru_mha.yaml` as it stands",
+    "bigru_mha_xu2024": "the paper's system with its CNN as the text describes it, 80 epochs; one seed, on a GPU",
     "bigru_mha": "the paper's system, 16 epochs with batch 16 and learning rate 0.001",
     "chance": "always anger, the most frequent class",
 }
@@ -80,6 +82,7 @@ RECIPE = {
     "bundled": ("hparams/bundled.yaml", "[standard](../../ser_plugins/models/standard/README.md)"),
     "whisper_bigru_mha": ("hparams/whisper_bigru_mha.yaml", ""),
     "whisper_linear": ("hparams/whisper_linear.yaml", ""),
+    "whisper_finetuned": ("hparams/whisper_finetuned.yaml", ""),
     "nested_whisper": ("experiments_whisper.yaml", ""),
 }
 RELEASE = "0.1.0"
