@@ -27,7 +27,7 @@ FRONT_PAGE = {
     "bigru_mha_80_epochs": "the paper's system here, with its epochs, batch size and learning rate",
     "bigru_mha_mel_mean": "the best network from spectrograms alone; `small` of the package",
     "nested_sentence": "the best without pretraining, chosen without the test speaker; knows the ten sentences",
-    "bundled": "`standard` of the package, the model of `ser classify`; the best of several seen on this test",
+    "bundled": "`fast` of the package; the best of several seen on this test",
     "nested_whisper": "the best that was chosen without the test speaker",
     "listeners": "mean recognition of the 535 recordings, `erkennung.txt` of the corpus",
 }
@@ -37,7 +37,7 @@ FRONT_PAGE_LINKS = {
     "bigru_mha_80_epochs": "recipes/EmoDB/hparams/bigru_mha.yaml",
     "bigru_mha_mel_mean": "recipes/EmoDB/hparams/bigru_mha_mel_mean.yaml",
     "nested_sentence": "recipes/EmoDB/experiments/2026-11-25_sixth_list.md",
-    "bundled": "ser_plugins/models/standard/README.md",
+    "bundled": "ser_plugins/models/fast/README.md",
     "nested_whisper": "recipes/EmoDB/experiments/2026-11-26_whisper.md",
 }
 ALL = {
@@ -50,7 +50,7 @@ ALL = {
     "whisper_finetuned": "fixed, after all other rows of the encoder had been seen; its layers trained too; one seed",
     "whisper_linear": "fixed; exported as one linear layer",
     "whisper_bigru_mha": "fixed; the encoder under the paper's Bi-GRU and attention",
-    "bundled": "two layers of the encoder in 8 bits; `standard` of the package; the best of several seen on this test",
+    "bundled": "two layers of the encoder in 8 bits; `fast` of the package; the best of several seen on this test",
     "best": "a fixed configuration, found while looking at inner scores of this corpus; knows the ten sentences",
     "nested_sentence": "chosen per speaker; knows the ten sentences",
     "nested_mean_ensemble": "chosen per speaker; one ensemble of five seeds; knows the ten sentences",
@@ -79,7 +79,7 @@ RECIPE = {
     "functionals_svm": ("hparams/functionals_svm.yaml", ""),
     "best": ("hparams/best.yaml", ""),
     "nested_sentence": ("experiments_sentence.yaml", ""),
-    "bundled": ("hparams/bundled.yaml", "[standard](../../ser_plugins/models/standard/README.md)"),
+    "bundled": ("hparams/bundled.yaml", "[fast](../../ser_plugins/models/fast/README.md)"),
     "whisper_bigru_mha": ("hparams/whisper_bigru_mha.yaml", ""),
     "whisper_linear": ("hparams/whisper_linear.yaml", ""),
     "whisper_finetuned": ("hparams/whisper_finetuned.yaml", ""),

@@ -118,6 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("run", type=Path, help="a run folder of finished folds, with their checkpoints")
     parser.add_argument("--data_folder", type=Path, required=True, help="the corpus")
+    parser.add_argument("--every", type=int, default=1, help="of each fold's recordings, in order, each one of so many")
     options = parser.parse_args()
     torch.set_num_threads(1)
     folds, finished = [], sorted(path.parent for path in options.run.glob("seed_*/*/results.json"))
@@ -125,6 +126,7 @@ def main() -> None:
     for fold in track(finished, description="folds"):
         if not (fold / FILE).is_file():
             manifest = read_manifest(resolve(fold / "hyperparams.yaml", {})["test_annotation"])
+            manifest = dict(list(manifest.items())[:: options.every])
             write_json(fold / FILE, judged_fold(fold, manifest, options.data_folder))
         folds.append(read_json(fold / FILE))
     outcome = summary(folds, classes)

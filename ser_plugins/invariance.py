@@ -47,6 +47,7 @@ class InvariantLogisticRegression(LogisticRegression):
     """
 
     fields = ("speaker", "corpus")
+    coef_: np.ndarray
 
     def __init__(self, nuisance: int = 0, corpus_power: float = 0.0, C: float = 1.0, max_iter: int = 1000) -> None:
         super().__init__(C=C, max_iter=max_iter)
@@ -61,28 +62,38 @@ class InvariantLogisticRegression(LogisticRegression):
         corpus: Sequence | None = None,
     ) -> "InvariantLogisticRegression":
         """Fit on vectors (recordings, features), with the class, speaker and corpus of every recording."""
-        if self.nuisance < 0 or self.corpus_power < 0 or (self.nuisance and speaker is None):
+        if self.nuisance < 0 or self.corpus_power < 0:
             raise SerError(
-                got=f"nuisance {self.nuisance}, corpus_power {self.corpus_power}"
-                + ("" if speaker is not None else ", recordings without a speaker"),
-                expected="0 or more of each, and the speaker of every recording where nuisance is more than 0",
-                remedy="correct the YAML keys, or the manifest",
+                got=f"nuisance {self.nuisance}, corpus_power {self.corpus_power}",
+                expected="0 or more of each",
+                remedy="correct the YAML keys",
             )
-        directions = nuisance_directions(vectors, classes, speaker, self.nuisance) if self.nuisance else None
-        if directions is not None:
+        directions = np.empty((0, vectors.shape[1]))
+        if self.nuisance:
+            directions = nuisance_directions(vectors, classes, speaker, self.nuisance)
             vectors = without(vectors, directions)
         weights = None if corpus is None else corpus_weights(corpus, self.corpus_power)
         super().fit(vectors, classes, sample_weight=weights)
-        if directions is not None:
-            self.coef_ = without(self.coef_, directions)
+        self.coef_ = without(self.coef_, directions)
         return self
 
 
-def nuisance_directions(vectors: np.ndarray, classes: Sequence, speaker: Sequence, count: int) -> np.ndarray:
+def nuisance_directions(vectors: np.ndarray, classes: Sequence, speaker: Sequence | None, count: int) -> np.ndarray:
     """Orthonormal directions (at most ``count``, features) of the largest scatter of speakers' means within a class.
 
     Fewer where speakers do not differ in more of them.
+
+    Raises
+    ------
+    SerError
+        Nobody said who speaks.
     """
+    if speaker is None:
+        raise SerError(
+            got=f"nuisance {count}, and recordings without a speaker",
+            expected="the speaker of every recording",
+            remedy="write it into the manifest, or set nuisance to 0",
+        )
     classes, speaker = np.asarray(classes), np.asarray(speaker)
     deviations = []
     for name in np.unique(classes):

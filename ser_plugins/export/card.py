@@ -174,7 +174,7 @@ def _conditions(card):
         f"The model of every fold judged its own test recordings, {robustness['recordings']} of them, changed by code: "
         "real rooms, noises and telephones were not tried. Recordings in which no speech was heard count as wrong.",
         markdown_table(["condition", "WA (%)", "UAR (%)", "no speech heard"], rows),
-        f"A timeline of the recordings of one {card.unit_field} behind one another, with half a second of silence "
+        f"A timeline of the test recordings of a fold behind one another, with half a second of silence "
         f"between, had the right label for {percent(robustness['timeline'])} % of the speech.",
     ]
 

@@ -38,7 +38,7 @@ FENCE = "---\n"  # before and behind the header of a card, in YAML, which is for
 
 MODELS = Path(__file__).parents[1] / "models"
 # The models in the package by name; the first is used unless another is named.
-BUNDLED = {"standard": MODELS / "standard", "small": MODELS / "emodb"}
+BUNDLED = {"standard": MODELS / "standard", "fast": MODELS / "fast", "small": MODELS / "emodb"}
 BOX = next(iter(BUNDLED.values()))
 
 

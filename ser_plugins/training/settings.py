@@ -176,6 +176,8 @@ def check_names(overrides, keys, yaml_file) -> None:
 def fingerprint(hparams: dict, protocol: dict, run_options) -> dict:
     """Everything that defines the experiment, by key, from the values of :func:`resolve`."""
     settings = _by_content({key: value for key, value in hparams.items() if key not in WHERE})
+    if settings.get("corpora"):  # of recipes/Cross: name=path,name=path
+        settings["corpora"] = ",".join(place.partition("=")[0].strip() for place in str(settings["corpora"]).split(","))
     settings["corpus_sha256"] = protocol["corpus_sha256"]
     settings["split"] = protocol["fingerprint"]
     settings["run_options"] = {key: run_options[key] for key in RUN_OPTIONS if key in run_options.overridden_args}

@@ -323,3 +323,8 @@ def test_what_is_said_of_a_corpus_that_has_a_recipe_is_what_the_recipe_says():
         assert (said.name, said.licence, said.citation, said.language) == (
             corpus.name, corpus.licence, corpus.citation, corpus.language
         )  # fmt: skip
+
+
+def test_settings_name_the_corpora_and_not_where_they_lie(trained):
+    for fold in read_run(trained / "loco"):
+        assert fold.record.settings["corpora"] == "emodb,other"
