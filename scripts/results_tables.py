@@ -47,6 +47,7 @@ ALL = {
     "nested_whisper": "chosen per speaker among sixteen heads, half of them with copies at speeds 0.9 and 1.1",
     "nested_whisper_plain": "chosen per speaker among eight plain heads, all 45 pairs; nothing is drawn",
     "whisper_pool": "`whisper_linear` and `whisper_bigru_mha`, equal weights",
+    "whisper_not_finetuned": "its control, fixed together with it: the layers frozen, the same copies; one seed",
     "whisper_finetuned": "fixed, after all other rows of the encoder had been seen; its layers trained too; one seed",
     "whisper_linear": "fixed; exported as one linear layer",
     "whisper_bigru_mha": "fixed; the encoder under the paper's Bi-GRU and attention",
