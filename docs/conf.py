@@ -37,4 +37,6 @@ suppress_warnings = [
 autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+# scikit-learn writes these, with links into its own documentation.
+autodoc_default_options = {"exclude-members": "set_fit_request, set_score_request"}
 napoleon_google_docstring = False

@@ -34,11 +34,6 @@ class SubwordEncoder(nn.Module):
         Share of the characters of the training transcripts that are pieces, rarer ones are unknown: 1.0 for an
         alphabet, 0.9995 for Chinese, whose rarest characters would take the place of words.
 
-    Attributes
-    ----------
-    pieces : list of str
-        By their numbers; empty before it is fitted.
-
     Example
     -------
     >>> subwords = SubwordEncoder(vocabulary=40).fit(["good morning", "good evening"])

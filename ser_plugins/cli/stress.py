@@ -14,7 +14,10 @@ from ser_plugins.plain import console, visible
 
 @app.command()
 def stress(
-    csv: Annotated[Path, Option("--csv", help="wav, label, speaker, and any other columns, such as sex")],
+    csv: Annotated[Path | None, Option("--csv", help="wav, label, speaker, and any other columns, such as sex")] = None,
+    run: Annotated[
+        Path | None, Option("--run", help="in the place of --csv and --model: a run, each fold on what it has tested")
+    ] = None,
     model: Model = None,
     by: Annotated[str, Option(help="columns whose groups are held against one another: sex,age_group")] = "",
     out: Annotated[Path, Option(help="folder for the page, figures, and answers that are kept")] = Path("stress"),
@@ -30,39 +33,70 @@ def stress(
     Example: [cyan]ser stress --csv test.csv --by sex[/cyan]
     """
     from ser_plugins.export.stress import put_into_card
-    from ser_plugins.inference import EmotionClassifier
     from ser_plugins.stress.page import write_page
     from ser_plugins.stress.record import StressRecord
     from ser_plugins.stress.summary import groups, robustness
-    from ser_plugins.stress.trial import AS_RECORDED, NAMES, answers, identity, read_test_set
+    from ser_plugins.stress.trial import AS_RECORDED
 
-    model_folder = _folder(model) if into_card else None
-    classifier = EmotionClassifier.from_hparams(model)
-    tests = read_test_set(csv, classifier.labels)
-    columns = [name.strip() for name in by.split(",") if name.strip()]
-    if unknown := [name for name in columns if name not in tests.table]:
+    if (csv is None) == (run is None) or (run and (model or into_card)):
         raise SerError(
-            got=f"--by {', '.join(unknown)}",
-            expected=f"columns of {csv}: {', '.join(tests.table.columns)}",
-            remedy="correct the option",
+            got=f"--csv {csv}, --run {run}" + (f", --model {model}" if model else "") + " --into-card" * into_card,
+            expected="--csv, with --model or without, or --run alone",
+            remedy="correct the options: ser stress --help",
         )
-    screen = console(stderr=True)
-    trial = track(answers(classifier, tests, out), total=len(NAMES), description="conditions", console=screen)
-    tables = dict(trial)
-    compared = [group for name in columns for group in groups(tests, tables[AS_RECORDED], classifier.labels, name)]
+    model_folder = _folder(model) if into_card else None
+    columns = [name.strip() for name in by.split(",") if name.strip()]
+    if run:
+        model_name, test_set = f"the folds of {run}", f"what each fold of {run.name} has tested"
+        tried = _of_run(run, out, columns)
+    else:
+        model_name, test_set = str(model or "the bundled model"), Path(str(csv)).name
+        tried = _of_model(model, csv, out, columns)
+    compared = [
+        group for name in columns for group in groups(tried.tests, tried.answers[AS_RECORDED], tried.classes, name)
+    ]
     record = StressRecord(
-        model=str(model or "the bundled model"),
-        model_sha256=identity(classifier.model_card),
-        test_set=csv.name,
-        recordings=len(tests.table),
-        speakers=tests.table["speaker"].nunique() if tests.speakers_told else None,
-        conditions=tuple(robustness(tests, tables, classifier.labels)),
+        model=model_name,
+        model_sha256=tried.model_sha256,
+        test_set=test_set,
+        recordings=len(tried.tests.table),
+        speakers=tried.tests.table["speaker"].nunique() if tried.tests.speakers_told else None,
+        conditions=tuple(robustness(tried.tests, tried.answers, tried.classes)),
         groups=tuple(compared),
     )
     print(visible(str(write_page(out, record))))
     if model_folder:
         put_into_card(model_folder, out)
         print(visible(f"{model_folder}: its card has these lines now"))
+
+
+def _of_model(model, csv, out, columns):
+    from ser_plugins.inference import EmotionClassifier
+    from ser_plugins.stress.trial import NAMES, Tried, answers, identity, read_test_set
+
+    classifier = EmotionClassifier.from_hparams(model)
+    tests = read_test_set(csv, classifier.labels)
+    _check_columns(columns, tests.table, csv)
+    screen = console(stderr=True)
+    trial = track(answers(classifier, tests, out), total=len(NAMES), description="conditions", console=screen)
+    return Tried(tests, dict(trial), classifier.labels, identity(classifier.model_card))
+
+
+def _of_run(run, out, columns):
+    from ser_plugins.export.stress_run import folds_of, try_run
+
+    folds = folds_of(run, out)
+    _check_columns(columns, folds.table, run)
+    return try_run(folds, out, lambda names: track(names, description="folds", console=console(stderr=True)))
+
+
+def _check_columns(columns, table, source) -> None:
+    if unknown := [name for name in columns if name not in table]:
+        raise SerError(
+            got=f"--by {', '.join(unknown)}",
+            expected=f"columns of {source}: {', '.join(table.columns)}",
+            remedy="correct the option",
+        )
 
 
 def _folder(model: Path | None) -> Path:

@@ -46,6 +46,28 @@ class LabelledRecordings:
     speakers_told: bool
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What was answered to a test set.
+
+    Arguments
+    ---------
+    tests : LabelledRecordings
+        The recordings.
+    answers : dict
+        By condition, tables with ``id`` and ``predicted``.
+    classes : list of str
+        Of the model, or of the models of a run.
+    model_sha256 : str
+        See :func:`identity`; of a run over the models of all folds.
+    """
+
+    tests: LabelledRecordings
+    answers: dict[str, pd.DataFrame]
+    classes: list[str]
+    model_sha256: str
+
+
 def read_test_set(path, classes: list[str]) -> LabelledRecordings:
     """Read a CSV with the columns wav, label and, for honest intervals, speaker.
 
@@ -70,11 +92,12 @@ def read_test_set(path, classes: list[str]) -> LabelledRecordings:
 
 
 def answers(
-    classifier: EmotionClassifier, tests: LabelledRecordings, folder: Path
+    classifier: EmotionClassifier, tests: LabelledRecordings, folder: Path, voices: LabelledRecordings | None = None
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """The answers of a loaded model under each of ``NAMES``: tables with ``id`` and ``predicted``.
 
-    What is judged is kept in ``folder/predictions`` and not judged again.
+    What is judged is kept in ``folder/predictions`` and not judged again. In babble speak the other speakers of
+    ``voices``, by default those of the test set.
 
     Raises
     ------
@@ -82,12 +105,14 @@ def answers(
         A recording that cannot be used as it is; a folder that belongs to another model or test set.
     """
     _claim(folder, classifier, tests)
-    waves = None
+    waves = others = None
     for name in NAMES:
         path = _answers_file(folder, name)
         if not path.is_file():
             waves = waves or _waves(classifier, tests)
-            labels = [_label(classifier, wave) for wave in _changed(name, waves, tests)]
+            others = others or (waves if voices is None else _waves(classifier, voices))
+            babbling = list(zip(others, (voices or tests).table["speaker"], strict=True))
+            labels = [_label(classifier, wave) for wave in _changed(name, waves, tests, babbling)]
             with atomic_path(path) as temporary:
                 pd.DataFrame({"id": tests.table["id"], "predicted": labels}).to_csv(temporary, index=False)
         yield name, kept_answers(folder, name)
@@ -155,16 +180,15 @@ def _waves(classifier, tests) -> list[torch.Tensor]:
     return [read_recording(file, RATE, classifier.min_samples).wave for file in files]
 
 
-def _changed(name: str, waves: list[torch.Tensor], tests) -> Iterator[torch.Tensor]:
+def _changed(name: str, waves: list[torch.Tensor], tests, babbling) -> Iterator[torch.Tensor]:
     if name == AS_RECORDED:
         yield from waves
         return
     condition = next(condition for condition in CONDITIONS if condition.name == name)
-    speakers = tests.table["speaker"].tolist()
-    for wave, speaker in zip(waves, speakers, strict=True):
+    for wave, speaker in zip(waves, tests.table["speaker"], strict=True):
         voices = []
         if condition.family == "babble":
-            voices = [other for other, who in zip(waves, speakers, strict=True) if who != speaker]
+            voices = [other for other, who in babbling if who != speaker]
         sha256 = hashlib.sha256(wave.numpy().astype(np.float32).tobytes()).hexdigest()
         yield condition.changed(wave, sha256, voices)
 

@@ -4,20 +4,28 @@ import json
 import runpy
 import shutil
 import sys
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from conftest import ROOT, link, train
 from fake_run import CLASSES, FOLDS, tone, write_fold, write_run, write_wav
 from safetensors.torch import load_file
 from speechbrain.inference.classifiers import EncoderClassifier
+from typer.testing import CliRunner
 
+from ser_plugins.cli import app
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.report.summary import write_report
 from ser_plugins.evaluation.runs.packing import pack_run
 from ser_plugins.export.folder import export_ensemble, export_model
 from ser_plugins.files import sha256_of
 from ser_plugins.inference import EmotionClassifier, open_model
+from ser_plugins.stress import trial
+from ser_plugins.stress.conditions import CONDITIONS, Condition
+from ser_plugins.stress.page import NOISES
+from ser_plugins.stress.record import read_stress
 
 WAVES = torch.stack([torch.as_tensor(tone(pitch=pitch)) for pitch in (120.0, 260.0)])
 
@@ -92,6 +100,45 @@ def test_a_training_on_everything_has_the_numbers_of_the_run_that_measured_it(tr
     assert f"{everything} utterances, all that there are" in text
     assert "nothing is left to test it on" in text
     assert open_model(tmp_path / "model").predict(tone(), 16000).label in CLASSES
+
+
+def test_the_folds_of_a_run_are_tried_on_what_each_has_tested(trained, tmp_path, monkeypatch):
+    noises = [condition.name for condition in CONDITIONS if condition.family in NOISES]
+    monkeypatch.setattr(trial, "NAMES", (trial.AS_RECORDED, *noises))
+    voices = []
+    changed = Condition.changed
+
+    def counted(condition, wave, sha256, others):
+        if condition.family == "babble":
+            voices.append(len(others))
+        return changed(condition, wave, sha256, others)
+
+    monkeypatch.setattr(Condition, "changed", counted)
+    command = ["stress", "--run", str(trained / "loso"), "--by", "gender", "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, command, catch_exceptions=False).exit_code == 0
+    tested = pd.concat(pd.read_csv(path) for path in trained.glob("loso/seed_1234/*/predictions.csv"))
+    record = read_stress(tmp_path / "out")
+    assert (record.recordings, record.speakers) == (len(tested), 3)
+    # A fold has one speaker; in babble speak those of the other folds.
+    assert set(voices) == {len(tested) - count for count in tested["fold"].value_counts()}
+    assert [(group.column, group.value) for group in record.groups] == [("gender", "female"), ("gender", "male")]
+    answers = pd.concat(pd.read_csv(path) for path in (tmp_path / "out").glob("folds/*/predictions/as_recorded.csv"))
+    answered = {Path(row.id).stem: row.predicted for row in answers.itertuples()}
+    assert answered == dict(zip(tested["id"], tested["predicted"], strict=True))
+
+
+@pytest.mark.parametrize("options", [["--run", "x", "--csv", "y"], ["--run", "x", "--into-card"], []])
+def test_a_run_or_a_csv_is_tried(options):
+    with pytest.raises(SerError, match="--csv"):
+        CliRunner().invoke(app, ["stress", *options], catch_exceptions=False)
+
+
+def test_a_run_that_was_packed_has_nothing_to_be_tried(trained, tmp_path):
+    packed = pack_run(trained / "loso", tmp_path / "packed")
+    with pytest.raises(SerError, match="with its checkpoints"):
+        CliRunner().invoke(
+            app, ["stress", "--run", str(packed), "--out", str(tmp_path / "out")], catch_exceptions=False
+        )
 
 
 def test_what_other_conditions_cost_is_measured_once_and_stands_in_the_card(trained, toy_emodb, tmp_path, monkeypatch):
