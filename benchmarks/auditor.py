@@ -78,5 +78,5 @@ if __name__ == "__main__":
             (Path(folder) / str(size)).mkdir()
             for name, path in lists(Path(folder) / str(size), made_up(size)).items():
                 command = [sys.executable, "-c", AUDIT, "audit", str(path), "--no-audio", "--line"]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
                 print(f"| {name} | {size:,} {done.stdout.splitlines()[-1]}", flush=True)

@@ -11,7 +11,6 @@ a GPU it says so, writes an entry that says so, and exits with 0; ``--device cpu
 import contextlib
 import itertools
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -149,11 +148,11 @@ def multi_process_service(folder):
 def end_service(pipe: Path, seconds: float = 20) -> None:
     """Ask the service of ``pipe`` to quit; where it does not answer, as one on an H200 did not, kill its processes."""
     try:
-        subprocess.run(["nvidia-cuda-mps-control"], input="quit\n", text=True, check=False, timeout=seconds)
+        quitting = {"input": "quit\n", "encoding": "utf-8", "timeout": seconds}
+        subprocess.run(["nvidia-cuda-mps-control"], check=False, **quitting)
     except subprocess.TimeoutExpired:
         for file in pipe.glob("*.pid"):  # the service writes its number there, and is alone with this folder
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(file.read_text()), signal.SIGKILL)
+            subprocess.run(["kill", "-KILL", file.read_text(encoding="utf-8").strip()], check=False)
         print(f"the multi-process service did not end within {seconds} s and was killed")
 
 

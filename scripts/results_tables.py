@@ -11,7 +11,6 @@ from pathlib import Path
 
 from listeners import LISTENERS
 
-from ser_plugins.evaluation.metrics.scores import percent
 from ser_plugins.evaluation.paper import numbers as paper
 from ser_plugins.evaluation.paper.columns import value_text
 from ser_plugins.evaluation.report.summary import aggregate
@@ -19,6 +18,7 @@ from ser_plugins.evaluation.report.tables import interval_text, marks
 from ser_plugins.evaluation.runs.folds import read_run
 from ser_plugins.files import read_json
 from ser_plugins.plain import bold
+from ser_plugins.scores import percent
 
 HEADER = ["system", "WA (95 %)", "UAR (95 %)", "how it came about"]
 FRONT_PAGE = {

@@ -83,7 +83,7 @@ def _of_model(model, csv, out, columns):
 
 
 def _of_run(run, out, columns):
-    from ser_plugins.export.stress_run import folds_of, try_run
+    from ser_plugins.cli.stress_run import folds_of, try_run
 
     folds = folds_of(run, out)
     _check_columns(columns, folds.table, run)

@@ -1,7 +1,6 @@
 """The text of a model card, ``README.md``: ``model.json`` in words. Every number comes from there."""
 
 from ser_plugins.cautions import caution_note
-from ser_plugins.evaluation.metrics.scores import percent
 from ser_plugins.evaluation.metrics.tasks import task_of
 from ser_plugins.evaluation.report.tables import (
     baseline_rows,
@@ -15,6 +14,7 @@ from ser_plugins.export.front_matter import front_matter
 from ser_plugins.export.licences import licence_of
 from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.plain import code, markdown
+from ser_plugins.scores import percent
 
 
 def card_text(card: ModelCard) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from ser_plugins.evaluation.metrics.scores import Score, percent
 from ser_plugins.evaluation.report.tables import interval_text, markdown_table
 from ser_plugins.inference.card_scores import CorpusScore, GroupScore, TrainingCorpus
 from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.plain import markdown
+from ser_plugins.scores import Score, percent
 
 UAR = Score("UAR")
 

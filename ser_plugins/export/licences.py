@@ -48,7 +48,7 @@ def licences_in(card: ModelCard) -> dict[str, str | None]:
     Example
     -------
     >>> from ser_plugins.inference.loading import BUNDLED, card_in
-    >>> licences_in(card_in(BUNDLED["standard"]))
+    >>> licences_in(card_in(BUNDLED["fast"]))
     {'EmoDB': 'CC0-1.0', 'openai/whisper-base': 'MIT'}
     """
     encoders = {name: "MIT" if licence_of(name) else None for name in card.pretrained}

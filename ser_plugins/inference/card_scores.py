@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ser_plugins.evaluation.metrics.scores import percent
+from ser_plugins.scores import percent
 
 NOT_ON_STRANGERS = "not measured on strangers"
 

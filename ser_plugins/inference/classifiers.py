@@ -233,7 +233,7 @@ def open_model(
     Example
     -------
     >>> open_model(device="cpu", abstain_below=0.5).labels  # the bundled model
-    ['anger', 'boredom', 'disgust', 'fear', 'happiness', 'sadness', 'neutral']
+    ['anger', 'boredom', 'disgust', 'fear', 'happiness', 'neutral', 'sadness']
     """
     model = load_model(source)
     kind = next(kind for kind in (EmotionClassifier, SentimentRegressor) if kind.fits(model))

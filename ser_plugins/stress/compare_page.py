@@ -2,9 +2,9 @@
 
 from rich.console import Group
 
-from ser_plugins.evaluation.metrics.scores import Score, percent
 from ser_plugins.evaluation.report.tables import interval_text, markdown_table
 from ser_plugins.plain import bold, markdown, terminal, terminal_table
+from ser_plugins.scores import Score, percent
 from ser_plugins.stress.compare import ConditionDifference, StressComparison
 
 UAR = Score("UAR")

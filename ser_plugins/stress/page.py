@@ -6,11 +6,11 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from ser_plugins.evaluation.metrics.scores import Score, percent
 from ser_plugins.evaluation.report.figures import BLUE, ORANGE, SKY, STYLE, save
 from ser_plugins.evaluation.report.tables import interval_text, markdown_table
 from ser_plugins.files import write_json, write_text
 from ser_plugins.plain import figure_text, markdown
+from ser_plugins.scores import Score, percent
 from ser_plugins.stress.conditions import CONDITIONS, NOISES
 from ser_plugins.stress.folder import FILE, PAGE
 from ser_plugins.stress.record import StressRecord

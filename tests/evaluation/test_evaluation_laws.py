@@ -28,9 +28,9 @@ from ser_plugins.evaluation.metrics.classification import (
     pooled_scores,
 )
 from ser_plugins.evaluation.metrics.regression import ConstantWarning, pearson, regression_metrics
-from ser_plugins.evaluation.metrics.scores import Score
 from ser_plugins.evaluation.report import summary as report
 from ser_plugins.lengths import clear_padding, frame_counts, remember_wave
+from ser_plugins.scores import Score
 from ser_plugins.spectrogram import LogPowerSpectrogram
 
 P = st.just(ALPHA) | st.floats(1e-6, 1)

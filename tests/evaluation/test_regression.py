@@ -8,9 +8,9 @@ from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.metrics.intervals import cluster_bootstrap
 from ser_plugins.evaluation.metrics.regression import ConstantWarning, evaluate, regression_metrics
-from ser_plugins.evaluation.metrics.scores import NOTES, SCORES
 from ser_plugins.evaluation.metrics.tasks import Classification, Regression, tasks_of
 from ser_plugins.scales import SCALES
+from ser_plugins.scores import NOTES, SCORES
 
 
 def one(true, predicted, scale):

@@ -2,8 +2,8 @@
 
 from ser_plugins.evaluation.compare.nouns import ManyComparison, PairComparison
 from ser_plugins.evaluation.compare.significance import ALPHA
-from ser_plugins.evaluation.metrics.scores import SCORES, Score
 from ser_plugins.evaluation.report.tables import cautions
+from ser_plugins.scores import SCORES, Score
 
 _LESS_IS_BETTER = {"MAE"}
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from rich.console import Group
 
 from ser_plugins.evaluation.compare.nouns import Comparison, ManyComparison, PairComparison
-from ser_plugins.evaluation.metrics.scores import percent
 from ser_plugins.evaluation.metrics.tasks import task_of
 from ser_plugins.evaluation.report.tables import cautions, explained, interval_text, markdown_table, pretrained_marks
 from ser_plugins.plain import Markup, bold, code, markdown, terminal, terminal_table, unmarked
+from ser_plugins.scores import percent
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -188,7 +188,7 @@ def difference_text(difference: float, bounds, score) -> Markup:
 
     Example
     -------
-    >>> from ser_plugins.evaluation.metrics.scores import Score
+    >>> from ser_plugins.scores import Score
     >>> difference_text(-0.02, [-0.05, 0.01], Score("WA")), difference_text(0.02, None, Score("WA"))
     ('**−2.0** (−5.0 – +1.0)', '**+2.0** (–)')
     """

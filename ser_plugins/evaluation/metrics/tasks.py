@@ -17,8 +17,8 @@ from ser_plugins.evaluation.metrics.intervals import (
     speaker_bootstrap,
     wilson_interval,
 )
-from ser_plugins.evaluation.metrics.scores import NOTES, SCORES
 from ser_plugins.scales import scale_named
+from ser_plugins.scores import NOTES, SCORES
 
 _TOLERANCE = 1e-4  # probabilities are written with finite precision
 

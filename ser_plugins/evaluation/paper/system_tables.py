@@ -1,6 +1,5 @@
 """Table 6 with every system that was run, and what the paper lacks: classes of all systems, units and cost."""
 
-from ser_plugins.evaluation.metrics.scores import percent
 from ser_plugins.evaluation.paper import numbers as paper
 from ser_plugins.evaluation.paper.columns import (
     NOT_RUN,
@@ -17,6 +16,7 @@ from ser_plugins.evaluation.paper.columns import (
 from ser_plugins.evaluation.paper.published_table import NONE, Sheet
 from ser_plugins.evaluation.report.run_summary import RunSummary
 from ser_plugins.evaluation.report.tables import baseline_rows, duration, interval_text
+from ser_plugins.scores import percent
 
 
 def in_order(corpus: str, names) -> list[str]:

@@ -1,6 +1,5 @@
 """The paper's tables with our column beside its own, from aggregates of runs of one corpus and protocol."""
 
-from ser_plugins.evaluation.metrics.scores import SCORES, percent
 from ser_plugins.evaluation.paper import numbers as paper
 from ser_plugins.evaluation.paper.columns import (
     NOT_RUN,
@@ -18,6 +17,7 @@ from ser_plugins.evaluation.paper.system_tables import classes_sheet, cost_sheet
 from ser_plugins.evaluation.report.run_summary import RunSummary
 from ser_plugins.evaluation.report.tables import interval_text
 from ser_plugins.plain import Markup, markdown
+from ser_plugins.scores import SCORES, percent
 
 _SETTINGS = {
     "lr": "learning rate",

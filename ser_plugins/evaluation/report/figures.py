@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ser_plugins.evaluation.metrics.scores import SCORES, Score
 from ser_plugins.files import atomic_path
 from ser_plugins.plain import figure_text, figure_title
+from ser_plugins.scores import SCORES, Score
 
 BLUE, SKY, ORANGE = "#0072B2", "#56B4E9", "#D55E00"
 STYLE = {

@@ -6,12 +6,12 @@ from rich.console import Group
 
 from ser_plugins.cautions import caution_note, shared_units
 from ser_plugins.corpora.pretraining import contamination_line, source_of
-from ser_plugins.evaluation.metrics.scores import percent
 from ser_plugins.evaluation.report.run_summary import RunSummary, TaskSummary
 from ser_plugins.evaluation.runs.fold_record import FoldRecord
 from ser_plugins.evaluation.runs.run_protocol import RunProtocol
 from ser_plugins.plain import bold, code, markdown, terminal
 from ser_plugins.plain import terminal_table as rich_table
+from ser_plugins.scores import percent
 
 EPOCH_ON_TEST = "test"  # the `selection` of a run whose epochs were chosen by test scores: see scripts/epoch_on_test.py
 
@@ -273,7 +273,7 @@ def interval_text(bounds, score) -> str:
 
     Example
     -------
-    >>> from ser_plugins.evaluation.metrics.scores import Score
+    >>> from ser_plugins.scores import Score
     >>> interval_text([0.5, 0.625], Score("WA")), interval_text(None, Score("WA"))
     ('50.0 – 62.5', '–')
     """
