@@ -38,20 +38,23 @@ def stress(
     from ser_plugins.stress.summary import groups, robustness
     from ser_plugins.stress.trial import AS_RECORDED
 
-    if (csv is None) == (run is None) or (run and (model or into_card)):
-        raise SerError(
-            got=f"--csv {csv}, --run {run}" + (f", --model {model}" if model else "") + " --into-card" * into_card,
-            expected="--csv, with --model or without, or --run alone",
-            remedy="correct the options: ser stress --help",
-        )
-    model_folder = _folder(model) if into_card else None
+    model_folder = None
     columns = [name.strip() for name in by.split(",") if name.strip()]
-    if run:
+    if csv is not None and run is None:
+        model_folder = _folder(model) if into_card else None
+        model_name, test_set = str(model or "the bundled model"), csv.name
+        tried = _of_model(model, csv, out, columns)
+    elif run is not None and csv is None and model is None and not into_card:
         model_name, test_set = f"the folds of {run}", f"what each fold of {run.name} has tested"
         tried = _of_run(run, out, columns)
     else:
-        model_name, test_set = str(model or "the bundled model"), Path(str(csv)).name
-        tried = _of_model(model, csv, out, columns)
+        given = {"--csv": csv, "--run": run, "--model": model, "--into-card": into_card}
+        named = " and ".join(name for name, value in given.items() if value)
+        raise SerError(
+            got=named or "neither --csv nor --run",
+            expected="--csv, with --model or without, or --run alone",
+            remedy="correct the options: ser stress --help",
+        )
     compared = [
         group for name in columns for group in groups(tried.tests, tried.answers[AS_RECORDED], tried.classes, name)
     ]

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -194,6 +195,23 @@ def test_the_matrix_has_a_cell_per_training_and_tested_corpus(trained):
     assert lines[0] == "| system | trained on | **emodb** | **other** |"
     assert [line.split(" | ")[1] for line in lines[2:5]] == ["other", "emodb", "emodb + other, other speakers"]
     assert lines[2].split(" | ")[3].strip(" |") == lines[3].split(" | ")[2] == "–"  # nobody is tested on what trained
+
+
+def test_the_results_in_the_readmes_are_what_the_committed_runs_give():
+    evidence = ROOT / "evidence" / "Cross"
+    runs = [evidence / name for name in ("whisper_linear.loco", "whisper_strangers.loco", "whisper_strangers.groups")]
+    runs += [evidence / corpus / "whisper_strangers.groups" for corpus in ("emodb", "cremad", "indowave")]
+    page = (ROOT / "recipes" / "Cross" / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in corpus_matrix(runs).splitlines() if line.startswith("|")]
+    assert "\n".join(rows) in page
+    strangers = read_run(runs[1])
+    scores = {cell.tested_on: f"{100 * cell.score:.1f}" for cell in cells(strangers, "loco")}
+    for name in ("README.md", "docs/model.md"):
+        text = " ".join((ROOT / name).read_text(encoding="utf-8").split())
+        assert all(score in text for score in scores.values())
+    tables = pd.concat(fold.predictions["emotion"] for fold in strangers)
+    sadness = tables[tables["true"] == "sadness"]
+    assert f"{100 * (sadness['predicted'] == 'sadness').mean():.0f} % is heard in their speech" in page
 
 
 def test_a_run_of_another_recipe_has_no_matrix(tmp_path):
