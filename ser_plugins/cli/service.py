@@ -28,9 +28,11 @@ def serve(
     total_megabytes: Annotated[float, Option(min=0.001, help="Bodies of all requests together, in MiB.")] = 128,
     connections: Annotated[int, Option(min=1, help="Open connections; then the longest idle one is closed.")] = 512,
     work: Annotated[float, Option(min=1, help="Audio to judge for one request, its windows added up, in s.")] = 600,
+    streams: Annotated[int, Option(min=1, help="Open WebSockets; further ones are refused.")] = 16,
+    stream_seconds: Annotated[float, Option(min=1, help="Longest stream, in s.")] = 3600,
     any_sound: AnySound = False,
 ):
-    r"""Serve a model over HTTP: POST /classify, /timeline, /attention; GET /health, /model, /docs.
+    r"""Serve a model over HTTP: POST /classify, /timeline, /attention; WS /stream; GET /health, /model, /docs.
 
     Needs pip install "ser-plugins\[serve]". SIGTERM and Ctrl-C answer what was accepted, then stop.
 
@@ -38,6 +40,7 @@ def serve(
     """
     limits = {"body": _bytes(megabytes), "audio": seconds, "timeout": timeout, "queue": queue, "batch": batch}
     limits |= {"held": _bytes(total_megabytes), "connections": connections, "work": work}
+    limits |= {"streams": streams, "stream": stream_seconds}
     _run(model, host, port, limits, any_sound=any_sound)
 
 
@@ -65,7 +68,7 @@ def _run(folder, host, port, limits, page=False, any_sound=False):
     except ModuleNotFoundError as error:
         raise SerError(
             got=f"no module {error.name}",
-            expected="FastAPI and uvicorn",
+            expected="FastAPI, uvicorn and websockets",
             remedy='pip install "ser-plugins[serve]"',
         ) from None
     from ser_plugins.inference import open_model

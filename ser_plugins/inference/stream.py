@@ -12,6 +12,7 @@ from ser_plugins.sound.resample import Resampler, check_rate
 from ser_plugins.sound.usable import Downmix
 
 Piece = TypeVar("Piece")  # what the model gives for one window
+Cut = tuple[int, torch.Tensor]  # a window that is to be judged: its first sample, and (samples,)
 
 
 class Stream(Generic[Piece]):
@@ -70,9 +71,7 @@ class Stream(Generic[Piece]):
         AudioError, SerError
             For a piece that cannot be used, after which the stream goes on as if it had not come; or after the end.
         """
-        self._refuse_closed()
-        wave = self.downmix.average(channels_last(piece, "piece"))
-        return self._judge(self.cutter.feed(torch.from_numpy(self.resampler.feed(wave))))
+        return self.judge(self.cut(piece))
 
     def close(self) -> list[Piece]:
         """End the recording: what resampling has held back, and the shorter window at the end, if there is one.
@@ -82,13 +81,24 @@ class Stream(Generic[Piece]):
         AudioError, SerError
             When the channels of all the pieces cancelled each other out; or for a second call.
         """
+        return self.judge(self.cut_rest())
+
+    def cut(self, piece: np.ndarray | torch.Tensor) -> list[Cut]:
+        """The cheap half of :meth:`feed`: the windows that ``piece`` completes, for :meth:`judge`."""
+        self._refuse_closed()
+        wave = self.downmix.average(channels_last(piece, "piece"))
+        return list(self.cutter.feed(torch.from_numpy(self.resampler.feed(wave))))
+
+    def cut_rest(self) -> list[Cut]:
+        """The cheap half of :meth:`close`."""
         self._refuse_closed()
         self.closed = True
         self.downmix.check()
         cuts = [*self.cutter.feed(torch.from_numpy(self.resampler.close())), *self.cutter.close()]
-        return self._judge(cut for cut in cuts if len(cut[1]) >= self.model.min_samples)
+        return [cut for cut in cuts if len(cut[1]) >= self.model.min_samples]
 
-    def _judge(self, cuts) -> list:
+    def judge(self, cuts: list[Cut]) -> list[Piece]:
+        """The dear half of both: windows with their outcomes. It changes nothing in the stream."""
         return [window for cut in cuts for window in self.model.judge_cuts([cut], "stream")]
 
     def _refuse_closed(self):

@@ -2,19 +2,22 @@
 
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Depends, FastAPI, Query, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from ser_plugins import __version__
 from ser_plugins.errors import SerError
 from ser_plugins.service.openapi_page import openapi_page
+from ser_plugins.service.replies import parts_of
 from ser_plugins.service.requests import Service
+from ser_plugins.service.streams import Options, refuse, serve_stream
 from ser_plugins.service.uploads import Limits, Refusal
 
 DEFAULT_LIMITS = Limits()
@@ -26,6 +29,8 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; media-src blob:; "
     "img-src data:; frame-ancestors 'none'"
 )
+WindowSeconds = Annotated[float, Query(gt=0, le=60)]
+HopSeconds = Annotated[float, Query(ge=0.1)]
 _BODY = {
     "requestBody": {
         "required": True,
@@ -89,8 +94,8 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     """
     service = Service(model, limits)
 
-    def known(request: Request):
-        _refuse_strangers(request, hosts)
+    def known(connection: HTTPConnection):
+        _refuse_strangers(connection, hosts)
 
     @asynccontextmanager
     async def lifespan(_):
@@ -110,10 +115,12 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     app.add_api_route(
         "/docs", lambda: openapi_page(app.openapi()), response_class=HTMLResponse, include_in_schema=False
     )
-    for kind, status in ((RequestValidationError, 422), (HTTPException, None), (SerError, 422), (Exception, 500)):
-        app.add_exception_handler(kind, _failure(status))
+    for kind in (RequestValidationError, HTTPException, SerError, Exception):
+        app.add_exception_handler(kind, _say_failure)
+    app.add_exception_handler(WebSocketRequestValidationError, _refuse_options)
 
     _add_routes(app, service, card, model.strangers)
+    _add_stream(app, service)
     if page:
         _add_page(app)
     return app
@@ -130,9 +137,7 @@ def _add_routes(app, service, card, strangers):
         return await service.answer(request, service.classify, text)
 
     @app.post("/timeline", response_model=dict, openapi_extra=_BODY, responses=_FAILURES)
-    async def timeline(
-        request: Request, window: Annotated[float, Query(gt=0, le=60)] = 3.0, hop: Annotated[float, Query(ge=0.1)] = 1.0
-    ) -> Response:
+    async def timeline(request: Request, window: WindowSeconds = 3.0, hop: HopSeconds = 1.0) -> Response:
         """Judge window after window: `windows`, each with `start` and `end` in s; null where nobody speaks."""
         _refuse_other_types(request)
         return await service.answer(request, service.timeline, window, hop)
@@ -146,13 +151,31 @@ def _add_routes(app, service, card, strangers):
     @app.get("/health")
     async def health() -> dict:
         """Whether it runs, and how full it is."""
-        held = service.bodies.held
-        return {"status": "ok", "in_flight": service.in_flight, "queue": service.limits.queue, "held": held}
+        return {
+            "status": "ok",
+            "in_flight": service.in_flight,
+            "queue": service.limits.queue,
+            "held": service.bodies.held,
+            "streams": service.streams.open,
+        }
 
     @app.get("/model")
     async def about() -> dict:
         """The model card in markdown, what was measured on strangers in one line, and the limits."""
         return {"card": card, "strangers": strangers, "limits": service.limits._asdict()}
+
+
+def _add_stream(app, service):
+    @app.websocket("/stream")
+    async def stream(
+        websocket: WebSocket,
+        encoding: Literal["s16le", "f32le", "container"] = "s16le",
+        rate: Annotated[int, Query(ge=1000, le=192_000)] = 16000,
+        window: WindowSeconds = 3.0,
+        hop: HopSeconds = 1.0,
+    ):
+        """Judge sound as it comes: the protocol is in docs/service.md."""
+        await serve_stream(service, websocket, Options(encoding, rate, window, hop))
 
 
 def _add_page(app):
@@ -174,8 +197,8 @@ def _refuse_other_types(request):
         )
 
 
-def _refuse_strangers(request, hosts):
-    origin, address = request.headers.get("origin"), request.headers.get("host")
+def _refuse_strangers(connection, hosts):
+    origin, address = connection.headers.get("origin"), connection.headers.get("host")
     if hosts is not None and address is not None and _host_name(address) not in hosts:
         raise Refusal(
             403, got=f"Host: {address}", expected=" or ".join(hosts), remedy="use one of these in the address"
@@ -197,22 +220,16 @@ def _host_name(address: str) -> str | None:
         return None
 
 
-def _failure(status):
-    """A handler that says any error in three parts; ``status`` where the error has none of its own."""
+async def _say_failure(connection, error):
+    """Any error, in three parts."""
+    parts, code = parts_of(error)
+    if isinstance(error, HTTPException):
+        parts["got"] = f"{connection.scope.get('method', 'WS')} {connection.scope['path']}: {parts['got']}"
+    headers = {**(getattr(error, "headers", None) or {}), **({"Retry-After": "1"} if code in FULL else {})}
+    return JSONResponse(parts, status_code=code, headers=headers)
 
-    async def handle(request, error):
-        code = getattr(error, "status", getattr(error, "status_code", status))
-        if isinstance(error, SerError):
-            parts = {"got": error.got, "expected": error.expected, "remedy": error.remedy}
-        elif isinstance(error, RequestValidationError):
-            wrong = "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors())
-            parts = {"got": wrong, "expected": "the parameters of /docs", "remedy": "correct the address"}
-        elif isinstance(error, HTTPException):
-            refusal = f"{request.method} {request.scope['path']}: {error.detail}"
-            parts = {"got": refusal, "expected": "a path and a method of /docs", "remedy": "correct the address"}
-        else:
-            parts = {"got": "a fault of the service", "expected": "none", "remedy": "see its log, and report it"}
-        headers = {**(getattr(error, "headers", None) or {}), **({"Retry-After": "1"} if code in FULL else {})}
-        return JSONResponse(parts, status_code=code, headers=headers)
 
-    return handle
+async def _refuse_options(websocket, error):
+    """Say what is wrong with the address of a stream, where a page's script can read it."""
+    await websocket.accept()
+    await refuse(websocket, error)

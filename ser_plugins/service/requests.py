@@ -1,7 +1,6 @@
 """From the body of a request to its reply: what all requests share, and what one of them does."""
 
 import asyncio
-import json
 import math
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from ser_plugins.machine import return_memory
 from ser_plugins.service.bodies import Bodies
 from ser_plugins.service.lanes import Lane, Turns
 from ser_plugins.service.microbatch import Batcher
+from ser_plugins.service.replies import strict_json
+from ser_plugins.service.streams import Streams
 from ser_plugins.service.uploads import Decoding, Refusal
 from ser_plugins.sound.ffmpeg import needs_ffmpeg
 
@@ -40,6 +41,7 @@ class Service:
         self.model = model
         self.limits = limits
         self.in_flight = 0
+        self.streams = Streams(limits.streams)
         self.bodies = Bodies(limits)
         self.quick, self.slow = Lane("decode", 2), Lane("decode-large", 1)
         self.turns = Turns(2, max(1, limits.queue // 2))
@@ -68,11 +70,12 @@ class Service:
             arrival = await self.bodies.receive(request, self.limits.timeout)
             task = Task(self, arrival.upload)
             try:
-                return _reply(await self._while_awaited(request, end, work(task, *arguments)))
+                content = await self._while_awaited(request, end, work(task, *arguments))
+                return Response(strict_json(content), media_type="application/json")
             finally:
                 task.close()
                 self.bodies.release(arrival)
-                self._tidy_later()
+                self.tidy_later()
 
     async def classify(self, task, text) -> dict:
         """What :meth:`RecordingModel.predict_file` gives, the duration in s, and warnings."""
@@ -94,7 +97,7 @@ class Service:
         await task.refuse_or_wait(count * window, f" in {count} windows")
         cuts = cut_windows([wave], rate, window, hop, self.model.min_samples)
         rows = []
-        for batch in batched(cuts, max(1, min(self.limits.batch, int(STEP_SECONDS / window)))):
+        for batch in batched(cuts, self.windows_at_once(window)):
             rows += await self.batcher.run(lambda batch=batch: list(self.model.judge_cuts(batch, str(task.upload))))
         return {"windows": [row._asdict() for row in rows]}
 
@@ -104,7 +107,13 @@ class Service:
         await task.refuse_or_wait(len(wave) / self.model.sample_rate)
         return await self.batcher.run(attention_map, self.model, wave)
 
-    def _tidy_later(self):
+    def windows_at_once(self, window: float) -> int:
+        """How many windows of so many s are judged between two batches."""
+        return max(1, min(self.limits.batch, int(STEP_SECONDS / window)))
+
+    def tidy_later(self):
+        """Hand memory back to the system, in a while."""
+
         def tidy():
             self.tidying = None
             self.slow.threads.submit(return_memory)
@@ -195,18 +204,6 @@ class Task:
     def lane(self):
         """Where it is decoded."""
         return self.service.slow if self.has_turn else self.service.quick
-
-
-def _reply(content: dict) -> Response:
-    try:
-        text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    except ValueError:
-        raise SerError(
-            got="NaN or infinity in what the model gives",
-            expected="finite numbers",
-            remedy="check the samples of the recording, and the model with ser classify",
-        ) from None
-    return Response(text, media_type="application/json")
 
 
 async def _departure(request):

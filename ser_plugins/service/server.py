@@ -14,6 +14,7 @@ from http import HTTPStatus
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ser_plugins.errors import SerError
 from ser_plugins.machine import open_files
@@ -47,7 +48,9 @@ def configuration(app, limits, **options) -> uvicorn.Config:
     connections = Connections(most_connections(limits.connections))
     defaults = {
         "http": partial(BoundedProtocol, connections),
-        "ws": "none",
+        "ws": partial(BoundedWebSocket, connections),
+        "ws_max_size": 2 * limits.frame,  # between once and twice the app says what is too much
+        "ws_per_message_deflate": False,  # a frame takes no more memory than it has bytes
         "log_level": "warning",
         # asyncio accepts so many at once, before any of them can be refused.
         "backlog": max(8, min(128, connections.most // 4)),
@@ -97,6 +100,7 @@ class BoundedProtocol(H11Protocol):
         super().__init__(**options)
         self.bound = connections
         self.deadline = None
+        self.upgraded = False
 
     def connection_made(self, transport):
         """Admit it, or refuse it or another one."""
@@ -122,6 +126,13 @@ class BoundedProtocol(H11Protocol):
         super().on_response_complete()
         self._settle()
 
+    def handle_websocket_upgrade(self, event):
+        """Leave the connection to :class:`BoundedWebSocket`."""
+        self.upgraded = True
+        self._stop_waiting()
+        self.bound.leave(self)
+        super().handle_websocket_upgrade(event)
+
     def refuse_full(self):
         """Close at once, for want of room."""
         self.bound.leave(self)
@@ -142,7 +153,7 @@ class BoundedProtocol(H11Protocol):
 
     def _settle(self):
         """Start or stop the clock for headers."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.upgraded:
             return
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
@@ -179,6 +190,35 @@ class BoundedProtocol(H11Protocol):
             "Connection: close",
         ]
         self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket that is counted as a connection, and gives way to others once it is being closed."""
+
+    def __init__(self, connections: Connections, **options):
+        super().__init__(**options)
+        self.bound = connections
+
+    def connection_made(self, transport):
+        """Take the place of the connection that it was."""
+        super().connection_made(transport)
+        self.bound.open.add(self)
+
+    def connection_lost(self, exc):
+        """Make room for others."""
+        self.bound.leave(self)
+        super().connection_lost(exc)
+
+    async def send(self, message):
+        """Send; what has said goodbye waits for the client to do so."""
+        await super().send(message)
+        if self.close_sent and not self.disconnected:
+            self.bound.waiting[self] = None
+
+    def refuse_full(self):
+        """Close at once, for want of room."""
+        self.bound.leave(self)
+        self.transport.abort()
 
 
 @contextmanager

@@ -41,6 +41,14 @@ class Limits(NamedTuple):
         Open at once; fewer where the system allows a process fewer open files.
     work : float
         Audio that a request may have judged, its windows added up, in s.
+    streams : int
+        Open at once; further ones are refused.
+    stream : float
+        Length of a stream, in s of sound and on the clock.
+    frame : int
+        Bytes of a message of a stream.
+    idle : float
+        Until the next message of a stream, and until a client has taken an answer, in s.
     """
 
     body: int = 16 * 2**20
@@ -51,6 +59,10 @@ class Limits(NamedTuple):
     held: int = 128 * 2**20
     connections: int = 512
     work: float = 600.0
+    streams: int = 16
+    stream: float = 3600.0
+    frame: int = 2**20
+    idle: float = 30.0
 
 
 class Refusal(SerError):
@@ -144,12 +156,7 @@ class Decoding:
                 expected=f"at most {MAX_VALUES_PER_SECOND:,} values per second",
                 remedy="mix it down, or convert it to a usual sample rate",
             )
-        if rate * self.model.sample_rate // math.gcd(rate, self.model.sample_rate) ** 2 > MAX_TAPS:
-            raise AudioError(
-                got=f"{self.upload}: {rate} Hz",
-                expected=f"a usual sample rate ({self.model.sample_rate}, 8000, 22050, 44100, 48000 Hz ...)",
-                remedy=f"convert it first: ffmpeg -i OLD -ar {self.model.sample_rate} converted.wav",
-            )
+        refuse_odd_rate(rate, self.model.sample_rate, self.upload)
         if header.frames < UNKNOWN_FRAMES:
             self._refuse_beyond(header.frames / rate / LENIENCE)
 
@@ -167,3 +174,13 @@ class Decoding:
                 expected=f"at most {most:,}",
                 remedy="mix it down, or convert it to a usual sample rate",
             )
+
+
+def refuse_odd_rate(rate: int, new_rate: int, name) -> None:
+    """Raise :class:`AudioError` for a rate in Hz whose conversion would need a filter of more than ``MAX_TAPS``."""
+    if rate * new_rate // math.gcd(rate, new_rate) ** 2 > MAX_TAPS:
+        raise AudioError(
+            got=f"{name}: {rate} Hz",
+            expected=f"a usual sample rate ({new_rate}, 8000, 22050, 44100, 48000 Hz ...)",
+            remedy=f"convert it first: ffmpeg -i OLD -ar {new_rate} converted.wav",
+        )

@@ -7,6 +7,7 @@ so that it never gets farther ahead than a pipe holds.
 
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import threading
@@ -22,6 +23,7 @@ PATIENCE = 60  # s that ffmpeg may take for one block
 MEMORY = 1 << 29  # bytes that it may allocate at once
 MOST_VALUES = 64 * 192_000  # channels times Hz
 LONGEST = 24 * 3600  # s
+HEAD = 24  # bytes: the header of an AU file, up to its annotation
 LACKING = 0.25  # s of what the header promises, whose unit may be a frame or a second
 MAGIC = {  # first bytes -> ffmpeg's name of the format
     EBML: "matroska",
@@ -90,6 +92,43 @@ def needs_ffmpeg(file) -> bool:
     return format_of(file) not in (None, "ogg", "flac", "wav")
 
 
+def decoder(program: str, kind: str, source: str) -> list[str]:
+    """The command that decodes the first sound of ``source`` to the header of an AU file and big-endian float32.
+
+    Arguments
+    ---------
+    program : str
+        Of :func:`find_ffmpeg`.
+    kind : str
+        Of :func:`format_of`.
+    source : str
+        ``file:PATH`` or ``pipe:0``.
+    """
+    command = [program, "-nostdin", "-hide_banner", "-nostats", "-v", "level+info", "-max_alloc", str(MEMORY)]
+    command += ["-protocol_whitelist", "file,pipe", "-threads", "1", "-f", kind, "-i", source]
+    command += ["-map", "0:a:0", "-vn", "-sn", "-dn", "-t", str(LONGEST), "-threads", "1"]
+    return [*command, "-c:a", "pcm_f32be", "-f", "au", "-flush_packets", "1", "pipe:1"]
+
+
+def read_head(head: bytes) -> tuple[int, int, int]:
+    """The first ``HEAD`` bytes that :func:`decoder` writes -> bytes until the samples, rate in Hz, channels."""
+    start, *_, rate, channels = struct.unpack(">6I", head)[1:]
+    return start - HEAD, rate, channels
+
+
+def complaints(lines: list[str], code: int) -> str:
+    """What ffmpeg says of damage in its log and by its exit code; empty for nothing.
+
+    Example
+    -------
+    >>> complaints(["[ogg @ 0x1] [error] CRC mismatch!"], 0)
+    'CRC mismatch!'
+    """
+    errors = [line for line in lines if re.search(r"\[(error|fatal|panic)\]", line)]
+    texts = [re.sub(r"\[[^]]*\] ?", "", line).strip() for line in errors]
+    return " / ".join(dict.fromkeys(texts[:3])) or (f"exit code {code}" if code else "")
+
+
 class Decoded:
     """A file that ffmpeg decodes, to be read as a :class:`soundfile.SoundFile` is.
 
@@ -136,18 +175,14 @@ class Decoded:
             path = Path(source)
         self.path = path
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with this
-        command = [program, "-nostdin", "-hide_banner", "-nostats", "-v", "level+info", "-max_alloc", str(MEMORY)]
-        # file: -- else a name such as `a:b.mp4` is taken for a protocol.
-        command += ["-protocol_whitelist", "file,pipe", "-threads", "1", "-f", kind, "-i", f"file:{path}"]
-        command += ["-map", "0:a:0", "-vn", "-sn", "-dn", "-t", str(LONGEST), "-threads", "1"]
-        command += ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+        command = decoder(program, kind, f"file:{path}")  # file: -- else `a:b.mp4` is taken for a protocol
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
-        head = self._take(24)
-        if len(head) < 24:
+        head = self._take(HEAD)
+        if len(head) < HEAD:
             self._finish()
             raise self._error(f"ffmpeg says {self.complaints or 'nothing'}")
-        self._take(int.from_bytes(head[4:8], "big") - 24)
-        self.samplerate, self.channels = (int.from_bytes(head[place : place + 4], "big") for place in (16, 20))
+        rest, self.samplerate, self.channels = read_head(head)
+        self._take(rest)
         if not 0 < self.samplerate * self.channels <= MOST_VALUES:
             self.close()
             raise self._error(f"{self.channels} channels at {self.samplerate} Hz")
@@ -193,9 +228,7 @@ class Decoded:
         code = self.process.wait()
         self.log.seek(0)
         lines = self.log.read(1 << 20).decode(errors="replace").splitlines()
-        errors = [line for line in lines if re.search(r"\[(error|fatal|panic)\]", line)]
-        complaints = [re.sub(r"\[[^]]*\] ?", "", line).replace(f"file:{self.path}", "").strip() for line in errors]
-        self.complaints = " / ".join(dict.fromkeys(complaints[:3])) or (f"exit code {code}" if code else "")
+        self.complaints = complaints(lines, code).replace(f"file:{self.path}", "").strip()
         if self.done:
             self.frames = max(0, round((self._promised(lines) - LACKING) * self.samplerate))
         self.close()

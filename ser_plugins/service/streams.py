@@ -1,0 +1,246 @@
+"""Sound that comes over a WebSocket, judged window after window as it comes.
+
+One message is taken at a time, and the next once its windows are judged: a client that sends faster than that is held
+back by TCP, so that what is not judged yet is never more than a message, and what ffmpeg and the sockets hold.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing, contextmanager
+from typing import Literal, NamedTuple
+
+import numpy as np
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ser_plugins.errors import SerError
+from ser_plugins.inference.stream import Stream
+from ser_plugins.inference.windows import batched
+from ser_plugins.service.piped import decoded
+from ser_plugins.service.replies import parts_of, strict_json
+from ser_plugins.service.uploads import MEAN_VALUES_PER_SECOND, Refusal, refuse_odd_rate
+
+OVERLAP = 20  # windows in which a moment may lie: what a second of sound may cost is bounded
+CODES = {413: 1009, 429: 1013, 503: 1013, 500: 1011}  # status -> how the stream is closed (RFC 6455, 7.4)
+REFUSED = 1008
+TYPES = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+END = '{"event": "end"}'
+
+
+class Options(NamedTuple):
+    """What a client asks for in the address.
+
+    Arguments
+    ---------
+    encoding : str
+        ``s16le`` or ``f32le``: bare samples of one channel; ``container``: WebM, Ogg, fragmented MP4 and so on.
+    rate : int
+        Of bare samples, in Hz.
+    window, hop : float
+        In s.
+    """
+
+    encoding: Literal["s16le", "f32le", "container"]
+    rate: int
+    window: float
+    hop: float
+
+
+class Streams:
+    """Counts the streams that are open.
+
+    Arguments
+    ---------
+    most : int
+        How many.
+    """
+
+    def __init__(self, most: int):
+        self.most = most
+        self.open = 0
+
+    @contextmanager
+    def place(self):
+        """A place for one, or :class:`Refusal`."""
+        if self.open >= self.most:
+            raise Refusal(
+                429, got=f"{self.open} open streams", expected=f"at most {self.most}", remedy="try again in a minute"
+            )
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+
+
+async def serve_stream(service, websocket: WebSocket, options: Options) -> None:
+    """Accept, judge and close; what goes wrong is said before the close."""
+    await websocket.accept()
+    try:
+        with service.streams.place():
+            try:
+                await Session(service, websocket, options).run()
+            finally:
+                service.tidy_later()
+        await websocket.close()
+    except WebSocketDisconnect:
+        pass
+    except SerError as error:
+        await refuse(websocket, error)
+    except Exception as error:
+        await refuse(websocket, error)
+        raise
+
+
+async def refuse(websocket: WebSocket, error: Exception) -> None:
+    """Say what is wrong in an event, and close."""
+    parts, status = parts_of(error)
+    text = "; ".join(f"{name}: {value}" for name, value in parts.items())
+    try:
+        await websocket.send_text(strict_json({"event": "error", "error": text, **parts}))
+        await websocket.close(CODES.get(status, REFUSED))
+    except (WebSocketDisconnect, RuntimeError):  # it has gone
+        pass
+
+
+class Session:
+    """One stream from ``ready`` to ``end``.
+
+    Arguments
+    ---------
+    service : ser_plugins.service.requests.Service
+        Its model, limits and threads.
+    websocket : WebSocket
+        Accepted.
+    options : Options
+        Of the client.
+    """
+
+    def __init__(self, service, websocket, options):
+        self.service, self.websocket, self.options = service, websocket, options
+        self.limits = service.limits
+        self.stream: Stream | None = None  # once the rate is known
+        self.seconds = 0.0  # of sound that has come
+        self.deadline = asyncio.get_running_loop().time() + self.limits.stream
+
+    async def run(self) -> None:
+        """Judge all that comes."""
+        options, model = self.options, self.service.model
+        model.check_windows(options.window, options.hop)
+        if options.window > OVERLAP * options.hop:
+            raise SerError(
+                got=f"window={options.window:g}, hop={options.hop:g}",
+                expected=f"a window of at most {OVERLAP} hops",
+                remedy="ask for a longer hop or a shorter window",
+            )
+        bare = options.encoding in TYPES
+        if bare:
+            self._open(options.rate)
+        await self._say(
+            "ready",
+            labels=list(getattr(model, "labels", ())),
+            rate=options.rate if bare else None,
+            window=options.window,
+            hop=options.hop,
+        )
+        sound = self._samples() if bare else decoded(self._messages(), self.limits.idle)
+        async with aclosing(sound):
+            async for rate, block in sound:
+                if self.stream is None:
+                    self._open(rate)
+                await self._hear(block, rate)
+        if self.stream is not None:
+            await self._judge(await self.service.quick.run(self.stream.cut_rest))
+        await self._say("end", duration=round(self.seconds, 6))
+
+    def _open(self, rate):
+        refuse_odd_rate(rate, self.service.model.sample_rate, "stream")
+        self.stream = Stream(self.service.model, rate, self.options.window, self.options.hop)
+
+    async def _hear(self, block, rate):
+        """Judge the windows that ``block`` (samples, channels) completes."""
+        self.seconds += len(block) / rate
+        if self.seconds > self.limits.stream:
+            raise self._too_long()
+        await self._judge(await self.service.quick.run(self.stream.cut, block.T))
+
+    async def _judge(self, cuts):
+        """Between two batches of requests, as many windows as a timeline has at once."""
+        for batch in batched(cuts, self.service.windows_at_once(self.options.window)):
+            for window in await self.service.batcher.run(self.stream.judge, batch):
+                await self._say("window", **window._asdict())
+
+    async def _say(self, event, **content):
+        try:
+            await asyncio.wait_for(self.websocket.send_text(strict_json({"event": event, **content})), self.limits.idle)
+        except asyncio.TimeoutError:
+            raise WebSocketDisconnect(REFUSED) from None  # it takes nothing, so it need not be told
+
+    async def _samples(self) -> AsyncIterator[tuple[int, np.ndarray]]:
+        """The rate in Hz and (samples, 1), float32, of every message."""
+        kind = TYPES[self.options.encoding]
+        scale = 2**15 if kind.kind == "i" else 1
+        async for content in self._messages():
+            if len(content) % kind.itemsize:
+                raise SerError(
+                    got=f"a message of {len(content):,} bytes",
+                    expected=f"whole samples of {kind.itemsize} bytes ({self.options.encoding})",
+                    remedy="send every sample in one message; for WebM, Ogg and the like: encoding=container",
+                )
+            yield self.options.rate, (np.frombuffer(content, kind).astype(np.float32) / scale)[:, None]
+
+    async def _messages(self) -> AsyncIterator[bytes]:
+        """Binary messages, until the client says that it was the last one."""
+        received = 0
+        while True:
+            message = await self._message()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code") or 1005)
+            content = message.get("bytes")
+            if content is None:
+                _check_end(message["text"])
+                return
+            received += len(content)
+            if len(content) > self.limits.frame:
+                raise Refusal(
+                    413,
+                    got=f"a message of {len(content):,} bytes",
+                    expected=f"at most {self.limits.frame:,}",
+                    remedy="send smaller pieces",
+                )
+            if received > self.limits.stream * MEAN_VALUES_PER_SECOND:
+                raise self._too_long()
+            if content:
+                yield content
+
+    async def _message(self):
+        left = self.deadline - asyncio.get_running_loop().time()
+        try:
+            return await asyncio.wait_for(self.websocket.receive(), max(0.0, min(self.limits.idle, left)))
+        except asyncio.TimeoutError:
+            if left < self.limits.idle:
+                raise self._too_long() from None
+            raise SerError(
+                got=f"nothing within {self.limits.idle:g} s",
+                expected=f"sound, or the message {END}",
+                remedy="send silence where there is a pause, and open a new stream later",
+            ) from None
+
+    def _too_long(self):
+        return SerError(
+            got=f"a stream of more than {self.limits.stream:g} s",
+            expected=f"at most {self.limits.stream:g} s",
+            remedy="end this one and open the next, or start the service with a longer --stream-seconds",
+        )
+
+
+def _check_end(text):
+    """Raise :class:`SerError` for any text but the one there is."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if content != json.loads(END):
+        raise SerError(
+            got=f"the message {text[:80]!r}", expected=f"binary messages of sound, then {END}", remedy="see /docs"
+        )
