@@ -68,7 +68,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 # Every benchmark, then benchmarks/README.md: about ten minutes on two quiet cores; `make bench BENCH=--quick` for fewer.
 # On EmoDB where it is (EMODB=/path/to/emodb), else on the synthetic corpus.
 bench: $(VENV)/.installed-bench
-	for name in features inference bundled training long_audio attention service service_abuse gpu; do \
+	for name in features inference bundled training long_audio attention service stream service_abuse gpu; do \
 		$(BIN)/python benchmarks/$$name.py $(if $(wildcard $(EMODB)/wav),--data_folder $(EMODB)) $(BENCH) || exit; done
 	$(BIN)/python benchmarks/render.py
 

@@ -12,7 +12,18 @@ from plots import write_figures
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.files import read_json, write_text
 
-ORDER = ("features", "inference", "bundled", "training", "gpu", "long_audio", "attention", "service", "service_abuse")
+ORDER = (
+    "features",
+    "inference",
+    "bundled",
+    "training",
+    "gpu",
+    "long_audio",
+    "attention",
+    "service",
+    "stream",
+    "service_abuse",
+)
 NEEDED = ("title", "date", "command", "quick", "corpus", "machine", "versions", "seconds", "targets", "tables")
 HEAD = """\
 # Benchmarks

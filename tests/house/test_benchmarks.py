@@ -19,7 +19,18 @@ sys.path.insert(0, str(BENCHMARKS))  # as `python benchmarks/render.py` has it
 import harness  # noqa: E402
 import render  # noqa: E402
 
-SCRIPTS = ("features", "inference", "bundled", "training", "gpu", "long_audio", "attention", "service", "service_abuse")
+SCRIPTS = (
+    "features",
+    "inference",
+    "bundled",
+    "training",
+    "gpu",
+    "long_audio",
+    "attention",
+    "service",
+    "stream",
+    "service_abuse",
+)
 
 
 def run(script, output, *options):
@@ -304,6 +315,13 @@ def test_the_service_loses_and_mixes_up_nothing(tmp_path):
     alone, together = rows(content, "service")
     assert (alone["clients at once"], together["clients at once"]) == (1, 64)
     assert 0 < together["p50 / ms"] <= together["p95 / ms"] <= together["p99 / ms"]
+
+
+@pytest.mark.slow
+def test_streams_answer_with_every_model(tmp_path):
+    content, _ = run("stream", tmp_path / "results")
+    check(content, "stream")
+    assert all(row["latency / ms"]["median"] <= row["95th percentile / ms"] for row in rows(content, "stream"))
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """WS /stream: what `model.stream` gives, for bare samples and for containers; faults are told; nothing stays open."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,6 +23,12 @@ from ser_plugins.sound.ffmpeg import find_ffmpeg
 END = json.dumps({"event": "end"})
 WAVE = tone(1.3, 8000)
 PCM = (WAVE * 32767).astype("<i2")
+NODE = ["node", "--experimental-websocket"]  # an option of node 20 and 21; later ones take it and need it not
+
+
+def has_websocket():
+    command = [*NODE, "-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)"]
+    return bool(shutil.which("node")) and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +213,39 @@ def test_the_client_among_the_examples_prints_what_the_service_says(service, tmp
     rows = [json.loads(line) for line in printed.splitlines()]
     assert [row["event"] for row in rows] == ["ready", "window", "window", "end"]
     assert rows[-1]["duration"] == pytest.approx(3.1)
+
+
+FAKE_RECORDER = """
+const { readFileSync } = require("node:fs");
+eval(readFileSync(process.argv[2], "utf8") + "; globalThis.stream = stream;");
+const content = readFileSync(process.argv[3]), half = content.length >> 1;
+const recorder = {
+  state: "inactive",
+  start() { this.state = "recording"; this.ondataavailable({ data: content.subarray(0, half) }); },
+  stop() { this.state = "inactive"; this.ondataavailable({ data: content.subarray(half) }); this.onstop(); },
+};
+const show = (start, end, label) => console.log(JSON.stringify({ start, end, label }));
+globalThis.stream(recorder, 0.01, show, process.argv[4]).then(
+  (duration) => { console.log(JSON.stringify({ duration })); process.exit(0); },
+  (error) => { console.log(error.message); process.exit(1); },
+);
+"""
+
+
+@pytest.mark.skipif(not has_websocket(), reason="no node with WebSocket")
+def test_the_script_for_browsers_streams_what_a_recorder_gives(service, tmp_path):
+    """In node, whose WebSocket is that of browsers; the recorder is a fake that gives a WebM file in two pieces."""
+    source, path, script = tmp_path / "a.wav", tmp_path / "a.webm", tmp_path / "run.js"
+    source.write_bytes(wav(3.1))
+    subprocess.run([find_ffmpeg(), "-v", "error", "-i", source, "-c:a", "libopus", path], check=True)
+    script.write_text(FAKE_RECORDER, encoding="utf-8")
+    command = [*NODE, script, ROOT / "examples" / "stream.js", path, f"127.0.0.1:{service.port}"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    first, *_, last = map(json.loads, ran.stdout.splitlines())
+    assert (first["start"], first["end"]) == (0.0, 3.0)
+    assert first["label"] in CLASSES
+    assert last["duration"] == pytest.approx(3.1, abs=0.1)
 
 
 def test_a_stop_closes_streams(model):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from fake_run import CLASSES, random_modules, tone
+from serving_http import running
 
 from ser_plugins.cli.inputs import recordings
 from ser_plugins.corpora.manifest import Utterance
@@ -17,6 +18,7 @@ from ser_plugins.errors import AudioError, SerError
 from ser_plugins.inference import EmotionClassifier
 from ser_plugins.inference.explain import explain_file
 from ser_plugins.inference.quality import check_recording
+from ser_plugins.service.app import create_app
 from ser_plugins.service.uploads import Decoding, Upload
 from ser_plugins.sound import ffmpeg as room
 from ser_plugins.sound.read import read_blocks, read_wave
@@ -96,6 +98,17 @@ def test_every_door_takes_it(name, made, classifier, tmp_path):
     assert classifier.predict([recording.wave.numpy()], RATE)[0].probabilities == pytest.approx(expected, abs=1e-4)
     [utterance] = playable([Utterance("a", name, {})], made, tmp_path)
     assert soundfile.info(utterance.wav).duration == pytest.approx(2.0, abs=0.12)
+
+
+def test_the_service_takes_what_telephones_and_browsers_record(made, classifier):
+    """M4A with its index at the end, and WebM that nobody has told its length."""
+    with running(create_app(classifier)) as service:
+        for name in ("a.m4a", "live.webm"):
+            reply = service.ask("/classify", (made / name).read_bytes())
+            assert reply.json["duration"] == pytest.approx(2.0, abs=0.12)
+            assert list(reply.json["probabilities"].values()) == pytest.approx(
+                list(classifier.predict_file(made / name).probabilities.values()), abs=1e-4
+            )
 
 
 def test_a_recording_is_found_by_any_suffix(made):
