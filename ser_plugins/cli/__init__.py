@@ -4,6 +4,8 @@ Commands add themselves to ``app``, one file per group. Everything heavy is impo
 comes at once.
 """
 
+import atexit
+import gc
 import sys
 from typing import Annotated
 
@@ -28,6 +30,9 @@ class _Commands(TyperGroup):
             complain("stopped by Ctrl-C")
             raise typer.Exit(130) from None
 
+
+# At the end Python would look through all that torch has made for what nothing refers to: a third of a second.
+atexit.register(gc.freeze)
 
 app = typer.Typer(
     cls=_Commands,

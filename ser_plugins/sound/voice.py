@@ -127,7 +127,7 @@ def _frame_measures(frames: np.ndarray, rate: int):
     """(frames, samples) -> level (dB), strength, pitch (semitones), each (frames,); bands (dB), (frames, bands)."""
     size = frames.shape[1]
     window = np.hanning(size + 2)[1:-1]
-    points = 1 << (2 * size - 1).bit_length()
+    points = 1 << (size + round(rate / LOWEST)).bit_length()  # no lag that is looked at wraps around
     line = rate / points  # Hz from one line of the spectrum to the next
     top = min(int(EDGES[-1] / line), points // 2)
     frames = frames - frames.mean(axis=1, keepdims=True)
