@@ -80,6 +80,7 @@ def prepare_chsims(
     split_seed=0,
     allow_partial=False,
     cache_folder=None,
+    needs_sound=True,
 ) -> dict:
     """Verify CH-SIMS and write the manifests of its split.
 
@@ -102,6 +103,9 @@ def prepare_chsims(
         Use a copy that lacks recordings, and say so in every table.
     cache_folder : path-like
         Where the audio of the clips goes; by default ``audio`` beside ``save_folder``.
+    needs_sound : bool
+        False, for systems that read alone: where there is no recording at all, the label files are enough, and every
+        table says so.
 
     Returns
     -------
@@ -120,4 +124,5 @@ def prepare_chsims(
         split_seed=split_seed,
         allow_partial=allow_partial,
         cache_folder=cache_folder or Path(save_folder).parent / "audio",
+        needs_sound=needs_sound,
     )

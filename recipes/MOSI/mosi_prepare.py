@@ -122,6 +122,7 @@ def prepare_mosi(
     allow_partial=False,
     cache_folder=None,
     fold="all",
+    needs_sound=True,
 ) -> dict:
     """Verify CMU-MOSI and write the manifests of its folds.
 
@@ -145,6 +146,9 @@ def prepare_mosi(
         Where audio goes that is not 16 kHz mono already; by default ``audio`` beside ``save_folder``.
     fold : str
         Whose manifests are written: ``all``, or comma-separated names.
+    needs_sound : bool
+        False, for systems that read alone: where there is no recording at all, the label files are enough, and every
+        table says so.
 
     Returns
     -------
@@ -161,4 +165,5 @@ def prepare_mosi(
         allow_partial=allow_partial,
         cache_folder=cache_folder or Path(save_folder).parent / "audio",
         fold=fold,
+        needs_sound=needs_sound,
     )

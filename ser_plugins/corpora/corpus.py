@@ -7,9 +7,9 @@ from typing import Any
 
 from ser_plugins.corpora.about import AboutCorpus
 from ser_plugins.corpora.download import fetch_archive
-from ser_plugins.corpora.manifest import entry
+from ser_plugins.corpora.manifest import NO_SOUND, entry
 from ser_plugins.corpora.protocols import PROTOCOLS
-from ser_plugins.corpora.sounds import measure_remembered, measure_wavs
+from ser_plugins.corpora.sounds import list_recordings, measure_remembered, measure_wavs
 from ser_plugins.corpora.sources import playable
 from ser_plugins.corpora.verify import (
     read_checksums,
@@ -21,6 +21,7 @@ from ser_plugins.corpora.verify import (
     verify_usable,
 )
 from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.sound.suffixes import MEDIA
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,10 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Reading:
-    """A corpus as read: its name, whole manifest, ``{id: why it was left out}``, and what a partial copy lacks."""
+    """A corpus as read: its name, whole manifest, ``{id: why it was left out}``, and what a partial copy lacks.
+
+    ``soundless``: there were label files only.
+    """
 
     name: str
     manifest: dict
@@ -104,6 +108,7 @@ class Reading:
     lacking: str
     synthetic: bool
     remedy: str
+    soundless: bool
 
 
 def find_corpus(corpus: Corpus, data_folder) -> Path:
@@ -129,7 +134,9 @@ def find_corpus(corpus: Corpus, data_folder) -> Path:
     return data_folder
 
 
-def read_corpus(corpus: Corpus, data_root: Path, memory: Path, *, cache=None, allow_partial=False) -> Reading:
+def read_corpus(
+    corpus: Corpus, data_root: Path, memory: Path, *, cache=None, allow_partial=False, needs_sound=True
+) -> Reading:
     """Read every label, verify every file.
 
     A synthetic corpus brings its own checksums, and its name says in every table that it is one.
@@ -146,6 +153,8 @@ def read_corpus(corpus: Corpus, data_root: Path, memory: Path, *, cache=None, al
         Where videos and recordings of other rates or channels are converted to; without it they are refused.
     allow_partial : bool
         Labels without a recording are left out, and lower counts are told instead of refused.
+    needs_sound : bool
+        False: where there is no recording at all, the labels are enough.
     """
     marker = read_marker(data_root)
     checksums = None
@@ -171,26 +180,36 @@ def read_corpus(corpus: Corpus, data_root: Path, memory: Path, *, cache=None, al
         "remedy": remedy,
         "refused": corpus.refused,
     }
-    if checksums:
+    soundless = not needs_sound and not list_recordings(data_root, MEDIA)
+    if checksums and not soundless:
         sounds = measure_wavs(folder)
         verify_sounds(sounds, checksums, **wanted)
     utterances = _unique(corpus.utterances(data_root))
     skipped = {u.id: u.skip for u in utterances if u.skip}
     utterances = [u for u in utterances if not u.skip]
-    if not checksums:
+    if soundless:
+        sounds = dict.fromkeys((u.wav for u in utterances), NO_SOUND)
+    elif not checksums:
         utterances = playable(utterances, folder, cache) if cache else utterances
         sounds = measure_remembered(folder, [u.wav for u in utterances], memory)
-    if allow_partial:
-        skipped.update({u.id: "no recording" for u in utterances if u.wav not in sounds})
-        utterances = [u for u in utterances if u.wav in sounds]
-    verify_usable(utterances, sounds, folder=folder, remedy=remedy)
-    verify_format(sounds, **wanted)
-    verify_distinct(utterances, sounds, folder=folder, target=corpus.target, remedy=remedy)
+    if not soundless:
+        utterances, lost = _with_sound(utterances, sounds, corpus.target, wanted, allow_partial=allow_partial)
+        skipped |= lost
     manifest = {u.id: entry(u, sounds[u.wav], corpus.wav_folder) for u in utterances}
     if not manifest:
         raise SerError(got=f"no utterance in {data_root}", expected=f"those of {corpus.name}", remedy=remedy)
     lacking = verify_counts(manifest, {} if synthetic else corpus.counts, remedy=remedy, allow_partial=allow_partial)
-    return Reading(name, manifest, skipped, lacking, synthetic, remedy)
+    return Reading(name, manifest, skipped, lacking, synthetic, remedy, soundless)
+
+
+def _with_sound(utterances, sounds, target, wanted, *, allow_partial) -> tuple[list, dict]:
+    """The utterances, each with a usable recording of its own; by id, those of a partial copy without one."""
+    lost = {u.id: "no recording" for u in utterances if u.wav not in sounds} if allow_partial else {}
+    utterances = [u for u in utterances if u.id not in lost]
+    verify_usable(utterances, sounds, folder=wanted["folder"], remedy=wanted["remedy"])
+    verify_format(sounds, **wanted)
+    verify_distinct(utterances, sounds, folder=wanted["folder"], target=target, remedy=wanted["remedy"])
+    return utterances, lost
 
 
 def _unique(utterances) -> list:

@@ -48,13 +48,16 @@ class Utterance:
 class Sound:
     """What a file holds. The four fields after ``size`` are None when the file cannot be decoded."""
 
-    sha256: str
+    sha256: str | None  # None only in NO_SOUND
     size: int  # bytes
     sample_rate: int | None = None  # Hz
     channels: int | None = None
     duration: float | None = None  # seconds
     audio_sha256: str | None = None
     problem: str | None = None  # why it cannot be used, where that was asked
+
+
+NO_SOUND = Sound(None, 0)  # of an utterance that has a label and a transcript only
 
 
 def measure(path) -> Sound:

@@ -22,6 +22,7 @@ from ser_plugins.files import read_json, write_json, write_text
 
 __all__ = ["Corpus", "prepare_corpus", "write_together"]
 
+SOUNDLESS = "label files alone: no recording was there, and no sound was checked"
 MEMORY = "measured.json"  # what was measured on which file, in the manifest folder
 
 
@@ -37,6 +38,7 @@ def prepare_corpus(
     allow_partial=False,
     cache_folder=None,
     fold=ALL,
+    needs_sound=True,
 ) -> dict:
     """Verify a corpus and write its manifests; see the recipe's own function for the options.
 
@@ -60,6 +62,9 @@ def prepare_corpus(
     fold : str
         Whose manifests are written: ``all``, or comma-separated names. Those of other folds stay where they are right,
         and are removed where they are not. ``protocol.json`` speaks of all folds.
+    needs_sound : bool
+        False, for systems that read alone: where there is no recording at all, the label files are enough, and every
+        table says that no sound was checked.
 
     Raises
     ------
@@ -79,7 +84,9 @@ def prepare_corpus(
         raise SerError(got=f"split_seed={split_seed!r}", expected="an integer >= 0", remedy="correct the option")
     data_root = find_corpus(corpus, data_folder)
     memory = Path(save_folder) / MEMORY
-    reading = read_corpus(corpus, data_root, memory, cache=cache_folder, allow_partial=allow_partial)
+    reading = read_corpus(
+        corpus, data_root, memory, cache=cache_folder, allow_partial=allow_partial, needs_sound=needs_sound
+    )
     used = rules.take(reading.manifest)
     counts = {} if reading.synthetic else rules.counts
     lacking = reading.lacking or verify_counts(used, counts, remedy=reading.remedy, allow_partial=allow_partial)
@@ -114,7 +121,11 @@ def prepare_corpus(
         "scale": corpus.scale,
         "unit_field": unit_field,
         "partial": bool(lacking),
-        "statements": [*_statements(lacking, reading.skipped, protocol, rules, folds, unit_field), *alike],
+        "statements": [
+            *([SOUNDLESS] if reading.soundless else []),
+            *_statements(lacking, reading.skipped, protocol, rules, folds, unit_field),
+            *alike,
+        ],
         "data_root": str(data_root),
         "about_corpus": {} if reading.synthetic else corpus.about.to_json(),
     }

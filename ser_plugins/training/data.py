@@ -66,8 +66,12 @@ def make_dataset(
     entries = read_manifest(manifest)
     check_recordings(entries, protocol)
     items = training_items(entries, copies)
+    item_fields = {key: fields for key, (fields, _) in items.items()}
+    said = transcripts_of(item_fields, transcript, sentences, manifest) if transcript else {}
     # Only what is read here: a corpus may have a field that is called like an item, such as label.
-    dataset = DynamicItemDataset({key: {"duration": fields["duration"]} for key, (fields, _) in items.items()})
+    lengths = {key: fields["duration"] for key, fields in item_fields.items()}
+    lengths = {key: len(said[key]) if length is None else length for key, length in lengths.items()}
+    dataset = DynamicItemDataset({key: {"duration": length} for key, length in lengths.items()})
     if cache_features and is_trained(compute_features):
         raise SerError(
             got="cache_features: True, with a front end that is trained",
@@ -76,7 +80,6 @@ def make_dataset(
         )
     tasks = tasks_of(protocol, auxiliary)
     labels = label_items(tasks)
-    item_fields = {key: fields for key, (fields, _) in items.items()}
     for target, task in tasks.items():
         encoded = encode_targets(task, target, item_fields, manifest)
         dataset.add_dynamic_item(encoded.__getitem__, takes="id", provides=labels[target])
@@ -84,7 +87,6 @@ def make_dataset(
         shares = encode_shares(tasks, soft_labels, item_fields, manifest)
         dataset.add_dynamic_item(shares.__getitem__, takes="id", provides="shares")
     if transcript:
-        said = transcripts_of(item_fields, transcript, sentences, manifest)
         dataset.add_dynamic_item(said.__getitem__, takes="id", provides="transcript")
 
     store = FeatureStore(compute_features, protocol, features_folder)
@@ -187,7 +189,7 @@ def _normalised(frames_of, speaker_of: dict, bins: int):
 
 
 def durations(dataset: DynamicItemDataset) -> list[float]:
-    """Seconds of every utterance, in the dataset's order."""
+    """Seconds of every utterance, of one without sound the letters of its transcript, in the dataset's order."""
     return [dataset.data[key]["duration"] for key in dataset.data_ids]
 
 

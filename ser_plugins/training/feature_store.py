@@ -71,7 +71,9 @@ class FeatureStore:
         self.folder = folder
 
     def wave(self, fields: dict, copy=None) -> torch.Tensor:
-        """The recording of an entry of a manifest, or a copy of it: (samples,)."""
+        """The recording of an entry of a manifest, or a copy of it: (samples,); silence where there is none."""
+        if fields["sha256"] is None:
+            return torch.zeros(self.compute.sample_rate)
         path = path_of(fields, self.protocol)
         check_recording(path, fields["sha256"])  # it may have been replaced since the last epoch
         wave = load_waveform(path, self.compute.sample_rate)

@@ -24,7 +24,7 @@ WHERE = (
     "data_folder", "csv", "results_folder", "run_folder", "output_folder", "save_folder", "manifest_folder",
     "train_annotation", "valid_annotation", "test_annotation", "train_log", "train_logger", "checkpointer",
     "seed", "__set_seed", "fold", "cache_folder", "features_folder", "cache_features", "num_workers", "noprogressbar",
-    "ckpt_interval_minutes", "ckpt_interval_steps",
+    "needs_sound", "ckpt_interval_minutes", "ckpt_interval_steps",
 )  # fmt: skip
 # SpeechBrain's run options that change what is computed.
 RUN_OPTIONS = (

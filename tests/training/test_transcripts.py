@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-import runpy
 import shutil
+from functools import partial
 from importlib import import_module
 
 import pandas as pd
@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from ser_plugins.classifier import ClassifierHead
 from ser_plugins.cli import app
+from ser_plugins.corpora.prepare import SOUNDLESS
 from ser_plugins.corpora.toy.emodb import EMODB_SENTENCES
 from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
 from ser_plugins.errors import SerError
@@ -27,6 +28,7 @@ from ser_plugins.inference.constructors import construct, construct_one
 from ser_plugins.inference.description import Description, read_description, write_description
 from ser_plugins.inference.explain import answer_of
 from ser_plugins.inference.explain_text import explain_text
+from ser_plugins.sound.suffixes import MEDIA
 from ser_plugins.spectrogram import LogPowerSpectrogram, ZNorm
 from ser_plugins.subwords import SubwordEncoder
 from ser_plugins.text import FUSIONS, Fusion, LogLinearHead, TextEncoder
@@ -220,26 +222,29 @@ def test_a_system_that_reads_needs_to_know_where(tmp_path):
         check_keys(Experiment.of(nowhere, {}))
 
 
-@pytest.mark.parametrize(("recipe", "write"), [("MOSI", write_toy_mosi), ("CHSIMS", write_toy_chsims)])
+@pytest.mark.parametrize(
+    ("recipe", "write"), [("MOSI", partial(write_toy_mosi, layout="mmsa")), ("CHSIMS", write_toy_chsims)]
+)
 def test_label_files_alone_are_enough_for_words_alone(recipe, write, tmp_path):
     corpus = write(tmp_path / "corpus", 4, 4, syllables=2)
-    labels = tmp_path / "labels"
-    for path in corpus.rglob("*"):
-        if path.suffix in (".csv", ".annotprocessed"):
-            (labels / path.relative_to(corpus)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, labels / path.relative_to(corpus))
-    voices = runpy.run_path(str(ROOT / "scripts/voices_for_labels.py"))["write_voices"]
-    folder = voices(recipe, labels, tmp_path / "words")
     prepare = getattr(import_module(f"{recipe.lower()}_prepare"), f"prepare_{recipe.lower()}")
-    said = prepare(folder, tmp_path / "manifests")
-    assert said["corpus"].endswith("(synthetic)")
-    manifest = json.loads((tmp_path / "manifests" / "corpus.json").read_text(encoding="utf-8"))
-    expected = prepare(corpus, tmp_path / "own")
-    own = json.loads((tmp_path / "own" / "corpus.json").read_text(encoding="utf-8"))
-    assert expected["folds"] == said["folds"]
-    assert {id_: fields["transcript"] for id_, fields in manifest.items()} == {
-        id_: fields["transcript"] for id_, fields in own.items()
-    }
+    heard = prepare(corpus, tmp_path / "heard", needs_sound=False)
+    for path in [path for path in corpus.rglob("*") if path.suffix in MEDIA]:
+        path.unlink()
+    where = ["--data_folder", str(corpus), "--results_folder", str(tmp_path / "runs"), "--noprogressbar"]
+    run_here("train.py", "hparams/bigru_mha_text.yaml", *where, *TEXT, cwd=ROOT / "recipes" / recipe)
+    results = json.loads(next((tmp_path / "runs").rglob("seed_*/*/results.json")).read_text())
+    said = next((tmp_path / "runs").rglob("corpus.json"))
+    assert _words(said) == _words(tmp_path / "heard" / "corpus.json")
+    assert results["protocol"]["statements"][0] == SOUNDLESS
+    assert SOUNDLESS not in heard["statements"]
+    assert "identical samples not compared in" in results["audit"]
+    with pytest.raises(SerError, match="wav files"):
+        prepare(corpus, tmp_path / "again")
+
+
+def _words(manifest):
+    return {id_: fields["transcript"] for id_, fields in json.loads(manifest.read_text(encoding="utf-8")).items()}
 
 
 def test_what_pieces_weighed_is_the_slope_of_the_answer():
