@@ -137,10 +137,13 @@ def _how(row) -> list[str]:
 
 
 def _models_table(rows) -> Table:
+    """One row per model: a line has room for a sentence, which many narrow columns have not."""
     from ser_plugins.evaluation.metrics.tasks import task_of
     from ser_plugins.evaluation.report.tables import interval_text
 
-    table = Table("model", "corpus", "system", "gives", "measured (95 % interval)", "how", "MB")
+    table = Table(show_lines=True)
+    table.add_column("model", overflow="fold", max_width=24)
+    table.add_column("what is known of it (scores with their 95 % intervals)")
     for row in rows:
         scores = task_of(row["task"], row["classes"], row["scale"]).scores
         measured = [
@@ -149,14 +152,11 @@ def _models_table(rows) -> Table:
             for key in ("UAR", "WA", "MAE")
             if row["metrics"] and key in scores
         ]
-        cells = [
-            row["model"],
-            row["corpus"],
-            row["system"],
+        lines = [
+            f"{row['system']}, trained on {row['corpus']}; {row['bytes'] / 1e6:.1f} MB",
             ", ".join(row["classes"] or [f"{row['target']} on the scale {row['scale']}"]),
-            "\n".join(measured) or "not measured",
-            "\n".join(_how(row)),
-            f"{row['bytes'] / 1e6:.1f}",
+            ", ".join(measured) or "not measured",
+            *_how(row),
         ]
-        table.add_row(*map(terminal, cells))
+        table.add_row(terminal(row["model"]), terminal("\n".join(lines)))
     return table

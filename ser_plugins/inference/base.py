@@ -10,6 +10,7 @@ import torch
 
 from ser_plugins.errors import SerError
 from ser_plugins.inference.arrays import as_batch, check_finite, one_channel
+from ser_plugins.inference.devices import usable_device
 from ser_plugins.inference.loading import Model, load_model
 from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.inference.recording import Heard, Recording, read_recording, refuse_longer
@@ -124,9 +125,8 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
     @classmethod
     def of(cls: type[Own], model: Model, device: str | torch.device | None = None, **options: Any) -> Own:
         """Take a loaded model."""
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         construct: Any = cls
-        face = construct(model.modules, cls._meaning(model), device, others=model.others, **options)
+        face = construct(model.modules, cls._meaning(model), usable_device(device), others=model.others, **options)
         face.card = model.text
         face.model_card = model.card
         return face
@@ -284,19 +284,23 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
 
     def predict_file(self, path: str | Path, text: str | None = None) -> Outcome:
         """Judge one audio file; the outcome as plain Python values, all None where nobody speaks."""
-        return self.predict_recording(self.read(path), text)[0]
+        return self.predict_recordings([self.read(path)], [text])[0][0]
 
     def read(self, path: str | Path) -> Recording:
         """Open, decode, mix down, resample, measure and check a file, once; errors as of :meth:`classify_file`."""
         return read_recording(path, self.sample_rate, self.min_samples)
 
-    def predict_recording(self, recording: Recording, text: str | None = None) -> tuple[Outcome, Heard]:
-        """Judge what :meth:`read` gave: the outcome as of :meth:`predict_file`, and what it was made of."""
-        speech = holds_speech(recording.wave.numpy(), self.sample_rate)
-        spoken = self.any_sound or speech
-        outputs, frames = self._outputs(recording.wave[None], torch.ones(1, dtype=torch.float64), [text])
-        (outcome,) = self._plain(self._result(outputs, [spoken]), [spoken])
-        return outcome, Heard(frames[0], speech)
+    def predict_recordings(
+        self, recordings: Sequence[Recording], texts: Sequence[str | None] | None = None
+    ) -> list[tuple[Outcome, Heard]]:
+        """Judge what :meth:`read` gave, together: outcomes as of :meth:`predict_file`, and what they were made of."""
+        waves, lengths = _padded([recording.wave for recording in recordings])
+        speech = [holds_speech(recording.wave.numpy(), self.sample_rate) for recording in recordings]
+        spoken = [self.any_sound or each for each in speech]
+        outputs, frames = self._outputs(waves, lengths, texts)
+        counts = self.modules["compute_features"].frame_counts(lengths, waves.shape[1]).tolist()
+        heard = [Heard(rows[:count], each) for rows, count, each in zip(frames, counts, speech, strict=True)]
+        return list(zip(self._plain(self._result(outputs, spoken), spoken), heard, strict=True))
 
     def classify_windows(
         self, path: str | Path, *, window: float = 3.0, hop: float = 1.0, batch_size: int = 8
@@ -361,10 +365,7 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
         """Plain outcomes of good waveforms of any lengths, each (samples,), together."""
         if not waves:
             return []
-        counts = torch.tensor([len(wave) for wave in waves], dtype=torch.float64)
-        padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)  # (batch, samples)
-        result, speech = self._classified(padded, counts / padded.shape[1], texts)
-        return self._plain(result, speech)
+        return self._plain(*self._classified(*_padded(waves), texts))
 
     def _plain(self, result, speech) -> list:
         """The outcomes of a result as plain values, all None where nobody speaks."""
@@ -384,6 +385,13 @@ class RecordingModel(Generic[Result, Outcome, Piece]):
 
     def _check_recording(self, wave: torch.Tensor, name: str) -> None:
         check_usable(wave.numpy(), self.sample_rate, name, self.min_samples)
+
+
+def _padded(waves: list) -> tuple[torch.Tensor, torch.Tensor]:
+    """Waveforms, each (samples,), as (batch, samples) and relative lengths (batch,), which double precision keeps."""
+    counts = torch.tensor([len(wave) for wave in waves], dtype=torch.float64)
+    padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
+    return padded, counts / padded.shape[1]
 
 
 def _min_samples(modules) -> int:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from ser_plugins.errors import SerError
 from ser_plugins.inference.quality import Check, check_read, check_recording
+from ser_plugins.inference.recording import Recording
+from ser_plugins.inference.windows import batched
 
 
-def judge(model, files: dict[str, Path], text: str | None = None) -> Iterator[dict]:
-    """Judge recordings one after the other, and check each by the rules of :func:`.check.check_recording`.
+def judge(model, files: dict[str, Path], text: str | None = None, batch_size: int = 1) -> Iterator[dict]:
+    """Judge recordings, and check each by the rules of :func:`.check.check_recording`.
 
     Arguments
     ---------
@@ -18,6 +21,8 @@ def judge(model, files: dict[str, Path], text: str | None = None) -> Iterator[di
         Paths by name, as of :func:`ser_plugins.cli.inputs.recordings`.
     text : str, optional
         What is said in them, for a model that reads.
+    batch_size : int
+        Recordings that are judged at once; the outcome is that of each alone.
 
     Yields
     ------
@@ -31,14 +36,36 @@ def judge(model, files: dict[str, Path], text: str | None = None) -> Iterator[di
     >>> sorted(row)
     ['error', 'file']
     """
+    for batch in batched(files.items(), batch_size):
+        read = {name: _attempt(name, model.read, path) for name, path in batch}
+        recordings = {name: recording for name, (recording, error) in read.items() if error is None}
+        predicted = _predicted(model, recordings, text)
+        for name, (recording, error) in read.items():
+            row = {"error": error} if error else _row(name, model, recording, *predicted[name])
+            yield {"file": name, **row}
 
-    def judged(path):
-        recording = model.read(path)
-        outcome, heard = model.predict_recording(recording, text)
-        findings = check_read(recording, model, heard).findings
-        return outcome._asdict() | {"warnings": [str(finding) for finding in findings]}
 
-    yield from _each(files, judged)
+def _predicted(model, recordings: dict[str, Recording], text) -> dict:
+    """What :func:`_attempt` gives for each recording: all together, and each alone where that fails."""
+    if not recordings:
+        return {}
+    name = next(iter(recordings))
+    pairs, error = _attempt(name, model.predict_recordings, list(recordings.values()), len(recordings) * [text])
+    if error is None:
+        return {name: (pair, None) for name, pair in zip(recordings, pairs, strict=True)}
+    if len(recordings) == 1:
+        return {name: (None, error)}
+    alone = [_predicted(model, {name: recording}, text) for name, recording in recordings.items()]
+    return {name: attempt for each in alone for name, attempt in each.items()}
+
+
+def _row(name, model, recording, pair, error) -> dict:
+    if error is None:
+        outcome, heard = pair
+        check, error = _attempt(name, check_read, recording, model, heard)
+    if error is not None:
+        return {"error": error}
+    return outcome._asdict() | {"warnings": [str(finding) for finding in check.findings]}
 
 
 def inspect(files: dict[str, Path], model=None) -> Iterator[dict]:
@@ -61,18 +88,19 @@ def inspect(files: dict[str, Path], model=None) -> Iterator[dict]:
         measurements = {name: value for name, value in check._asdict().items() if name != "findings"}
         return measurements | {"warnings": [str(finding) for finding in check.findings]}
 
-    yield from _each(files, checked)
-
-
-def _each(files: dict[str, Path], work: Callable[[Path], dict]) -> Iterator[dict]:
     for name, path in files.items():
-        try:
-            outcome = work(path)
-        except SerError as error:
-            outcome = {"error": str(error)}
-        except Exception as error:  # whatever a file does to a decoder, it does not cost the others their results
-            outcome = {"error": f"{name}: {type(error).__name__}: {error}"}
-        yield {"file": name, **outcome}
+        row, error = _attempt(name, checked, path)
+        yield {"file": name, **({"error": error} if error else row)}
+
+
+def _attempt(name: str, work: Callable, *arguments) -> tuple[Any, str | None]:
+    """What ``work`` gives and None; or None and what was wrong, as text."""
+    try:
+        return work(*arguments), None
+    except SerError as error:
+        return None, str(error)
+    except Exception as error:  # whatever a file does to a decoder, it does not cost the others their results
+        return None, f"{name}: {type(error).__name__}: {error}"
 
 
 def prediction_columns(model) -> list[str]:

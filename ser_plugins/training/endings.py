@@ -1,9 +1,12 @@
-"""How a command of a recipe ends when it does not end well: in one line, and a status that scripts understand."""
+"""What a recipe's command says beside its own lines: how it ends when it does not end well, and SpeechBrain's log."""
 
 import contextlib
+import io
 import logging
 import sys
 from pathlib import Path
+
+from speechbrain.utils.logger import TqdmCompatibleStreamHandler
 
 from ser_plugins.errors import SerError
 
@@ -29,6 +32,17 @@ def one_line_endings():
     except KeyboardInterrupt:
         print("interrupted; the same command resumes", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def quiet_console():
+    """While SpeechBrain sets up its log: the console gets none of it, and later warnings alone; ``log.txt`` has all."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, TqdmCompatibleStreamHandler):
+            handler.setStream(sys.stdout)
+            handler.setLevel(logging.WARNING)
 
 
 def close_experiment_log(folder: Path) -> None:

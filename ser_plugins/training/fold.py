@@ -1,5 +1,6 @@
 """One fold, one seed: audit -> an ordinary SpeechBrain experiment -> the test set opened once -> files."""
 
+import contextlib
 import dataclasses
 import os
 import platform
@@ -28,7 +29,7 @@ from ser_plugins.files import read_json, write_json, write_text
 from ser_plugins.machine import processor
 from ser_plugins.training.brain import EmotionBrain
 from ser_plugins.training.data import LengthSortedBatches, collate, durations, encode_targets, in_order, make_dataset
-from ser_plugins.training.endings import close_experiment_log
+from ser_plugins.training.endings import close_experiment_log, quiet_console
 from ser_plugins.training.feature_store import store_of
 from ser_plugins.training.label_sets import judged_among
 from ser_plugins.training.recordings import check_recordings
@@ -131,9 +132,10 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
     audit_line = audit(*parts.values(), **claims).line if tested else "nothing is held out, and nothing tested"
     for entries in parts.values():
         check_recordings(entries, protocol)
-    sb.create_experiment_directory(
-        folder, hyperparams_to_save=yaml_file, overrides=quoted(overrides), save_env_desc=False
-    )
+    with quiet_console() if run_options.noprogressbar else contextlib.nullcontext():
+        sb.create_experiment_directory(
+            folder, hyperparams_to_save=yaml_file, overrides=quoted(overrides), save_env_desc=False
+        )
     if sb.utils.distributed.if_main_process():
         write_text(folder / "env.log", _environment())
         (folder / Path(__file__).name).unlink(missing_ok=True)  # SpeechBrain archives its caller, which is this file

@@ -137,7 +137,7 @@ class _Planner:
                 expected="configurations that do not",
                 remedy="report it as a row of its own, by train.py",
             )
-        options = argparse.Namespace(seeds=seeds, sealed=protocol == OUTER)
+        options = argparse.Namespace(seeds=seeds, sealed=protocol == OUTER, quiet=self.options.quiet)
         return plan_system(experiment, self.run_options, options, prepare=self.prepare, script=self.script)
 
     def settings(self, plans) -> dict:

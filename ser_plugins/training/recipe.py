@@ -136,9 +136,14 @@ def parse_options(yaml_files, options) -> tuple:
             expected="whole folds: each is tested once",
             remedy="--fold ONE --number_of_epochs 1",
         )
-    # One live line in a terminal, and it is that of all trainings: SpeechBrain's own would tear it up.
-    quiet = run_options.noprogressbar or console(stderr=True).is_terminal
-    return dataclasses.replace(run_options, noprogressbar=quiet), overrides
+    # In a terminal the live lines are those of all trainings: SpeechBrain's own would tear them up.
+    return without_bars(run_options) if console(stderr=True).is_terminal else run_options, overrides
+
+
+def without_bars(run_options) -> RunOptions:
+    """The run options with ``--noprogressbar``; the Brain takes what counts as given alone."""
+    given = {*run_options.overridden_args, "noprogressbar"}
+    return dataclasses.replace(run_options, noprogressbar=True, overridden_args=given)
 
 
 def _whole_numbers(run_options) -> dict:
@@ -177,10 +182,13 @@ def plan_system(experiment, run_options, options, *, prepare, script, brain_clas
     run_options : speechbrain.utils.run_opts.RunOptions
         Device, precision and so on.
     options : argparse.Namespace
-        ``folds`` and ``seeds``, comma-separated or None; ``sealed``: whether test scores stay unread.
+        ``folds`` and ``seeds``, comma-separated or None; ``sealed``: whether test scores stay unread; ``quiet``: no
+        progress.
     prepare, script, brain_class
         See :func:`run_recipe`.
     """
+    if options.quiet:
+        run_options = without_bars(run_options)
     check_keys(experiment)
     hparams = experiment.values()
     protocol = _prepare_on_main(prepare, hparams)
@@ -212,7 +220,7 @@ def plan_system(experiment, run_options, options, *, prepare, script, brain_clas
 
 def run_plans(plans, options, run_options) -> None:
     """Run the jobs of all plans, in the order given, with the launcher that the options ask for."""
-    screen = console(stderr=True, quiet=not sb.utils.distributed.if_main_process())
+    screen = console(stderr=True, quiet=options.quiet or not sb.utils.distributed.if_main_process())
     jobs = [job for plan in plans for job in plan.jobs]
     protocol = plans[0].protocol
     screen.print(
@@ -247,6 +255,7 @@ def add_run_options(parser) -> None:
         action="store_true",
         help="nobody sees a test score before `ser report RUN --unseal`, which is noted",
     )
+    parser.add_argument("--quiet", action="store_true", help="print the report and errors alone: no progress")
     add_launcher_options(parser)
 
 

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -8,11 +9,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import assert_close
 from fake_run import CLASSES, FOLDS, tone, write_run, write_wav
+from rich.console import Console
 from typer.main import get_command
 
 from ser_plugins import __version__, cli
 from ser_plugins.cli.formats import as_textgrid
+from ser_plugins.errors import SerError
 from ser_plugins.export.folder import export_model
 from ser_plugins.inference import EmotionClassifier
 from ser_plugins.inference.timeline import timeline
@@ -34,9 +38,9 @@ def model(run_folder, tmp_path_factory):
 def ser(monkeypatch, capsys):
     """Run the command as the console script does; returns exit code, output, error output."""
 
-    def run(*arguments):
+    def run(*arguments, columns=300):
         monkeypatch.setattr(sys, "argv", ["ser", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "300")
+        monkeypatch.setenv("COLUMNS", str(columns))
         with pytest.raises(SystemExit) as ended:
             cli.main()
         written = capsys.readouterr()
@@ -121,6 +125,81 @@ def test_classify_prints_json_and_goes_on_after_bad_files(ser, model, tmp_path):
     assert set(kinds) <= {"error", "warning"}
     code, out, err = ser("classify", missing, "--model", model)
     assert (code, out) == (1, "")
+
+
+def test_recordings_judged_together_get_what_each_gets_alone(ser, model, tmp_path):
+    waves = [tone(seconds, pitch=150 + 40 * place) for place, seconds in enumerate((2.0, 0.6, 1.1, 0.01, 0.9))]
+    paths = [write_wav(tmp_path / f"{place}.wav", wave) for place, wave in enumerate(waves)]
+    paths.insert(2, tmp_path / "no.wav")
+
+    def rows(*options):
+        code, out, _ = ser("classify", *paths, "--model", model, "--json", *options)
+        assert code == 1
+        return json.loads(out)
+
+    assert_close(rows("--batch", 4), rows(), tolerance=1e-4)
+
+
+def test_a_batch_that_fails_costs_only_its_culprit(ser, model, tmp_path, monkeypatch):
+    together = EmotionClassifier.predict_recordings
+
+    def predict_recordings(self, recordings, texts=None):
+        if any("bad" in recording.source for recording in recordings):
+            raise SerError(got="NaN", expected="numbers", remedy="none")
+        return together(self, recordings, texts)
+
+    monkeypatch.setattr(EmotionClassifier, "predict_recordings", predict_recordings)
+    paths = [write_wav(tmp_path / name) for name in ("a.wav", "bad.wav", "c.wav")]
+    code, out, _ = ser("classify", *paths, "--model", model, "--batch", 3, "--format", "jsonl")
+    assert code == 1
+    assert ["error" in json.loads(line) for line in out.splitlines()] == [False, True, False]
+
+
+def test_quiet_leaves_results_and_errors(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav", 0.01 * tone())
+    loud = ser("classify", path, tmp_path / "no.wav", "--model", model)
+    quiet = ser("classify", path, tmp_path / "no.wav", "--model", model, "--quiet")
+    assert "warning: " in loud[2]
+    assert loud[1].startswith(quiet[1])
+    assert [line.split(": ")[0] for line in quiet[2].splitlines()] == ["error"]
+    assert "strangers" not in quiet[1]
+
+
+def test_a_terminal_shows_how_far_and_how_fast_and_a_pipe_nothing(ser, model, tmp_path, monkeypatch):
+    paths = [write_wav(tmp_path / f"{number}.wav") for number in range(3)]
+    drawn = io.StringIO()
+    arguments = ("check", *paths, "--model", model, "--format", "csv")
+
+    def terminal_of(file, terminal):
+        return lambda **options: Console(file=file, force_terminal=terminal, width=80)
+
+    for terminal in (False, True):
+        monkeypatch.setattr("ser_plugins.cli.recordings.console", terminal_of(drawn, terminal))
+        for quiet in ([], ["--quiet"]):
+            ser(*arguments, *quiet)
+            shown = drawn.getvalue()
+            assert bool(shown) == (terminal and not quiet)
+            drawn.truncate(0)
+            drawn.seek(0)
+            if shown:
+                assert "3/3" in shown
+                assert re.search(r"\d\.\d/s", shown)
+                assert "0:00:00" in shown
+
+
+def test_a_device_that_is_not_there_is_one_line(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav")
+    code, out, err = ser("classify", path, "--model", model, "--device", "gpu")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: got: device gpu; expected: one of this machine: cpu")
+
+
+def test_tables_fit_eighty_columns(ser, model, tmp_path):
+    path = write_wav(tmp_path / "a.wav")
+    for command in (("classify", path, "--model", model), ("check", path, "--model", model), ("models", model)):
+        _, out, _ = ser(*command, columns=80)
+        assert max(map(len, out.splitlines())) <= 80
+        assert "…" not in out
 
 
 def test_classify_takes_folders_and_standard_input(ser, model, tmp_path, monkeypatch):

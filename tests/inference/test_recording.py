@@ -54,7 +54,7 @@ def test_label_and_warnings_are_those_of_the_two_ways_apart(tmp_path, classifier
 def test_what_was_heard_gives_the_check_that_reading_again_gives(tmp_path, classifier):
     path = write_wav(tmp_path / "a.wav", tone(2.0, 48000), 48000)
     read = classifier.read(path)
-    _, heard = classifier.predict_recording(read)
+    [(_, heard)] = classifier.predict_recordings([read])
     again = check_read(read, classifier)
     assert check_read(read, classifier, heard)[:-1] == pytest.approx(again[:-1])
     assert again[:-1] == pytest.approx(check_recording(path, classifier)[:-1], rel=1e-4)

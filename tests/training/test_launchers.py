@@ -3,6 +3,7 @@
 import io
 import multiprocessing
 import os
+import re
 from dataclasses import replace
 
 import pytest
@@ -51,23 +52,67 @@ def test_a_failure_is_tried_once_more_and_loses_no_other(launcher, tmp_path):
     assert [line.split()[1] for line in printed.splitlines() if "nothing tested" in line].count("job2:") == 1
 
 
-def test_the_live_line_counts_what_is_done_running_and_failed_and_the_epochs_in_the_logs(tmp_path):
-    jobs = jobs_in(tmp_path, *["fine"] * 4)
-    jobs = [replace(job, epochs=10) for job in jobs]
+def begun(tmp_path):
+    """Four jobs of ten epochs; 4, none and 3 of the last three's are in their logs."""
+    jobs = [replace(job, epochs=10) for job in jobs_in(tmp_path, *["fine"] * 4)]
     for job, epochs in zip(jobs[1:], (4, 0, 3), strict=True):  # the last was interrupted
         job.folder.mkdir()
-        lines = [f"epoch: {epoch}, lr: 0.001\n" for epoch in range(1, epochs + 1)]
-        (job.folder / "train_log.txt").write_text("".join(lines))
+        write_epochs(job, epochs)
+    return jobs
+
+
+def write_epochs(job, epochs):
+    lines = [f"epoch: {epoch}, lr: 1.00e-03 - train loss: {1 / epoch:.2e}\n" for epoch in range(1, epochs + 1)]
+    (job.folder / "train_log.txt").write_text("".join(lines))
+
+
+def test_the_live_line_counts_what_is_done_running_and_failed_and_the_epochs_in_the_logs(tmp_path):
+    jobs = begun(tmp_path)
     console = Console(file=io.StringIO(), width=1000, force_terminal=True)
     board = crossval._Board(jobs, console)
     board.ended(jobs[0], ended(), None)
     board.ended(jobs[2], None, OSError("the disk went away"))
-    board.tick(1)
-    (task,) = board.progress.tasks
+    board.tick([jobs[1]])
+    task = board.progress.tasks[0]
     assert (task.description, task.completed, task.total) == ("1 done, 1 running, 1 failed", 10 + 4 + 3, 40)
     board.ended(jobs[2], ended(), None)  # tried once more
-    board.tick(2)
+    board.tick([jobs[1], jobs[3]])
     assert task.description == "2 done, 2 running, 0 failed"
+
+
+def test_every_running_fold_has_a_line_with_its_epochs_its_loss_and_the_time_left(tmp_path):
+    jobs = begun(tmp_path)
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    board = crossval._Board(jobs, console)
+
+    def lines():
+        console.print(board.progress.get_renderable())
+        text = re.sub("\x1b\\[[0-9;]*m", "", console.file.getvalue())
+        console.file.truncate(console.file.seek(0))
+        assert max(map(len, text.splitlines())) <= 80
+        assert "…" not in text
+        return [line.split() for line in text.splitlines()]
+
+    board.tick(jobs[1:3])
+    whole, *running = lines()
+    assert [line[0] for line in running] == ["job1", "job2"]
+    assert running[0][-5:] == ["4/10", "epochs", "loss", "0.25", "-:--:--"]
+    assert running[1][-3:] == ["0/10", "epochs", "-:--:--"]
+    for epochs in (5, 6, 7):
+        write_epochs(jobs[1], epochs)
+        board.tick(jobs[1:2])
+    whole, running = lines()
+    assert running[-5:-1] == ["7/10", "epochs", "loss", "0.143"]
+    assert re.fullmatch(r"\d:\d\d:\d\d", running[-1])
+    assert re.fullmatch(r"\d:\d\d:\d\d", whole[-1])
+
+
+def test_without_a_terminal_every_finished_fold_says_how_long_the_rest_takes(tmp_path):
+    printed, _ = run(jobs_in(tmp_path, *["fine"] * 4), Here())
+    lines = printed.splitlines()
+    assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]
+    assert [" left" in line for line in lines] == [False, True, True, False]
+    assert not re.search("\x1b|\r", printed)
 
 
 def test_a_killed_worker_takes_its_own_job_along_and_no_other(tmp_path):

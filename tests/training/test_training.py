@@ -294,6 +294,14 @@ def test_a_changed_setting_never_reuses_an_old_fold(toy_emodb, uninterrupted, ca
     assert "remedy: choose another --results_folder" in message
 
 
+def test_quiet_leaves_the_report(toy_emodb, tmp_path, capfd):
+    train(toy_emodb, tmp_path, "--fold", "spk03", "--number_of_epochs", "1", "--quiet")
+    printed = capfd.readouterr()
+    assert printed.err == ""
+    assert printed.out == "bigru_mha: folds still to be trained before there is a report: spk08, spk09\n"
+    assert "Beginning experiment" in (folder_of(tmp_path) / "log.txt").read_text(encoding="utf-8")
+
+
 def test_another_corpus_in_the_same_results_folder_is_refused(toy_emodb, uninterrupted, tmp_path, capfd):
     from ser_plugins.corpora.toy.emodb import write_toy_emodb
 

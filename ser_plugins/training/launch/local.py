@@ -1,7 +1,7 @@
 """Where trainings run: this process, or local workers. A third launcher, for many machines, is in ``ray.py``.
 
 A launcher has one method, ``run(jobs, tick)``: it yields ``(job, record, error)`` as jobs end, in any order, each
-once, with ``error`` None or ``record`` None, and now and then calls ``tick(running)`` with the number of jobs at work.
+once, with ``error`` None or ``record`` None, and now and then calls ``tick(running)`` with the list of jobs at work.
 """
 
 import contextlib
@@ -47,13 +47,13 @@ class Here:
     def run(self, jobs, tick):
         """Yield ``(job, record, error)``."""
         for job in jobs:
-            with _ticking(tick):
+            with _ticking(tick, [job]):
                 try:
                     outcome = job, run_job(job), None
                 except Exception as error:  # one failed job must not lose the others; it is reported at the end
                     outcome = job, None, error
             yield outcome
-        tick(0)
+        tick([])
 
 
 class Local:
@@ -92,7 +92,7 @@ class Local:
                         pool, error = _pool(), _killed(job)
                     idle.append(pool)
                     yield job, None if error else future.result(), error
-                tick(len(busy))
+                tick([job for _, job in busy.values()])
         finally:
             for pool, _ in busy.values():  # interrupted: the workers' jobs are resumable, so do not wait for them
                 for process in list(pool._processes.values()):
@@ -102,14 +102,14 @@ class Local:
 
 
 @contextlib.contextmanager
-def _ticking(tick):
-    """Call ``tick(1)`` now and every second from a thread of its own, since the job has this one."""
+def _ticking(tick, running):
+    """Call ``tick(running)`` now and every second from a thread of its own, since the job has this one."""
     over = threading.Event()
 
     def go_on():
-        tick(1)
+        tick(running)
         while not over.wait(timeout=1):
-            tick(1)
+            tick(running)
 
     thread = threading.Thread(target=go_on, daemon=True)
     thread.start()

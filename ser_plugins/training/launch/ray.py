@@ -74,7 +74,7 @@ class RayCluster:
                         except ray.exceptions.RayError as lost:
                             results, error = None, RuntimeError(f"lost {RETRIES + 1} times: {lost}")
                         yield job, results, error
-                    tick(min(len(pending), slots))
+                    tick(list(pending.values())[:slots])
             finally:
                 for reference in pending:
                     ray.cancel(reference, force=True)
