@@ -1,5 +1,6 @@
 """Commands that serve a model to others, and to its own page."""
 
+import sys
 from typing import Annotated
 
 from typer import Option
@@ -30,9 +31,10 @@ def serve(
     work: Annotated[float, Option(min=1, help="Audio to judge for one request, its windows added up, in s.")] = 600,
     streams: Annotated[int, Option(min=1, help="Open WebSockets; further ones are refused.")] = 16,
     stream_seconds: Annotated[float, Option(min=1, help="Longest stream, in s.")] = 3600,
+    access_log: Annotated[bool, Option(help="Write a line for every request; nothing of recordings.")] = False,
     any_sound: AnySound = False,
 ):
-    r"""Serve a model over HTTP: POST /classify, /timeline, /attention; WS /stream; GET /health, /model, /docs.
+    r"""Serve a model over HTTP: POST /classify, /timeline, /attention; WS /stream; GET /model, /docs.
 
     Needs pip install "ser-plugins\[serve]". SIGTERM and Ctrl-C answer what was accepted, then stop.
 
@@ -41,7 +43,11 @@ def serve(
     limits = {"body": _bytes(megabytes), "audio": seconds, "timeout": timeout, "queue": queue, "batch": batch}
     limits |= {"held": _bytes(total_megabytes), "connections": connections, "work": work}
     limits |= {"streams": streams, "stream": stream_seconds}
-    _run(model, host, port, limits, any_sound=any_sound)
+    _run(model, host, port, limits, any_sound=any_sound, log=_log if access_log else None)
+
+
+def _log(line):
+    print(line, file=sys.stderr, flush=True)
 
 
 @app.command()
@@ -61,14 +67,14 @@ def demo(
     _run(model, host, port, {"body": _bytes(megabytes), "audio": seconds}, page=True)
 
 
-def _run(folder, host, port, limits, page=False, any_sound=False):
+def _run(folder, host, port, limits, page=False, any_sound=False, log=None):
     try:
         from ser_plugins.service.app import LOOPBACK, Limits, create_app
         from ser_plugins.service.server import listening, run_app
     except ModuleNotFoundError as error:
         raise SerError(
             got=f"no module {error.name}",
-            expected="FastAPI, uvicorn and websockets",
+            expected="FastAPI, uvicorn, websockets and python-multipart",
             remedy='pip install "ser-plugins[serve]"',
         ) from None
     from ser_plugins.inference import open_model
@@ -77,7 +83,7 @@ def _run(folder, host, port, limits, page=False, any_sound=False):
     with listening(host, port) as sockets:
         model = open_model(folder, any_sound=any_sound)
         hosts = LOOPBACK if host in LOOPBACK else None
-        service = create_app(model, card=model.card, limits=limits, hosts=hosts, page=page)
+        service = create_app(model, card=model.card, limits=limits, hosts=hosts, page=page, log=log)
         address = f"[{host}]" if ":" in host else host
         print(f"http://{address}:{port}/{'' if page else 'docs'}  (Ctrl-C stops)", flush=True)
         run_app(service, sockets, limits)

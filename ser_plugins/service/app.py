@@ -2,67 +2,37 @@
 
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Query, Request, Response, WebSocket
+from fastapi import Depends, FastAPI, WebSocket
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from ser_plugins import __version__
 from ser_plugins.errors import SerError
+from ser_plugins.service.access import refuse_strangers, refuse_unknown_parameters
+from ser_plugins.service.metrics import Metrics, Watch
 from ser_plugins.service.openapi_page import openapi_page
 from ser_plugins.service.replies import parts_of
 from ser_plugins.service.requests import Service
-from ser_plugins.service.streams import Options, refuse, serve_stream
-from ser_plugins.service.uploads import Limits, Refusal
+from ser_plugins.service.routes import add_facts, add_front, add_judgements
+from ser_plugins.service.streams import refuse
+from ser_plugins.service.uploads import Limits
 
 DEFAULT_LIMITS = Limits()
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 FULL = (429, 503)  # codes of what may be tried again
+FORBIDDEN = 403
 PAGE = Path(__file__).with_name("page.html")
 # The page holds its script and style; whatever it was made to show, it can reach nothing else.
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; media-src blob:; "
     "img-src data:; frame-ancestors 'none'"
 )
-WindowSeconds = Annotated[float, Query(gt=0, le=60)]
-HopSeconds = Annotated[float, Query(ge=0.1)]
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("audio/*",)},
-    }
-}
 
 
-class Failure(BaseModel):
-    """What every error looks like."""
-
-    got: str
-    expected: str
-    remedy: str
-
-
-_FAILURES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Failure, "description": meaning}
-    for status, meaning in {
-        403: "asked through another host's name or from another site's page",
-        408: "the body came too slowly",
-        413: "more bytes than allowed",
-        415: "not announced as audio",
-        422: "not audio that can be judged: unreadable, damaged, too short, too long, silent; or too many windows",
-        429: "full; try again after `Retry-After` seconds",
-        503: "no room for the body; try again after `Retry-After` seconds",
-        504: "not judged in time",
-    }.items()
-}
-
-
-def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=False) -> FastAPI:
+def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=False, log=None) -> FastAPI:
     """Build the service.
 
     Arguments
@@ -78,6 +48,8 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
         None answers all.
     page : bool
         Whether ``/`` is the page to try it on.
+    log : callable, optional
+        Takes a line of text for every request.
 
     Example
     -------
@@ -92,10 +64,11 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     >>> TestClient(app, base_url="http://localhost").post("/classify", content=b"no audio").json()["remedy"]
     'convert it to 16-bit wav, or replace the damaged file'
     """
-    service = Service(model, limits)
+    service, metrics = Service(model, limits), Metrics()
 
     def known(connection: HTTPConnection):
-        _refuse_strangers(connection, hosts)
+        refuse_strangers(connection, hosts)
+        refuse_unknown_parameters(connection)
 
     @asynccontextmanager
     async def lifespan(_):
@@ -112,70 +85,17 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.add_middleware(Watch, metrics=metrics, log=log)
     app.add_api_route(
         "/docs", lambda: openapi_page(app.openapi()), response_class=HTMLResponse, include_in_schema=False
     )
-    for kind in (RequestValidationError, HTTPException, SerError, Exception):
+    for kind in (RequestValidationError, WebSocketRequestValidationError, HTTPException, SerError, Exception):
         app.add_exception_handler(kind, _say_failure)
-    app.add_exception_handler(WebSocketRequestValidationError, _refuse_options)
 
-    _add_routes(app, service, card, model.strangers)
-    _add_stream(app, service)
-    if page:
-        _add_page(app)
+    add_judgements(app, service)
+    add_facts(app, service, card, metrics)
+    (_add_page if page else add_front)(app)
     return app
-
-
-def _add_routes(app, service, card, strangers):
-    @app.post("/classify", openapi_extra=_BODY, responses=_FAILURES)
-    async def classify(request: Request, text: Annotated[str | None, Query(max_length=5000)] = None) -> dict:
-        """Judge a recording: the plain values of `predict_file`, `duration` in s, and the `warnings` of `ser check`.
-
-        `text` is what is said in it, for a model that reads.
-        """
-        _refuse_other_types(request)
-        return await service.answer(request, service.classify, text)
-
-    @app.post("/timeline", response_model=dict, openapi_extra=_BODY, responses=_FAILURES)
-    async def timeline(request: Request, window: WindowSeconds = 3.0, hop: HopSeconds = 1.0) -> Response:
-        """Judge window after window: `windows`, each with `start` and `end` in s; null where nobody speaks."""
-        _refuse_other_types(request)
-        return await service.answer(request, service.timeline, window, hop)
-
-    @app.post("/attention", response_model=dict, openapi_extra=_BODY, responses=_FAILURES)
-    async def attention(request: Request) -> Response:
-        """Where the model looks: `weights` (query, key), mean over the heads; null in a model without attention."""
-        _refuse_other_types(request)
-        return await service.answer(request, service.attention)
-
-    @app.get("/health")
-    async def health() -> dict:
-        """Whether it runs, and how full it is."""
-        return {
-            "status": "ok",
-            "in_flight": service.in_flight,
-            "queue": service.limits.queue,
-            "held": service.bodies.held,
-            "streams": service.streams.open,
-        }
-
-    @app.get("/model")
-    async def about() -> dict:
-        """The model card in markdown, what was measured on strangers in one line, and the limits."""
-        return {"card": card, "strangers": strangers, "limits": service.limits._asdict()}
-
-
-def _add_stream(app, service):
-    @app.websocket("/stream")
-    async def stream(
-        websocket: WebSocket,
-        encoding: Literal["s16le", "f32le", "container"] = "s16le",
-        rate: Annotated[int, Query(ge=1000, le=192_000)] = 16000,
-        window: WindowSeconds = 3.0,
-        hop: HopSeconds = 1.0,
-    ):
-        """Judge sound as it comes: the protocol is in docs/service.md."""
-        await serve_stream(service, websocket, Options(encoding, rate, window, hop))
 
 
 def _add_page(app):
@@ -186,50 +106,14 @@ def _add_page(app):
         return HTMLResponse(content, headers={"Content-Security-Policy": _PAGE_POLICY})
 
 
-def _refuse_other_types(request):
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind and not kind.startswith(("audio/", "video/")) and kind != "application/octet-stream":
-        raise Refusal(
-            415,
-            got=f"Content-Type: {kind}",
-            expected="audio/wav, another audio/ or video/ type, application/octet-stream; the body is the file itself",
-            remedy='curl --data-binary @speech.wav -H "Content-Type: audio/wav" URL',
-        )
-
-
-def _refuse_strangers(connection, hosts):
-    origin, address = connection.headers.get("origin"), connection.headers.get("host")
-    if hosts is not None and address is not None and _host_name(address) not in hosts:
-        raise Refusal(
-            403, got=f"Host: {address}", expected=" or ".join(hosts), remedy="use one of these in the address"
-        )
-    if origin is not None and origin.partition("://")[2] != address:  # a proxy may speak another scheme than we do
-        raise Refusal(
-            403,
-            got=f"a request from a page of {origin or 'nowhere'}",
-            expected="one from the service's own page, or from a program",
-            remedy="open the service's own page",
-        )
-
-
-def _host_name(address: str) -> str | None:
-    """Of ``Host``, without the port; None where it is no address."""
-    try:
-        return urlsplit(f"//{address}").hostname
-    except ValueError:
-        return None
-
-
 async def _say_failure(connection, error):
     """Any error, in three parts."""
     parts, code = parts_of(error)
+    if isinstance(connection, WebSocket) and code != FORBIDDEN:  # a page's script can read what comes over the stream
+        await connection.accept()
+        await refuse(connection, error)
+        return None
     if isinstance(error, HTTPException):
         parts["got"] = f"{connection.scope.get('method', 'WS')} {connection.scope['path']}: {parts['got']}"
     headers = {**(getattr(error, "headers", None) or {}), **({"Retry-After": "1"} if code in FULL else {})}
     return JSONResponse(parts, status_code=code, headers=headers)
-
-
-async def _refuse_options(websocket, error):
-    """Say what is wrong with the address of a stream, where a page's script can read it."""
-    await websocket.accept()
-    await refuse(websocket, error)

@@ -5,6 +5,7 @@ import asyncio
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+from ser_plugins.service.forms import Form, is_form
 from ser_plugins.service.uploads import Limits, Refusal, Upload
 
 DRAINED = 4  # times the largest body: what is read and dropped of a larger one
@@ -113,12 +114,15 @@ class Bodies:
         most = self.limits.body
         announced = request.headers.get("content-length", "0")
         announced = int(announced) if announced.isascii() and announced.isdigit() else 0
+        content_type = request.headers.get("content-type", "")
+        form = Form(content_type, arrival.upload.write) if is_form(content_type) else None
+        take = form.feed if form else arrival.upload.write
         try:
             async for part in request.stream():
                 arrival.size += len(part)
                 if max(announced, arrival.size) <= most:
                     self._hold(arrival, len(part))
-                    arrival.upload.write(part)
+                    take(part)
                 elif arrival.size > DRAINED * most:  # a client that is still sending would not hear an earlier answer
                     break
         except ClientDisconnect:
@@ -130,6 +134,8 @@ class Bodies:
                 expected=f"at most {most:,}",
                 remedy="cut or compress the recording",
             )
+        if form:
+            form.close()
 
     def _hold(self, arrival, count):
         while arrival.size > FREE_BYTES and self.held + count > self.most:

@@ -28,7 +28,7 @@ def openapi_page(schema: dict) -> str:
     """
     info = schema["info"]
     paths = [
-        _path(f"{method.upper()} {path}", operation)
+        _path(f"{method.upper()} {path}", operation, schema.get("components", {}).get("schemas", {}))
         for path, methods in schema["paths"].items()
         for method, operation in methods.items()
     ]
@@ -40,14 +40,31 @@ def openapi_page(schema: dict) -> str:
     )
 
 
-def _path(name, operation):
-    takes = [(f"?{each['name']}", _schema(each["schema"])) for each in operation.get("parameters", ())]
+def _path(name, operation, types):
+    takes = [(f"?{each['name']}", _described(each["schema"], each)) for each in operation.get("parameters", ())]
     takes += [("body", kind) for kind in operation.get("requestBody", {}).get("content", ())]
-    gives = [(status, answer.get("description", "")) for status, answer in operation["responses"].items()]
+    gives = [(status, _answer(answer, types)) for status, answer in operation["responses"].items()]
     rows = "".join(f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>" for term, text in [*takes, *gives])
     return f"<h2>{escape(name)}</h2><p>{escape(operation.get('description', ''))}</p><dl>{rows}</dl>"
 
 
-def _schema(schema):
+def _answer(answer, types):
+    """The meaning of an answer, and the fields of one that is a type of its own."""
+    reference = answer.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
+    fields = types.get(reference.rsplit("/", 1)[-1], {}).get("properties", {})
+    listed = "; ".join(f"{name}: {_described(field, field)}" for name, field in fields.items())
+    return listed if listed and answer.get("description") == "Successful Response" else answer.get("description", "")
+
+
+def _described(schema, holder):
     names = {"exclusiveMinimum": "above", "minimum": "at least", "maximum": "at most", "default": "by default"}
-    return ", ".join([schema.get("type", "any"), *(f"{names[key]} {schema[key]}" for key in names if key in schema)])
+    bounds = [f"{names[key]} {schema[key]}" for key in names if key in schema]
+    return ", ".join([_kind(schema), *bounds, *filter(None, [holder.get("description")])])
+
+
+def _kind(schema) -> str:
+    if "anyOf" in schema:
+        return " or ".join(map(_kind, schema["anyOf"]))
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema.get('items', {}))}"
+    return schema.get("$ref", "").rsplit("/", 1)[-1] or schema.get("type", "any")

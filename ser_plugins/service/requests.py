@@ -77,18 +77,18 @@ class Service:
                 self.bodies.release(arrival)
                 self.tidy_later()
 
-    async def classify(self, task, text) -> dict:
+    async def classify(self, task, text, thresholds) -> dict:
         """What :meth:`RecordingModel.predict_file` gives, the duration in s, and warnings."""
         check_texts(self.model.members, [text])  # before others share a batch with it
         recording = await task.decoded()
         seconds = len(recording.wave) / self.model.sample_rate
         await task.refuse_or_wait(seconds)
-        outcome = await self.batcher.submit((recording.wave, text))
+        outcome = thresholds.applied(await self.batcher.submit((recording.wave, text)))
         check = await task.lane.run(check_read, recording, self.model)
         warnings = [str(finding) for finding in check.findings]
         return {**outcome._asdict(), "duration": seconds, "warnings": warnings}
 
-    async def timeline(self, task, window, hop) -> dict:
+    async def timeline(self, task, window, hop, thresholds) -> dict:
         """What :meth:`RecordingModel.classify_windows` gives; ``window`` and ``hop`` in s."""
         self.model.check_windows(window, hop)
         wave = (await task.decoded()).wave
@@ -99,7 +99,7 @@ class Service:
         rows = []
         for batch in batched(cuts, self.windows_at_once(window)):
             rows += await self.batcher.run(lambda batch=batch: list(self.model.judge_cuts(batch, str(task.upload))))
-        return {"windows": [row._asdict() for row in rows]}
+        return {"windows": [thresholds.applied(row)._asdict() for row in rows]}
 
     async def attention(self, task) -> dict:
         """What :func:`attention_map` gives."""

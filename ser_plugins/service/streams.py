@@ -18,6 +18,7 @@ from ser_plugins.inference.stream import Stream
 from ser_plugins.inference.windows import batched
 from ser_plugins.service.piped import decoded
 from ser_plugins.service.replies import parts_of, strict_json
+from ser_plugins.service.thresholds import Thresholds
 from ser_plugins.service.uploads import MEAN_VALUES_PER_SECOND, Refusal, refuse_odd_rate
 
 OVERLAP = 20  # windows in which a moment may lie: what a second of sound may cost is bounded
@@ -38,12 +39,15 @@ class Options(NamedTuple):
         Of bare samples, in Hz.
     window, hop : float
         In s.
+    thresholds : Thresholds
+        From which probability on a window gets a label.
     """
 
     encoding: Literal["s16le", "f32le", "container"]
     rate: int
     window: float
     hop: float
+    thresholds: Thresholds
 
 
 class Streams:
@@ -168,7 +172,7 @@ class Session:
         """Between two batches of requests, as many windows as a timeline has at once."""
         for batch in batched(cuts, self.service.windows_at_once(self.options.window)):
             for window in await self.service.batcher.run(self.stream.judge, batch):
-                await self._say("window", **window._asdict())
+                await self._say("window", **self.options.thresholds.applied(window)._asdict())
 
     async def _say(self, event, **content):
         try:

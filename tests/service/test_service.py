@@ -213,7 +213,6 @@ def test_a_body_without_a_length_is_bounded_too(service):
 def test_other_paths_health_docs_and_the_card(service):
     is_failure(service.ask("/nothing"), 404)
     is_failure(service.ask("/classify"), 405)
-    is_failure(service.ask("/"), 404)  # no page unless asked for
     assert service.ask("/health").json["status"] == "ok"
     assert service.ask("/model").json["card"] == "# A card"
     assert service.ask("/model").json["strangers"] == ""  # of a model in memory nothing is known

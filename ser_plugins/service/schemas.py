@@ -1,0 +1,85 @@
+"""What the service answers, as types: they are shown to clients (OpenAPI), and the tests hold every reply to them."""
+
+from typing import Any, NamedTuple, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+
+class Reply(BaseModel):
+    """What every reply is: no more than its fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Failure(Reply):
+    """What every error looks like."""
+
+    got: str
+    expected: str
+    remedy: str
+
+
+class Attention(Reply):
+    """Where the model looks."""
+
+    weights: list[list[float]] | None = Field(
+        description="(query, key), mean over the heads, 1 for uniform; null without attention"
+    )
+    duration: float = Field(description="of the recording, in s")
+
+
+class Health(Reply):
+    """Whether it runs, and how full it is."""
+
+    status: str
+    in_flight: int = Field(description="requests being read, waiting or judged")
+    queue: int = Field(description="most of them")
+    held: int = Field(description="bytes of their bodies")
+    streams: int = Field(description="that are open")
+
+
+class About(Reply):
+    """What the model is, and what the service takes."""
+
+    card: str = Field(description="in markdown")
+    strangers: str = Field(description="what was measured on strangers, in one line")
+    labels: list[str] = Field(description="classes, in their order; none of a model of sentiment")
+    sample_rate: int = Field(description="in Hz, that sound is converted to")
+    limits: dict[str, float] = Field(description="bytes, s and numbers, as docs/service.md names them")
+
+
+class Judgements(NamedTuple):
+    """The types of replies that depend on what the model gives.
+
+    Arguments
+    ---------
+    recording, timeline : type of BaseModel
+        Of ``/classify`` and ``/timeline``.
+    """
+
+    recording: type[BaseModel]
+    timeline: type[BaseModel]
+
+
+def judgements(window: type) -> Judgements:
+    """The types for a model whose windows are of the class ``window``.
+
+    Example
+    -------
+    >>> from ser_plugins.inference.windows import SentimentWindow
+    >>> list(judgements(SentimentWindow).recording.model_fields)
+    ['score', 'polarity', 'duration', 'warnings']
+    """
+    fields: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(window).items()}
+    piece = create_model("Window", __base__=Reply, __doc__="A window, from `start` to `end` in s.", **fields)
+    del fields["start"], fields["end"]
+    recording = create_model(
+        "Recording",
+        __base__=Reply,
+        __doc__="A recording; null where nobody speaks.",
+        **fields,
+        duration=(float, Field(description="in s")),
+        warnings=(list[str], Field(description="of `ser check`")),
+    )
+    timeline = create_model("Timeline", __base__=Reply, __doc__="Window after window.", windows=(list[piece], ...))
+    return Judgements(recording, timeline)
