@@ -38,7 +38,6 @@ app = typer.Typer(
     cls=_Commands,
     help="Speech emotion recognition on top of SpeechBrain: use, export, report and check models.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -83,3 +82,4 @@ from ser_plugins.cli import corpora
 from ser_plugins.cli import audit
 from ser_plugins.cli import service
 from ser_plugins.cli import stress
+from ser_plugins.cli import doctor
