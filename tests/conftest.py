@@ -26,6 +26,8 @@ collect_ignore = ["support"]  # among it a script, which a test starts
 RECIPES = sorted(path.parent.name for path in ROOT.glob("recipes/*/train.py"))
 sys.path[:0] = [str(ROOT / "recipes" / name) for name in RECIPES]  # as `python recipes/EmoDB/train.py` has it
 torch.set_num_threads(1)
+# Files of the tests need not survive a power cut: libsndfile has each written to the disk before it goes on.
+soundfile.SoundFile.flush = lambda self: None
 # A shell's background jobs ignore Ctrl-C, and what they start inherits that: also the commands that are tested.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)

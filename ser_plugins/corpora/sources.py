@@ -43,7 +43,7 @@ def find_source(folder, stems: Iterable[str]) -> str:
     """
     stems = list(stems)
     names = (f"{stem}{suffix}" for suffix in MEDIA for stem in stems)
-    return next((name for name in names if Path(folder, name).is_file()), f"{stems[0]}.wav")
+    return next((name for name in names if os.path.isfile(os.path.join(folder, name))), f"{stems[0]}.wav")
 
 
 def playable(utterances: Iterable[Utterance], folder, cache) -> list[Utterance]:

@@ -52,5 +52,15 @@ def convert(source, target) -> str:
     samples = np.round(32768 * resample(wave, rate, SAMPLE_RATE))
     samples = np.clip(samples, -32768, 32767).astype(np.int16)  # (samples,)
     with atomic_path(target) as temporary:
-        soundfile.write(temporary, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+        write_wav(temporary, samples)
     return complaints
+
+
+def write_wav(path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> None:
+    """Write (samples,) or (samples, channels), int16 or within -1 and 1, as 16-bit wav.
+
+    Through a stream: a file that it opens itself, libsndfile has written to the disk before it goes on, which takes
+    milliseconds for each recording.
+    """
+    with open(path, "wb") as stream:
+        soundfile.write(stream, samples, rate, subtype="PCM_16", format="WAV")

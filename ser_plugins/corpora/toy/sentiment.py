@@ -4,12 +4,11 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from ser_plugins.corpora.toy.synth import SAMPLE_RATE
-from ser_plugins.corpora.toy.writing import ToyRecording, within, write_corpus, write_wav
+from ser_plugins.corpora.toy.writing import ToyRecording, within, write_corpus
 from ser_plugins.errors import SerError
-from ser_plugins.sound.convert import resample
+from ser_plugins.sound.convert import resample, write_wav
 from ser_plugins.sound.ffmpeg import find_ffmpeg
 
 # Real ids, with the standard fold of each: with ``_`` and ``-`` in them, and in front.
@@ -183,7 +182,7 @@ def _write(folder, recordings, beside, parameters, media, syllables, seed) -> Pa
 def _write_stereo(path, samples) -> None:
     """44.1 kHz, two channels, of which one is softer."""
     wave = resample(samples / 32768, SAMPLE_RATE, 44100)  # (samples,)
-    soundfile.write(path, np.stack([wave, wave / 2], axis=1), 44100, subtype="PCM_16")
+    write_wav(path, np.stack([wave, wave / 2], axis=1), 44100)
 
 
 def _write_mp4(path, samples) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from ser_plugins.corpora.toy.synth import SAMPLE_RATE, make_sentence, make_speaker, speak
+from ser_plugins.corpora.toy.synth import make_sentence, make_speaker, speak
 from ser_plugins.corpora.verify import SYNTHETIC_MARKER, first_few
 from ser_plugins.errors import SerError
 from ser_plugins.files import read_json, sha256_of, write_json
+from ser_plugins.sound.convert import write_wav
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,6 @@ class ToyRecording:
     sentence: str
     emotion: str
     take: str = ""
-
-
-def write_wav(path, samples) -> None:
-    """Write (samples,), int16, as 16 kHz mono wav."""
-    soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16")
 
 
 def write_corpus(folder, recordings, beside, parameters, *, syllables, seed, write=write_wav) -> Path:
