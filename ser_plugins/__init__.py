@@ -9,6 +9,7 @@ The rooms, and what each turns into what:
 - ``ser_plugins.pooling``: frames -> one vector
 - ``ser_plugins.classifier``: all stages together, each optional; heads for classes, for a number, for several targets
 - ``ser_plugins.subwords``, ``text``: transcripts -> pieces; pieces -> an embedding, alone or fused with that of sound
+- ``ser_plugins.pretrained_text``: pieces -> states of a pretrained text encoder
 - ``ser_plugins.losses``: what torch and SpeechBrain lack
 - ``ser_plugins.checkpoints``: SpeechBrain's checkpointer, whole or none
 - ``ser_plugins.inference``: ``EmotionClassifier`` and ``SentimentRegressor``, the faces that users of models import

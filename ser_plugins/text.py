@@ -29,6 +29,9 @@ class TextEncoder(nn.Module):
         On these vectors.
     hidden_size, layers, heads, attention_dropout, pooling
         As of :class:`~ser_plugins.classifier.UtteranceEncoder`.
+    pretrained : torch.nn.Module, optional
+        A :class:`~ser_plugins.pretrained_text.PretrainedText`: its states stand in the place of the pieces' vectors,
+        and ``vocabulary`` and ``piece_size`` are then its own.
 
     Attributes
     ----------
@@ -54,10 +57,13 @@ class TextEncoder(nn.Module):
         heads: int = 4,
         attention_dropout: float = 0.2,
         pooling: str = "mean",
+        pretrained: Any = None,
     ) -> None:
         super().__init__()
+        if pretrained is not None:
+            vocabulary, piece_size = pretrained.vocabulary, pretrained.width
         self.vocabulary = vocabulary
-        self.vectors = nn.Embedding(vocabulary, piece_size)
+        self.vectors = nn.Embedding(vocabulary, piece_size) if pretrained is None else pretrained
         self.dropout = nn.Dropout(dropout)
         self.encoder = UtteranceEncoder(
             piece_size,
@@ -72,6 +78,7 @@ class TextEncoder(nn.Module):
 
     def read(self, pieces: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pieces (batch, pieces), counts (batch,) -> states (batch, pieces, width), embeddings (batch, output_size)."""
+        pieces = pieces.masked_fill(~frame_mask(counts, pieces.shape[1]), NO_TEXT)
         states, counts, _ = self.encoder.encode(self.dropout(self.vectors(pieces)), counts)
         return states, self.encoder.pooling(states, counts)
 
@@ -108,7 +115,7 @@ class Fusion(nn.Module):
     hidden_share : float
         Share of the transcripts that are hidden in training, each batch anew (modality dropout; Neverova et al., TPAMI
         2016).
-    vocabulary, piece_size, text_dropout, text_hidden_size, text_layers, text_heads
+    vocabulary, piece_size, text_dropout, text_hidden_size, text_layers, text_heads, pretrained
         Of its :class:`TextEncoder`.
     fusion_heads : int
         Of ``cross``.
@@ -143,6 +150,7 @@ class Fusion(nn.Module):
         text_heads: int = 4,
         fusion_heads: int = 4,
         attention_dropout: float = 0.2,
+        pretrained: Any = None,
         **audio: Any,
     ) -> None:
         super().__init__()
@@ -152,11 +160,19 @@ class Fusion(nn.Module):
                 expected=f"one of {', '.join(FUSIONS)}, a share from 0 to 1",
                 remedy="correct the YAML keys",
             )
-        self.fusion, self.hidden_share, self.vocabulary = fusion, hidden_share, vocabulary
+        self.fusion, self.hidden_share = fusion, hidden_share
         self.audio = UtteranceEncoder(bins, attention_dropout=attention_dropout, **audio)
         self.text = TextEncoder(
-            vocabulary, piece_size, text_dropout, text_hidden_size, text_layers, text_heads, attention_dropout
+            vocabulary,
+            piece_size,
+            text_dropout,
+            text_hidden_size,
+            text_layers,
+            text_heads,
+            attention_dropout,
+            pretrained=pretrained,
         )
+        self.vocabulary = self.text.vocabulary
         sizes = self.audio.output_size, self.text.output_size
         self.output_size, self.text_size = sum(sizes), sizes[1]
         if fusion == "gated":

@@ -185,12 +185,12 @@ def register_lines(name: str, corpus: str = NOT_SAID) -> list[str]:
 
 
 def pretrained_in(front_end) -> list[str]:
-    """The names of the pretrained models in a front end: its attribute ``pretrained``, and those of its modules.
+    """The names of the pretrained models in a module: its attribute ``pretrained``, and those of its modules.
 
     Arguments
     ---------
     front_end : torch.nn.Module
-        What a recipe calls ``compute_features`` or ``compute_functionals``.
+        What a recipe calls ``compute_features``, ``compute_functionals`` or ``embedding_model``.
 
     Returns
     -------

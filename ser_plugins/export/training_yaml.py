@@ -33,6 +33,12 @@ def described(path: Path, target: str, scale: str | None) -> tuple[Description, 
     if not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="the fold's YAML", remedy="train the fold again")
     nodes = compose(path.read_bytes(), path)
+    if str(getattr(nodes.get("subwords"), "tag", "")) == "!new:ser_plugins.pretrained_text.PretrainedSubwords":
+        raise SerError(
+            got=f"{path}: a pretrained text encoder",
+            expected="pieces of a SubwordEncoder: an export holds no text encoder of others",
+            remedy="use the fold where it was trained, or train with hparams/*_text.yaml or *_fusion.yaml as they are",
+        )
     if "classifier" in nodes and str(nodes["classifier"].tag) == tag_of(MultiTaskHead):
         nodes["classifier"] = pairs(pairs(nodes["classifier"], path)["heads"], path)[target]
     return described_by(nodes, path, scale)

@@ -147,9 +147,11 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
         target: task.training(encode_targets(task, target, parts["train"], hparams["train_annotation"]).values())
         for target, task in tasks.items()
     }
-    front_end = hparams["compute_functionals" if "estimator" in hparams else "compute_features"]
-    run_protocol = _run_protocol(protocol, hparams["normalisation"], pretrained_in(front_end))
-    train_and_test = _with_estimator if "estimator" in hparams else _with_network
+    estimated = "estimator" in hparams
+    names = ("compute_functionals",) if estimated else ("compute_features", "embedding_model")
+    models = [model for name in names for model in pretrained_in(hparams[name])]
+    run_protocol = _run_protocol(protocol, hparams["normalisation"], models)
+    train_and_test = _with_estimator if estimated else _with_network
     trained, outcome = train_and_test(hparams, protocol, run_options, brain_class, tested)
     if tested:
         own_target = next(iter(tasks))
