@@ -81,5 +81,6 @@ from ser_plugins.cli import suite
 from ser_plugins.cli import corpora
 from ser_plugins.cli import audit
 from ser_plugins.cli import service
+from ser_plugins.cli import listen
 from ser_plugins.cli import stress
 from ser_plugins.cli import doctor
