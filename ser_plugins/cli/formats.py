@@ -1,9 +1,10 @@
-r"""Rows -> text that other programs read: CSV, JSON, JSON lines, audformat's CSV, Praat's TextGrid.
+r"""Rows -> text that other programs read: CSV, JSON, JSON lines, audformat's CSV, RTTM; Praat's TextGrid.
 
 A row is a dictionary with ``file``, possibly ``start`` and ``end`` in s, and what was found. ``probabilities`` become
-columns ``p_<class>``, as in the ``predictions.csv`` of a training. Text comes as the rows come, so that a long work
-that is broken off leaves what it had done. It is always valid Unicode: a byte of a file name that is not UTF-8 is
-written as ``\udc80`` to ``\udcff``, which a reader of JSON turns into the name that ``os.fsencode`` takes.
+columns ``p_<class>``, as in the ``predictions.csv`` of a training, ``durations`` and ``shares`` likewise. Text comes as
+the rows come, so that a long work that is broken off leaves what it had done. It is always valid Unicode: a byte of a
+file name that is not UTF-8 is written as ``\udc80`` to ``\udcff``, which a reader of JSON turns into the name that
+``os.fsencode`` takes.
 """
 
 import csv
@@ -11,6 +12,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from ser_plugins.corpora.rttm import Span, file_id, rttm_line
 from ser_plugins.plain import csv_cell
 
 
@@ -79,6 +81,22 @@ def as_audformat(rows: Iterable[dict], columns: Sequence[str]) -> Iterator[str]:
     yield from _csv(timed(), [column for column in columns if column not in ("warnings", "error")], str)
 
 
+def as_rttm(rows: Iterable[dict], columns: Sequence[str] = ()) -> Iterator[str]:
+    """NIST's RTTM, with the emotion where a diariser writes the speaker; what has no label is left out.
+
+    Example
+    -------
+    >>> row = {"file": "talks/a.wav", "start": 0.5, "end": 2.0, "label": "joy", "probability": 0.75}
+    >>> print(*as_rttm([row, row | {"label": None}]), sep="", end="")
+    SPEAKER a 1 0.500 1.500 <NA> <NA> joy 0.7500 <NA>
+    """
+    for row in rows:
+        label = row.get("label", row.get("polarity"))
+        if label is not None:
+            span = Span(row["start"], row["end"], label, file_id(row["file"]))
+            yield _unicode(rttm_line(span, row.get("probability"))) + "\n"
+
+
 def as_textgrid(segments: Iterable, name: str = "emotion") -> str:
     """A Praat TextGrid, in the long text format of Praat's manual ("TextGrid file formats"), of intervals that tile.
 
@@ -92,30 +110,72 @@ def as_textgrid(segments: Iterable, name: str = "emotion") -> str:
     Example
     -------
     >>> from ser_plugins.inference.timeline import Segment
-    >>> for line in as_textgrid([Segment(0.0, 1.5, "joy", 0.9)]).splitlines()[-3:]:
+    >>> for line in as_textgrid([Segment(0.0, 1.5, "joy", 0.9, {})]).splitlines()[-3:]:
     ...     print(line.strip())
     xmin = 0.0
     xmax = 1.5
     text = "0.900"
     """
     segments = list(segments)
-    whole = f"xmin = {segments[0].start}", f"xmax = {segments[-1].end}"
+    fields = {name: 2, segments[0]._fields[3]: 3}
+    return _textgrid({title: [(one.start, one.end, one[field]) for one in segments] for title, field in fields.items()})
+
+
+def turns_textgrid(turns: Iterable, seconds: float) -> str:
+    """The same of turns: a tier per speaker, empty between them; where one has two turns at once, the later is cut.
+
+    Arguments
+    ---------
+    turns : iterable of TurnPrediction or SentimentTurn
+        As of :func:`ser_plugins.inference.turns.predict_turns`.
+    seconds : float
+        Length of the recording.
+
+    Example
+    -------
+    >>> from ser_plugins.inference.turns import TurnPrediction
+    >>> turn = TurnPrediction(1.0, 2.0, "Ann", "joy", 0.9, {}, 0.0, "", [])
+    >>> turns_textgrid([turn], 3.0).count("intervals [")
+    3
+    """
+    tiers: dict[str, list] = {}
+    for turn in sorted(turns, key=lambda turn: turn.start):
+        tier = tiers.setdefault(turn.speaker, [])
+        end = tier[-1][1] if tier else 0.0
+        if turn.start > end:
+            tier.append((end, turn.start, None))
+        if turn.end > end:
+            tier.append((max(turn.start, end), turn.end, _name_of(turn) or turn.remark))
+    for tier in tiers.values():
+        if tier[-1][1] < seconds:
+            tier.append((tier[-1][1], seconds, None))
+    return _textgrid(tiers)
+
+
+def _name_of(turn):
+    return turn.label if hasattr(turn, "label") else turn.polarity
+
+
+def _textgrid(tiers: dict[str, list]) -> str:
+    """Tiers by name, each a list of (start, end, content) that tile the same time."""
+    first = next(iter(tiers.values()))
+    whole = f"xmin = {first[0][0]}", f"xmax = {first[-1][1]}"
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
         "",
         *whole,
         "tiers? <exists>",
-        "size = 2",
+        f"size = {len(tiers)}",
         "item []:",
     ]
-    for tier, (field, title) in enumerate(((2, name), (3, segments[0]._fields[3])), 1):
-        lines += [f"    item [{tier}]:", '        class = "IntervalTier"', f"        name = {_quoted(title)}"]
-        lines += [f"        {line}" for line in (*whole, f"intervals: size = {len(segments)}")]
-        for number, segment in enumerate(segments, 1):
-            lines.append(f"        intervals [{number}]:")
-            lines += [f"            xmin = {segment.start}", f"            xmax = {segment.end}"]
-            lines.append(f"            text = {_quoted(segment[field])}")
+    for number, (title, intervals) in enumerate(tiers.items(), 1):
+        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f"        name = {_quoted(title)}"]
+        lines += [f"        {line}" for line in (*whole, f"intervals: size = {len(intervals)}")]
+        for place, (start, end, content) in enumerate(intervals, 1):
+            lines.append(f"        intervals [{place}]:")
+            lines += [f"            xmin = {start}", f"            xmax = {end}"]
+            lines.append(f"            text = {_quoted(content)}")
     return "\n".join(lines) + "\n"
 
 
@@ -144,14 +204,32 @@ def _unicode(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+PREFIXES = {"probabilities": "p", "durations": "s", "shares": "share"}  # of the columns of a dictionary
+
+
+def columns_of(row: dict, labels: Sequence[str]) -> list[str]:
+    """The columns of a table of rows like ``row``, in which every label has its own.
+
+    Example
+    -------
+    >>> columns_of({"file": "a.wav", "label": None, "probabilities": None}, ["joy", "fear"])
+    ['file', 'label', 'p_joy', 'p_fear']
+    """
+    return [
+        column
+        for name in row
+        for column in ([f"{PREFIXES[name]}_{label}" for label in labels] if name in PREFIXES else [name])
+    ]
+
+
 def _flat(row):
     flat = {}
     for name, value in row.items():
         if isinstance(value, dict):
-            flat |= {f"p_{label}": number for label, number in value.items()}
+            flat |= {f"{PREFIXES[name]}_{label}": number for label, number in value.items()}
         else:
             flat[name] = "; ".join(map(str, value)) if isinstance(value, list) else value
     return flat
 
 
-FORMATS = {"csv": as_csv, "json": as_json, "jsonl": as_jsonl, "audformat": as_audformat}
+FORMATS = {"csv": as_csv, "json": as_json, "jsonl": as_jsonl, "audformat": as_audformat, "rttm": as_rttm}

@@ -1,7 +1,6 @@
-"""Pictures of a timeline and of an explanation: matplotlib figures without pyplot, in the style of the report's."""
+"""Pictures of an explanation, and how pictures are written: matplotlib figures without pyplot, as the report's."""
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,8 +10,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.evaluation.report.figures import BLUE, ORANGE, STYLE
 from ser_plugins.files import atomic_path, refuse_unwritable
 from ser_plugins.inference.explain import Explanation
-from ser_plugins.inference.timeline import SentimentTimeline, Timeline
-from ser_plugins.plain import figure_text, figure_title
+from ser_plugins.plain import figure_title
 
 PICTURES = (".png", ".pdf", ".svg")
 
@@ -47,48 +45,6 @@ def save_picture(figure: Figure, path) -> None:
     """
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
-
-
-def timeline_figure(timeline: Timeline | SentimentTimeline, title: str = "") -> Figure:
-    """Probabilities over time, one row per class, and the label of each segment above; or the score as a line.
-
-    Example
-    -------
-    >>> from ser_plugins.inference.timeline import segments
-    >>> from ser_plugins.inference.windows import Window
-    >>> cells = [Window(0.0, 2.0, "joy", 0.8, {"joy": 0.8, "fear": 0.2}), Window(2.0, 3.0, None, None, None)]
-    >>> figure = timeline_figure(Timeline(cells, segments(cells)))
-    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    ['joy', 'fear']
-    """
-    cells: list[Any] = list(timeline.cells)
-    edges = [cells[0].start, *(cell.end for cell in cells)]
-    classes = next((list(cell.probabilities) for cell in cells if getattr(cell, "probabilities", None)), [])
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 1.6 + 0.3 * max(len(classes), 4)), layout="constrained")
-        axes = figure.add_subplot()
-        if hasattr(cells[0], "score"):
-            axes.stairs(
-                [np.nan if cell.score is None else cell.score for cell in cells], edges, baseline=None, color=BLUE
-            )
-            axes.set_ylabel("score")
-        else:
-            table = [[(cell.probabilities or {}).get(name, np.nan) for cell in cells] for name in classes]
-            if classes:  # else all is silent
-                image = axes.pcolormesh(edges, np.arange(len(classes) + 1), table, cmap="Blues", vmin=0, vmax=1)
-                figure.colorbar(image, ax=axes, label="probability", pad=0.01)
-            axes.set_yticks(np.arange(len(classes)) + 0.5, [figure_text(name) for name in classes])
-            axes.invert_yaxis()
-        for segment in timeline.segments:
-            axes.axvline(segment.start, color="black", linewidth=0.5)
-            if segment[2] is not None and segment.end - segment.start > 0.06 * (edges[-1] - edges[0]):
-                middle = (segment.start + segment.end) / 2
-                axes.text(
-                    middle, 1.02, figure_text(segment[2]), transform=axes.get_xaxis_transform(), ha="center", fontsize=8
-                )
-        axes.set(xlabel="time (s)", xlim=(edges[0], edges[-1]))
-        figure.suptitle(figure_title(title), fontsize=10)
-    return figure
 
 
 def explanation_figure(explanation: Explanation, title: str = "") -> Figure:

@@ -93,7 +93,7 @@ def read_rows(path, columns: Iterable[str], *, headerless: Iterable[str] = (), d
     if not path.is_file():
         raise MissingPathError(got=f"no file {path}", expected="the labels", remedy="check the folder")
     rows = []
-    text = io.StringIO(_decoded(path), newline="")
+    text = io.StringIO(decoded(path), newline="")
     if delimiter == "\t":
         reader = csv.reader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
     else:
@@ -138,7 +138,8 @@ def _check_header(where, header, columns) -> None:
         )
 
 
-def _decoded(path: Path) -> str:
+def decoded(path: Path) -> str:
+    """The text of a file in UTF-8, without a byte-order mark; :class:`SerError` names the line of another encoding."""
     content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")

@@ -5,8 +5,9 @@ neighbours, the first from the beginning and the last to the end of the last win
 rest too short to be judged.
 """
 
+import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby, pairwise
 from pathlib import Path
 from statistics import fmean
@@ -27,15 +28,18 @@ class Segment(NamedTuple):
     start, end : float
         In s from the beginning of the recording.
     label : str or None
-        The class; None where nobody speaks.
+        The class; None where the model abstains, and where nobody speaks; then the next two are None as well.
     probability : float or None
-        Of that class, smoothed; the mean over the segment.
+        The highest one, smoothed; the mean over the segment.
+    probabilities : dict or None
+        By class name, smoothed; the means over the segment.
     """
 
     start: float
     end: float
     label: str | None
     probability: float | None
+    probabilities: dict[str, float] | None
 
 
 class SentimentSegment(NamedTuple):
@@ -93,6 +97,7 @@ def timeline(
     hop: float = 1.0,
     smooth: int = 3,
     speech: Spans | None = None,
+    batch_size: int = BATCH,
 ) -> Timeline: ...
 
 
@@ -105,10 +110,11 @@ def timeline(
     hop: float = 1.0,
     smooth: int = 3,
     speech: Spans | None = None,
+    batch_size: int = BATCH,
 ) -> SentimentTimeline: ...
 
 
-def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None):
+def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None, batch_size=BATCH):
     """Follow the emotion, or the sentiment, in a recording of any length.
 
     The audio is read window by window and never held as a whole; what is kept is a row of numbers per hop. Windows end
@@ -128,6 +134,8 @@ def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None):
     speech : list of tuple of float, optional
         Where somebody speaks, (start, end) in s and in order, as :func:`ser_plugins.inference.vad.speech_spans` finds
         it; outside nothing is labelled. Without it silent windows alone are left out.
+    batch_size : int
+        Windows judged at once.
 
     Raises
     ------
@@ -152,46 +160,60 @@ def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None):
     >>> [(one.start, one.end, one.polarity) for one in timeline(model, path).segments]
     [(0.0, 5.0, 'positive')]
     """
+    check_smoothing(window, hop, smooth)
+    model.check_windows(window, hop, batch_size)
+    stretches = _Stretches(model, open_recording(path, model.sample_rate), window, hop, batch_size)
+    cells = list(as_cells(smoothed(stretches.judged(str(path)), smooth, model)))
+    cells[-1] = cells[-1]._replace(end=stretches.end)
+    if speech is not None:
+        cells = list(within(cells, speech))
+    kind = Timeline if model.window is Window else SentimentTimeline
+    return kind(cells, segments(cells))
+
+
+def check_smoothing(window: float, hop: float, smooth: int) -> None:
+    """Raise :class:`SerError` for a hop beyond the window, and for an even number of windows to average over."""
     if smooth < 1 or smooth % 2 == 0 or hop > window:
         raise SerError(
             got=f"smooth={smooth}, hop={hop}, window={window}",
             expected="an odd number of windows to average over, and a hop up to the window",
             remedy="for example window=3.0, hop=1.0, smooth=3",
         )
-    model.check_windows(window, hop)
-    turns = _Turns(model, open_recording(path, model.sample_rate), window, hop)
-    cells = list(as_cells(smoothed(turns.judged(str(path)), smooth, model)))
-    cells[-1] = cells[-1]._replace(end=turns.end)
-    kind = Timeline if model.window is Window else SentimentTimeline
-    return kind(cells, segments(cells if speech is None else within(cells, speech)))
 
 
-class _Turns:
+class _Stretches:
     """Windows of a recording, of each the stretch between two pauses around its middle; ``end``: of the last window."""
 
-    def __init__(self, model, blocks, window, hop):
+    def __init__(self, model, blocks, window, hop, batch_size):
         self.model = model
+        self.batch_size = batch_size
         self.end = 0.0
         self.cuts = cut_windows(blocks, model.sample_rate, window, hop, model.min_samples)
 
     def judged(self, name) -> Iterator:
-        for batch in batched(self._stretches(), BATCH):
+        for batch in batched(self._stretches(), self.batch_size):
             yield from self.model.judge_cuts(batch, name)
 
     def _stretches(self):
         rate = self.model.sample_rate
-        least = max(self.model.min_samples, SHORTEST * rate)  # of less nobody can say whether it is speech
+        least = shortest(self.model)
         for start, wave in self.cuts:
             self.end = (start + len(wave)) / rate
             begin, end = stretch_around_middle(wave.numpy(), rate, PAUSE)
             yield (start + begin, wave[begin:end]) if end - begin >= least else (start, wave)
 
 
+def shortest(model: RecordingModel[Any, Any, Any]) -> int:
+    """Samples that a stretch of a recording must have: of less a model, or nobody, can say whether it is speech."""
+    return max(model.min_samples, math.ceil(SHORTEST * model.sample_rate))
+
+
 def smoothed(windows: Iterable, size: int, model=None) -> Iterator:
     """Centred moving average over the windows in which something is heard; silent ones stay silent.
 
     Windows that neither overlap nor touch the one in the centre are not counted: a pause lies between. At the ends the
-    average is over the windows that there are. ``model`` names the polarity of an averaged score.
+    average is over the windows that there are. ``model`` names the polarity of an averaged score,
+    and says what is too unsure to be named.
     """
     half = size // 2
     near = deque(maxlen=size)
@@ -199,8 +221,13 @@ def smoothed(windows: Iterable, size: int, model=None) -> Iterator:
         near.append(window)
         if len(near) == size:
             centre = near[half]
-            heard = [one for one in near if one is not None and one[2] is not None and _meet(one, centre)]
-            yield centre if centre[2] is None else _average(centre, heard, model)
+            neighbours = [one for one in near if one is not None and is_heard(one) and _meet(one, centre)]
+            yield _average(centre, neighbours, model) if is_heard(centre) else centre
+
+
+def is_heard(cell) -> bool:
+    """Whether somebody speaks in a window, a cell or a segment of any kind, named or not."""
+    return (cell.score if hasattr(cell, "score") else cell.probability) is not None
 
 
 def _meet(one, other) -> bool:
@@ -212,8 +239,9 @@ def _average(centre, windows, model):
         score = fmean(window.score for window in windows)
         return centre._replace(score=score, polarity=model.scale.polarity(score))
     means = {name: fmean(window.probabilities[name] for window in windows) for name in centre.probabilities}
-    label = max(means, key=means.get)
-    return centre._replace(label=label, probability=means[label], probabilities=means)
+    label = max(means, key=means.__getitem__)
+    sure = means[label] >= getattr(model, "abstain_below", 0.0)
+    return centre._replace(label=label if sure else None, probability=means[label], probabilities=means)
 
 
 def as_cells(windows: Iterable) -> Iterator:
@@ -269,16 +297,26 @@ def segments(cells: Iterable) -> list:
 
 def _key(cell):
     if isinstance(cell, Window):
-        return cell.label
+        return cell.label, is_heard(cell)
     return cell.start if cell.polarity is None and cell.score is not None else cell.polarity
 
 
 def _merged(cells):
     first, last = cells[0], cells[-1]
-    emotion = isinstance(first, Window)
-    kind, label = (Segment, first.label) if emotion else (SentimentSegment, first.polarity)
-    values = [cell.probability if emotion else cell.score for cell in cells]
-    if values[0] is None:
-        return kind(first.start, last.end, None, None)
-    weighted = sum(value * (cell.end - cell.start) for value, cell in zip(values, cells, strict=True))
-    return kind(first.start, last.end, label, weighted / (last.end - first.start))
+    if isinstance(first, Window):
+        named = Segment(first.start, last.end, first.label, None, None)
+        if not is_heard(first):
+            return named
+        best = time_mean(cells, lambda cell: cell.probability)
+        means = {
+            name: time_mean(cells, lambda cell, name=name: cell.probabilities[name]) for name in first.probabilities
+        }
+        return named._replace(probability=best, probabilities=means)
+    score = time_mean(cells, lambda cell: cell.score) if is_heard(first) else None
+    return SentimentSegment(first.start, last.end, first.polarity, score)
+
+
+def time_mean(cells: list, value: Callable[[Any], float]) -> float:
+    """The mean over time of a value of every cell."""
+    weighted = sum(value(cell) * (cell.end - cell.start) for cell in cells)
+    return weighted / sum(cell.end - cell.start for cell in cells)

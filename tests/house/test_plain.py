@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from ser_plugins.cli import recordings
-from ser_plugins.cli.pictures import timeline_figure
+from ser_plugins.cli.timeline_picture import timeline_figure
 from ser_plugins.errors import SerError
 from ser_plugins.evaluation.compare.comparison import compare_runs
 from ser_plugins.evaluation.compare.tables import comparison_markdown, comparison_terminal

@@ -12,7 +12,8 @@ from hypothesis import given
 
 from ser_plugins.classifier import RegressionHead
 from ser_plugins.cli.formats import as_textgrid
-from ser_plugins.cli.pictures import save_picture, timeline_figure
+from ser_plugins.cli.pictures import save_picture
+from ser_plugins.cli.timeline_picture import timeline_figure
 from ser_plugins.errors import SerError
 from ser_plugins.inference import EmotionClassifier, SentimentRegressor
 from ser_plugins.inference.timeline import Segment, as_cells, segments, smoothed, timeline, within
@@ -84,7 +85,8 @@ def test_segments_within_speech_tile_it_too_and_are_silent_elsewhere(joys, borde
 @given(st.floats(0, 0.49), st.integers(1, 9), st.sampled_from([1, 3, 5]))
 def test_constant_probabilities_give_one_segment(joy, count, size):
     (segment,) = segments(as_cells(smoothed(windows_of(*[joy] * count), size)))
-    assert segment == (0, count + 2, "fear", pytest.approx(1 - joy))
+    assert segment[:4] == (0, count + 2, "fear", pytest.approx(1 - joy))
+    assert segment.probabilities == pytest.approx({"joy": joy, "fear": 1 - joy})
 
 
 @given(joys, st.sampled_from([3, 5]))
@@ -162,9 +164,9 @@ def read_textgrid(text):
 
 def test_a_textgrid_reads_back_equal():
     written = [
-        Segment(0.0, 1 / 3, 'a "b"', 0.5),
-        Segment(1 / 3, 2.0, None, None),
-        Segment(2.0, 3.0, "größe", 0.25),
+        Segment(0.0, 1 / 3, 'a "b"', 0.5, {}),
+        Segment(1 / 3, 2.0, None, None, None),
+        Segment(2.0, 3.0, "größe", 0.25, {}),
     ]
     found = read_textgrid(as_textgrid(written))
     assert found["emotion"] == [(one.start, one.end, one.label or "") for one in written]
@@ -177,7 +179,7 @@ def test_pictures_are_drawn_of_both_kinds_and_of_silence(classifier, regressor, 
         assert (tmp_path / "a.png").read_bytes()[1:4] == b"PNG"
         (tmp_path / "a.png").unlink()
     silent = write_wav(tmp_path / "silent.wav", np.zeros(64000))
-    assert [one[2:] for one in timeline(classifier, silent).segments] == [(None, None)]
+    assert [one[2:] for one in timeline(classifier, silent).segments] == [(None, None, None)]
     save_picture(timeline_figure(timeline(classifier, silent)), tmp_path / "silent.png")
 
 
