@@ -10,7 +10,7 @@ from typer import Option
 from ser_plugins.cli import app, complain
 from ser_plugins.cli.details import File
 from ser_plugins.cli.output import one_line, show, table_signs, write
-from ser_plugins.cli.recordings import AnySound, Model
+from ser_plugins.cli.recordings import AnySound, Device, Model
 from ser_plugins.errors import SerError
 from ser_plugins.plain import console, terminal
 
@@ -41,9 +41,7 @@ def timeline(
     ] = None,
     any_sound: AnySound = False,
     vad: Annotated[bool, Option("--vad", help="Label speech only, found by Silero VAD: ser-plugins\\[vad].")] = False,
-    device: Annotated[
-        str | None, Option(help="Where to compute: cpu, cuda ...; default: the GPU if there is one.")
-    ] = None,
+    device: Device = None,
     batch: Annotated[int, Option(min=1, help="Windows judged at once: more is faster on a GPU, none differs.")] = 8,
 ):
     """Follow the emotion, or the sentiment, in a recording of any length.

@@ -137,7 +137,7 @@ def predict_turns(model, path, turns, *, window=3.0, hop=1.0, smooth=3, batch_si
     check_smoothing(window, hop, smooth)
     model.check_windows(window, hop, batch_size)
     turns = _checked([Span(*turn) for turn in turns], path)
-    windows: list[list] = [[] for _ in turns]
+    windows = [[] for _ in turns]
     cuts = _cut_turns(open_recording(path, model.sample_rate), turns, model, window, hop)
     for batch in batched(cuts, batch_size):
         judged = model.judge_cuts([(start, wave) for _, start, wave in batch], str(path))

@@ -20,6 +20,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.export.folder import export_model
 from ser_plugins.inference import EmotionClassifier
 from ser_plugins.inference.timeline import timeline
+from ser_plugins.inference.turns import predict_turns
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +270,9 @@ def test_timeline_prints_segments_in_every_format(ser, model, tmp_path):
         return out
 
     assert json.loads(printed("json")) == [{"file": str(path), **segment._asdict()} for segment in expected]
-    assert len(pd.read_csv(io.StringIO(printed("csv")))) == len(expected)
+    found = pd.read_csv(io.StringIO(printed("csv")))
+    assert found["p_fear"].tolist() == pytest.approx([segment.probabilities["fear"] for segment in expected])
+    assert len(printed("jsonl", "--by", "window").splitlines()) == 4
     table = pd.read_csv(io.StringIO(printed("audformat")), index_col=["file", "start", "end"])
     starts = pd.to_timedelta(table.index.get_level_values("start")).total_seconds()
     assert starts.tolist() == [segment.start for segment in expected]
@@ -277,6 +280,42 @@ def test_timeline_prints_segments_in_every_format(ser, model, tmp_path):
     assert expected[0].label in printed("table", "--picture", tmp_path / "a.svg")
     assert "<svg" in (tmp_path / "a.svg").read_text()
     assert ser("timeline", path, "--model", model, "--smooth", 2)[0] == 2
+
+
+def test_turns_are_printed_in_every_format(ser, model, tmp_path):
+    path = write_wav(tmp_path / "talk.wav", np.concatenate([tone(2, pitch=pitch) for pitch in (90, 200, 400)]))
+    turns = [(0.0, 4.0, "Ann"), (3.5, 5.5, "Ben"), (5.6, 5.8, "Ann")]
+    expected = predict_turns(EmotionClassifier.from_hparams(model), path, turns)
+    rttm = tmp_path / "talk.rttm"
+    rttm.write_text("".join(f"SPEAKER talk 1 {a} {z - a} <NA> <NA> {who} <NA> <NA>\n" for a, z, who in turns))
+
+    def printed(form, *options):
+        code, out, err = ser("timeline", path, "--model", model, "--rttm", rttm, "--format", form, *options)
+        assert code == 0
+        assert "1 of 3 turns are too short" in err
+        assert "overlap, 1.0 s" in err
+        return out
+
+    rows = json.loads(printed("json"))
+    assert [row["label"] for row in rows] == [turn.label for turn in expected]
+    assert [row["remark"] for row in rows] == ["", "", "too short"]
+    assert [json.loads(line) for line in printed("jsonl").splitlines()] == rows
+    table = pd.read_csv(io.StringIO(printed("csv")))
+    assert table["p_anger"].tolist()[:2] == pytest.approx([turn.probabilities["anger"] for turn in expected[:2]])
+    assert [line.split()[7] for line in printed("rttm").splitlines()] == [turn.label for turn in expected[:2]]
+    assert printed("textgrid").count('class = "IntervalTier"') == 2
+    assert len(pd.read_csv(io.StringIO(printed("audformat")))) == 3
+    (ann, _) = json.loads(printed("json", "--by", "speaker"))
+    assert (ann["turns"], ann["judged"], set(ann["durations"])) == (2, pytest.approx(4.0), set(CLASSES))
+    speakers = pd.read_csv(io.StringIO(printed("csv", "--by", "speaker")))
+    assert speakers["share_fear"].tolist()[0] == pytest.approx(ann["shares"]["fear"])
+    assert len(json.loads(printed("json", "--by", "window"))) == sum(len(turn.cells) for turn in expected)
+    shown = printed("table", "--picture", tmp_path / "a.svg")
+    assert "too short" in shown
+    assert "2 turns, 4.2 s" in shown
+    for wrong in (["--by", "speaker", "--format", "rttm"], ["--by", "segment", "--format", "textgrid"], ["--vad"]):
+        assert ser("timeline", path, "--model", model, "--rttm", rttm, *wrong)[0] == 2
+    assert "expected: --rttm" in ser("timeline", path, "--model", model, "--by", "turn")[2]
 
 
 def test_explain_writes_a_picture_and_arrays(ser, model, tmp_path):
