@@ -31,7 +31,10 @@ def onnx(
 
     metadata = export_onnx(model, file, int8=int8)
     print(f"{file}: {file.stat().st_size / 2**20:.2f} MiB")
-    print(f"in: waves (batch, samples) at {metadata['sample_rate']} Hz, lengths (batch,) in samples")
+    if metadata["sample_rate"]:
+        print(f"in: waves (batch, samples) at {metadata['sample_rate']} Hz, lengths (batch,) in samples")
+    if "subwords_sha256" in metadata:
+        print("in: pieces (batch, pieces) by the model's subwords.model, counts (batch,); of no text one piece, 0")
     if metadata["max_samples"]:
         seconds = metadata["max_samples"] / metadata["sample_rate"]
         print(f"recordings of at most {seconds:g} s ({metadata['max_samples']} samples): cut longer ones before")

@@ -3,16 +3,20 @@
 ===================== ================== =======================================================================
 ``waves``             (batch, samples)   float32, full scale is +-1, zero or anything else beyond ``lengths``
 ``lengths``           (batch,)           int64, samples of each recording: ``min_samples`` to ``samples``
+``pieces``            (batch, pieces)    int64, of a model that reads: numbers in ``subwords.model``, 0 without text
+``counts``            (batch,)           int64, of a model that reads: pieces of each, 1 or more
 ``probabilities``     (batch, classes)   of a classifier, or
 ``score``             (batch,)           of a regressor
 ===================== ================== =======================================================================
 
-Batch and samples are free. What a caller must know besides lies in the file's metadata, see :func:`export_onnx`. The
+Batch, samples and pieces are free. A model that reads alone has neither ``waves`` nor ``lengths``, and neither rate nor
+``min_samples``. What a caller must know besides lies in the file's metadata, see :func:`export_onnx`. The
 graph checks nothing: refuse recordings that are shorter than ``min_samples``, longer than ``max_samples`` where that is
 a number, silent or not finite before.
 """
 
 import copy
+import hashlib
 import io
 import json
 import math
@@ -33,7 +37,8 @@ from ser_plugins.inference.base import RecordingModel
 from ser_plugins.inference.loading import load_model
 from ser_plugins.lengths import frame_mask
 from ser_plugins.lsh_attention import LSHSelfAttention
-from ser_plugins.text import READERS
+from ser_plugins.subwords import pieces_of
+from ser_plugins.text import TextEncoder
 from ser_plugins.whisper import HOP, SAMPLES, WINDOW, LogMel, WhisperEncoder
 
 OPSET = 17
@@ -64,12 +69,14 @@ def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> 
     dict
         The metadata: ``output`` (``probabilities`` or ``score``), ``labels`` (in the order of the probabilities; none
         for a score), ``sample_rate`` (Hz), ``min_samples``, ``max_samples`` (with a pretrained encoder 30 s: a
-        graph cuts nothing into windows; else None), ``int8``. In the file each value is JSON.
+        graph cuts nothing into windows; else None), ``int8``; of a model that reads ``subwords_sha256``, of the
+        SentencePiece file in its folder. In the file each value is JSON.
 
     Raises
     ------
     MissingPathError, SerError
-        As :func:`ser_plugins.inference.loading.load_model`; LSH attention; no extra ``onnx``; outputs that differ.
+        As :func:`ser_plugins.inference.loading.load_model`; LSH attention; an ensemble that reads; no extra ``onnx``;
+        outputs that differ.
 
     Example
     -------
@@ -85,11 +92,11 @@ def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> 
             expected="full attention: a graph keeps one number",
             remedy="use the model in Python, or train with attention: full",
         )
-    if any(isinstance(member["embedding_model"], READERS) for member in model.members):
+    if len(model.members) > 1 and any("subwords" in member for member in model.members):
         raise SerError(
-            got=f"{source}: a model that reads",
-            expected="one that hears alone: a graph cuts no text into pieces",
-            remedy="use the model in Python, or ser serve",
+            got=f"{source}: an ensemble that reads, whose members have pieces of their own",
+            expected="one model: a graph takes one set of pieces",
+            remedy="export one of its folds, or use the model in Python",
         )
     onnx, quantization = _packages()
     metadata = _metadata(model, loaded.labels)
@@ -127,12 +134,17 @@ def _packages():
 
 def _metadata(model, labels) -> dict:
     classifies = isinstance(model.modules["classifier"], CLASSIFIERS)
+    reads = {}
+    if "subwords" in model.modules:
+        reads["subwords_sha256"] = hashlib.sha256(model.modules["subwords"].content).hexdigest()
+    alone = _reads_alone(model.modules)
     return {
         "output": "probabilities" if classifies else "score",
         "labels": list(labels) if classifies else [],
-        "sample_rate": model.sample_rate,
-        "min_samples": model.min_samples,
+        "sample_rate": None if alone else model.sample_rate,
+        "min_samples": None if alone else model.min_samples,
         "max_samples": SAMPLES if _has_encoder(model) else None,
+        **reads,
     }
 
 
@@ -141,12 +153,18 @@ def _has_encoder(model) -> bool:
 
 
 class _WaveToOutput(nn.Module):
-    """Waves (batch, samples), lengths (batch,) -> outputs, in operations that ONNX has and that a trace keeps."""
+    """Waves (batch, samples), lengths (batch,) -> outputs, in operations that ONNX has and that a trace keeps.
+
+    Of a model that reads as well, pieces (batch, pieces) and their counts (batch,) come behind them.
+    """
 
     def __init__(self, modules):
         super().__init__()
         features = modules["compute_features"]
         encoder = copy.deepcopy(modules["embedding_model"])
+        for name, module in encoder.named_children():
+            if isinstance(module, nn.MultiheadAttention):
+                setattr(encoder, name, _TraceableAttention(module))
         if isinstance(encoder.front_end, ConvFrontEnd):
             encoder.front_end.layers = nn.ModuleList(map(_TraceableConvLayer, encoder.front_end.layers))
         self.features = (_Encoder if isinstance(features, WhisperEncoder) else _Spectrogram)(features)
@@ -154,11 +172,26 @@ class _WaveToOutput(nn.Module):
         self.encoder = encoder
         self.head = modules["classifier"]
 
-    def forward(self, waves, lengths):
+    def forward(self, waves, lengths, *pieces):
         waves = waves.masked_fill(~frame_mask(lengths, waves.shape[1]), 0.0)
         frames, counts = self.features(waves, lengths)
-        outputs = self.head(self.encoder(self.norm(frames, counts), counts)).squeeze(1)  # (batch, classes or 1)
-        return outputs.exp() if isinstance(self.head, CLASSIFIERS) else outputs.squeeze(-1)
+        return _output(self.head, self.encoder(self.norm(frames, counts), counts, *pieces))
+
+
+class _PiecesToOutput(nn.Module):
+    """Pieces (batch, pieces), counts (batch,) -> outputs, of a model that reads alone."""
+
+    def __init__(self, modules):
+        super().__init__()
+        self.encoder, self.head = modules["embedding_model"], modules["classifier"]
+
+    def forward(self, pieces, counts):
+        return _output(self.head, self.encoder(None, None, pieces, counts))
+
+
+def _output(head, embedding):
+    outputs = head(embedding).squeeze(1)  # (batch, classes or 1)
+    return outputs.exp() if isinstance(head, CLASSIFIERS) else outputs.squeeze(-1)
 
 
 class _Power(nn.Module):
@@ -221,15 +254,36 @@ class _TraceableLogMel(LogMel):
         return self.transform(wavs)
 
 
+class _TraceableAttention(nn.Module):
+    """As the attention it is made of, of which a trace would keep how many frames and pieces its example had."""
+
+    def __init__(self, attention):
+        super().__init__()
+        alike = attention.in_proj_weight is not None  # keys and values as wide as queries
+        separate = attention.q_proj_weight, attention.k_proj_weight, attention.v_proj_weight
+        self.weights = nn.ParameterList(attention.in_proj_weight.chunk(3) if alike else separate)
+        self.biases = nn.ParameterList(attention.in_proj_bias.chunk(3))
+        self.heads, self.output = attention.num_heads, attention.out_proj
+
+    def forward(self, queries, keys, values, padded, need_weights):
+        """(batch, time, width) and, for keys and values, (batch, others, ...) -> (batch, time, width), no weights."""
+        projected = map(F.linear, (queries, keys, values), self.weights, self.biases)
+        split = [part.view(*part.shape[:2], self.heads, -1).transpose(1, 2) for part in projected]
+        attended = F.scaled_dot_product_attention(*split, attn_mask=~padded[:, None, None])
+        return self.output(attended.transpose(1, 2).flatten(2)), None
+
+
 class _Mean(nn.Module):
     """Of an ensemble, the mean of what its members give; of one model, what it gives."""
 
     def __init__(self, members):
         super().__init__()
-        self.members = nn.ModuleList(map(_WaveToOutput, members))
+        self.members = nn.ModuleList(
+            (_PiecesToOutput if _reads_alone(member) else _WaveToOutput)(member) for member in members
+        )
 
-    def forward(self, waves, lengths):
-        return torch.stack([member(waves, lengths) for member in self.members]).mean(dim=0)
+    def forward(self, *inputs):
+        return torch.stack([member(*inputs) for member in self.members]).mean(dim=0)
 
 
 class _TraceableConvLayer(nn.Module):
@@ -244,9 +298,34 @@ class _TraceableConvLayer(nn.Module):
         return maps.relu() * frame_mask(counts, maps.shape[2])[:, None, :, None], counts
 
 
+def _reads_alone(modules) -> bool:
+    return isinstance(modules["embedding_model"], TextEncoder)
+
+
+AXES = {
+    "waves": {0: "batch", 1: "samples"},
+    "lengths": {0: "batch"},
+    "pieces": {0: "batch", 1: "pieces"},
+    "counts": {0: "batch"},
+}
+
+
+def _inputs(model, waves, lengths, texts) -> dict[str, torch.Tensor]:
+    """What the graph takes of these, by name."""
+    heard = {} if _reads_alone(model.modules) else {"waves": waves, "lengths": lengths}
+    return heard | dict(zip(("pieces", "counts"), pieces_of(model.modules, texts), strict=False))
+
+
+def _text(model) -> str | None:
+    """One that has the first pieces of a model that reads; of any other none."""
+    pieces = model.modules["subwords"].pieces[2:12] if "subwords" in model.modules else []
+    return "".join(pieces).replace("\u2581", " ") or None
+
+
 def _traced(model, output: str) -> bytes:
     """The graph, traced with a batch of one: whatever the trace takes for a constant 1 still broadcasts."""
     samples = 10 * model.min_samples
+    inputs = _inputs(model, torch.zeros(1, samples), torch.tensor([samples]), [_text(model)])
     stream = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         # Of checks of lengths, which a trace leaves out, and of the tracing exporter's age: torch's other one has to
@@ -254,11 +333,11 @@ def _traced(model, output: str) -> bytes:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Mean(model.members).eval(),
-            (torch.zeros(1, samples), torch.tensor([samples])),
+            tuple(inputs.values()),
             stream,  # type: ignore[arg-type]  # torch writes to a file object as well
-            input_names=["waves", "lengths"],
+            input_names=list(inputs),
             output_names=[output],
-            dynamic_axes={"waves": {0: "batch", 1: "samples"}, "lengths": {0: "batch"}, output: {0: "batch"}},
+            dynamic_axes={name: AXES[name] for name in inputs} | {output: {0: "batch"}},
             opset_version=OPSET,
             dynamo=False,
         )
@@ -266,17 +345,19 @@ def _traced(model, output: str) -> bytes:
 
 
 def _compare(content: bytes, model, output: str) -> None:
-    """Raise :class:`SerError` when onnxruntime and torch differ on two recordings of noise, one of them padded."""
+    """Raise :class:`SerError` when onnxruntime and torch differ on two recordings of noise, one padded and textless."""
     import onnxruntime
 
     lengths = np.array([25, 12]) * model.min_samples
     waves = np.random.default_rng(0).normal(0, 0.1, (2, lengths[0])).astype(np.float32)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    (given,) = session.run([output], {"waves": waves, "lengths": lengths})
+    texts = [_text(model), None]
+    inputs = _inputs(model, torch.from_numpy(waves.copy()), torch.from_numpy(lengths), texts)
+    (given,) = session.run([output], {name: value.numpy() for name, value in inputs.items()})
     waves[1, lengths[1] :] = 0
     with torch.no_grad():
         shares = torch.from_numpy(lengths / lengths[0])
-        outputs = model.outputs(model.frames(torch.from_numpy(waves), shares), shares)
+        outputs = model.outputs(model.frames(torch.from_numpy(waves), shares), shares, texts)
     outputs = outputs.exp() if output == "probabilities" else outputs.squeeze(-1)
     expected = outputs.mean(dim=0).numpy()  # (batch, classes), or (batch,)
     difference = float(np.abs(given - expected).max())

@@ -6,8 +6,11 @@ import shutil
 from functools import partial
 from importlib import import_module
 
+import numpy as np
 import pandas as pd
 import pytest
+import sentencepiece
+import soundfile
 import torch
 from commands import run_here
 from conftest import ROOT, data_option
@@ -22,7 +25,6 @@ from ser_plugins.corpora.toy.emodb import EMODB_SENTENCES
 from ser_plugins.corpora.toy.sentiment import write_toy_chsims, write_toy_mosi
 from ser_plugins.errors import SerError
 from ser_plugins.export.folder import export_model
-from ser_plugins.export.onnx import export_onnx
 from ser_plugins.inference import EmotionClassifier, open_model
 from ser_plugins.inference.constructors import construct, construct_one
 from ser_plugins.inference.description import Description, read_description, write_description
@@ -142,9 +144,23 @@ class TestTrained:
         with pytest.raises(SerError, match="reads, else none"):
             open_model(copy)
 
-    def test_no_graph_is_made_of_it(self, trained, tmp_path):
-        with pytest.raises(SerError, match="a model that reads"):
-            export_onnx(trained.model, tmp_path / "model.onnx")
+    def test_a_graph_of_it_says_the_same_and_which_pieces_it_takes(self, trained, tmp_path):
+        onnxruntime = pytest.importorskip("onnxruntime", reason='needs pip install "ser-plugins[onnx]"')
+        typed = ["onnx", str(trained.model), str(tmp_path / "model.onnx")]
+        assert "in: pieces (batch, pieces)" in CliRunner().invoke(app, typed).stdout
+        session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+        about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
+        content = (trained.model / "subwords.model").read_bytes()
+        assert about["subwords_sha256"] == hashlib.sha256(content).hexdigest()
+        wav = trained.wav(next(iter(trained.test.values())))
+        wave, _ = soundfile.read(wav, dtype="float32")
+        numbers = sentencepiece.SentencePieceProcessor(model_proto=content).encode("word 2")
+        inputs = {"pieces": np.array([numbers]), "counts": np.array([len(numbers)])}
+        if trained.run.parent.name != "bigru_mha_text":
+            inputs |= {"waves": wave[None], "lengths": np.array([len(wave)])}
+        expected = open_model(trained.model, any_sound=True).predict(wav, text="word 2").score
+        (scores,) = session.run(None, inputs)
+        assert scores == pytest.approx([expected], abs=1e-4)
 
 
 def _list_anew(folder, hashes):
