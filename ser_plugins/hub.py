@@ -15,7 +15,7 @@ from ser_plugins.files import read_json, sha256_of
 
 PREFIX = "hf:"
 TIMEOUT = 10.0  # s, until the hub has answered at all
-_OWNER_AND_NAME = r"\w[\w.-]*/\w[\w.-]*"
+OWNER_AND_NAME = r"\w[\w.-]*/\w[\w.-]*"
 
 
 def on_hub(source) -> bool:
@@ -51,7 +51,7 @@ def model_name(source: str) -> str:
     if on_hub(source):
         return source.removeprefix(PREFIX).partition("@")[0]
     name = read_json(Path(source) / "config.json").get("_name_or_path")
-    named = isinstance(name, str) and re.fullmatch(_OWNER_AND_NAME, name)
+    named = isinstance(name, str) and re.fullmatch(OWNER_AND_NAME, name)
     return name if named else Path(source).resolve().name
 
 
@@ -87,7 +87,7 @@ def fetch(source, largest: dict, kind: str = "what ser export wrote", optional: 
     ser_plugins.errors.SerError: got: hf:someone/emodb@main; expected: hf:OWNER/NAME@COMMIT ...
     """
     name = str(source).replace("\\", "/")  # a path on Windows has other separators
-    match = re.fullmatch(rf"{PREFIX}({_OWNER_AND_NAME})@([0-9a-f]{{40}})", name)
+    match = re.fullmatch(rf"{PREFIX}({OWNER_AND_NAME})@([0-9a-f]{{40}})", name)
     if not match:
         raise SerError(
             got=str(source),

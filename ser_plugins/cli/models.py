@@ -1,5 +1,6 @@
 """Commands about trained models."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -81,6 +82,39 @@ def _export_measured(source, folder, overwrite, ensemble, **options):
     else:
         trained = card.this_model
         print(visible(f"{folder}: fold {trained.fold}, seed {trained.seed} ({trained.chosen})"))
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, Argument(help="Folder written by `ser export`, with nothing beside it.")],
+    repository: Annotated[str, Argument(help="OWNER/NAME on the Hugging Face hub.", metavar="OWNER/NAME")],
+    public: Annotated[bool, Option("--public", help="Let everyone read it; default: a private repository.")] = False,
+    update: Annotated[
+        bool, Option("--update", help="Add a commit to a repository that is there; who may read it stays as it is.")
+    ] = False,
+):
+    """Put a model on the Hugging Face hub, and print the name that it has for ever there.
+
+    It is loaded first, with every check; folders with links or other files are refused. The token is the one of
+    `hf auth login`, or of the environment variable HF_TOKEN.
+
+    Example: [cyan]ser push models/emodb someone/emodb[/cyan]
+    """
+    if public and update:
+        raise SerError(
+            got="--public with --update",
+            expected="one of them: a commit does not change who may read a repository",
+            remedy="change that on the hub's page of the repository",
+        )
+    from huggingface_hub.utils import disable_progress_bars
+
+    from ser_plugins.export.push import push as upload
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    commit = upload(folder, repository, public=public, update=update)
+    print(f"commit {commit}")
+    print(visible(f"hf:{repository}@{commit}"))
 
 
 @app.command("models")
