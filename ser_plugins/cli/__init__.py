@@ -74,6 +74,7 @@ def _root(
 # The groups, in the order of the help; they need `app`, so they come last.
 from ser_plugins.cli import recordings
 from ser_plugins.cli import timeline
+from ser_plugins.cli import score_timeline
 from ser_plugins.cli import details
 from ser_plugins.cli import models
 from ser_plugins.cli import onnx

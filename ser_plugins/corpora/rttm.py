@@ -107,6 +107,30 @@ def of_recording(spans: Iterable[Span], path: str | Path) -> list[Span]:
     return sorted(ours, key=lambda span: (span.start, span.end))
 
 
+def read_uem(path: str | Path) -> dict[str, list[tuple[float, float]]]:
+    """What is to be scored of each recording, (start, end) in s: NIST's UEM, lines of file, channel, start and end.
+
+    Raises
+    ------
+    MissingPathError, SerError
+        As :func:`read_spans`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingPathError(got=f"no file {path}", expected="a UEM file", remedy="check the path")
+    regions: dict[str, list[tuple[float, float]]] = {}
+    for number, line in enumerate(decoded(path).splitlines(), 1):
+        fields = line.split()
+        if not fields or fields[0].startswith(";"):
+            continue
+        source = f"{path}, line {number}"
+        if len(fields) != 4:
+            raise SerError(got=f"{source}: {len(fields)} fields", expected="file channel start end", remedy=_REMEDY)
+        span = _span({"start": fields[2], "end": fields[3], "region": None}, "region", source)
+        regions.setdefault(fields[0], []).append((span.start, span.end))
+    return regions
+
+
 def file_id(path: str | Path) -> str:
     """What a recording is called in RTTM: its name without folder and suffix, and without blanks.
 

@@ -108,7 +108,7 @@ def test_named_commands_exist():
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
     for path in DOCUMENTS:
         text = path.read_text(encoding="utf-8")
-        assert set(re.findall(r"(?:^|`)ser (\w+)", text, re.M)) <= known
+        assert set(re.findall(r"(?:^|`)ser (\w[\w-]*)", text, re.M)) <= known
         assert set(re.findall(r"(?:^|`)make (\w+)", text, re.M)) <= set(targets)
 
 

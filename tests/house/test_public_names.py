@@ -79,6 +79,7 @@ COMMANDS = [
     "onnx",
     "pack",
     "report",
+    "score-timeline",
     "serve",
     "suite",
     "timeline",
