@@ -31,10 +31,13 @@ def serve(
     work: Annotated[float, Option(min=1, help="Audio to judge for one request, its windows added up, in s.")] = 600,
     streams: Annotated[int, Option(min=1, help="Open WebSockets; further ones are refused.")] = 16,
     stream_seconds: Annotated[float, Option(min=1, help="Longest stream, in s.")] = 3600,
+    jobs: Annotated[int, Option(min=1, help="Long recordings that wait, run, or whose result is kept.")] = 8,
+    job_megabytes: Annotated[float, Option(min=0.001, help="Largest of them, in MiB.")] = 256,
+    job_seconds: Annotated[float, Option(min=1, help="Longest of them, in s.")] = 14400,
     access_log: Annotated[bool, Option(help="Write a line for every request; nothing of recordings.")] = False,
     any_sound: AnySound = False,
 ):
-    r"""Serve a model over HTTP: POST /classify, /timeline, /attention; WS /stream; GET /model, /docs.
+    r"""Serve a model over HTTP: POST /classify, /timeline, /attention, /jobs; WS /stream; GET /model, /docs.
 
     Needs pip install "ser-plugins\[serve]". SIGTERM and Ctrl-C answer what was accepted, then stop.
 
@@ -43,6 +46,7 @@ def serve(
     limits = {"body": _bytes(megabytes), "audio": seconds, "timeout": timeout, "queue": queue, "batch": batch}
     limits |= {"held": _bytes(total_megabytes), "connections": connections, "work": work}
     limits |= {"streams": streams, "stream": stream_seconds}
+    limits |= {"jobs": jobs, "job_body": _bytes(job_megabytes), "job_audio": job_seconds}
     _run(model, host, port, limits, any_sound=any_sound, log=_log if access_log else None)
 
 

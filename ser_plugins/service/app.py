@@ -16,7 +16,7 @@ from ser_plugins.service.metrics import Metrics, Watch
 from ser_plugins.service.openapi_page import openapi_page
 from ser_plugins.service.replies import parts_of
 from ser_plugins.service.requests import Service
-from ser_plugins.service.routes import add_facts, add_front, add_judgements
+from ser_plugins.service.routes import add_facts, add_front, add_jobs, add_judgements
 from ser_plugins.service.streams import refuse
 from ser_plugins.service.uploads import Limits
 
@@ -78,7 +78,7 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     app = FastAPI(
         title="ser_plugins",
         version=__version__,
-        description="Send a recording, receive what the model makes of it. Nothing is kept.",
+        description="Send a recording, receive what the model makes of it. Nothing is kept but jobs, for an hour.",
         dependencies=[Depends(known)],
         lifespan=lifespan,
         docs_url=None,
@@ -93,6 +93,7 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
         app.add_exception_handler(kind, _say_failure)
 
     add_judgements(app, service)
+    add_jobs(app, service)
     add_facts(app, service, card, metrics)
     (_add_page if page else add_front)(app)
     return app

@@ -1,6 +1,7 @@
 """Bodies of requests, received within bounds on their bytes together and on their pace."""
 
 import asyncio
+from collections.abc import Callable
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -25,6 +26,8 @@ class Bodies:
     ---------
     limits : Limits
         On a body, and on all of them.
+    new_upload : callable
+        Makes what a body is written to.
 
     Attributes
     ----------
@@ -32,8 +35,9 @@ class Bodies:
         Bytes of the bodies that are being received, waiting or judged.
     """
 
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: Limits, new_upload: Callable = Upload):
         self.limits = limits
+        self.new_upload = new_upload
         self.most = max(limits.held, limits.body)
         self.held = 0
         self.arriving = set()
@@ -46,7 +50,7 @@ class Bodies:
         Refusal
             Too large, too slow, cut short, or no room.
         """
-        arrival = Arrival(asyncio.get_running_loop())
+        arrival = Arrival(asyncio.get_running_loop(), self.new_upload())
         arrival.task = asyncio.ensure_future(self._read(request, arrival))
         self.arriving.add(arrival)
         self._watch(arrival)
@@ -60,6 +64,7 @@ class Bodies:
         except BaseException:
             arrival.task.cancel()
             self.release(arrival)
+            arrival.upload.close()
             raise
         finally:
             arrival.timer.cancel()
@@ -71,6 +76,8 @@ class Bodies:
         """Drop its bytes, whoever may still hold on to it."""
         self.held -= arrival.held
         arrival.held = 0
+        if arrival.upload.closed:
+            return
         arrival.upload.seek(0)
         arrival.upload.truncate()
 
@@ -127,6 +134,10 @@ class Bodies:
                     break
         except ClientDisconnect:
             raise Refusal(400, got="a body cut short", expected="all of it", remedy="send it again") from None
+        except OSError as error:  # of a body that is written to a disk
+            raise Refusal(
+                503, got=f"no room for the body: {error.strerror}", expected="room", remedy="try again later"
+            ) from None
         if max(announced, arrival.size) > most:
             raise Refusal(
                 413,
@@ -153,8 +164,8 @@ class Bodies:
 class Arrival:
     """A body on its way: its ``upload``, its ``size`` in bytes so far, and how many of those are ``held``."""
 
-    def __init__(self, loop):
-        self.upload = Upload()
+    def __init__(self, loop, upload):
+        self.upload = upload
         self.size = 0
         self.held = 0
         self.begin = loop.time()

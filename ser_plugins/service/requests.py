@@ -15,6 +15,7 @@ from ser_plugins.inference.texts import check_texts
 from ser_plugins.inference.windows import batched, cut_windows
 from ser_plugins.machine import return_memory
 from ser_plugins.service.bodies import Bodies
+from ser_plugins.service.jobs import Jobs
 from ser_plugins.service.lanes import Lane, Turns
 from ser_plugins.service.microbatch import Batcher
 from ser_plugins.service.replies import strict_json
@@ -47,6 +48,7 @@ class Service:
         self.turns = Turns(2, max(1, limits.queue // 2))
         self.tidying = None
         most = BATCH_SECONDS * model.sample_rate
+        self.jobs = Jobs(self)
         self.batcher = Batcher(self._judge, limits.batch, lambda item: len(item[0]), most)
 
     def _judge(self, items: list) -> list:
@@ -58,6 +60,7 @@ class Service:
         """Begin nothing more."""
         if self.tidying is not None:
             self.tidying.cancel()
+        self.jobs.close()
         self.quick.close()
         self.slow.close()
         self.batcher.thread.shutdown(wait=False)
@@ -65,7 +68,7 @@ class Service:
     async def answer(self, request: Request, work: Callable, *arguments) -> Response:
         """Admit, read and judge within the limits, as long as somebody waits for the reply."""
         loop = asyncio.get_running_loop()
-        with self._place():
+        with self.place():
             end = loop.time() + self.limits.timeout
             arrival = await self.bodies.receive(request, self.limits.timeout)
             task = Task(self, arrival.upload)
@@ -122,7 +125,8 @@ class Service:
             self.tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, tidy)
 
     @contextmanager
-    def _place(self):
+    def place(self):
+        """A place among the requests in flight, or :class:`Refusal`."""
         if self.in_flight >= self.limits.queue and not self.bodies.displace():
             raise Refusal(
                 429,

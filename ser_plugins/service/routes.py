@@ -10,6 +10,7 @@ from ser_plugins import __version__
 from ser_plugins.service.access import refuse_other_types
 from ser_plugins.service.forms import FIELD, FORM
 from ser_plugins.service.metrics import CONTENT_TYPE, Metrics
+from ser_plugins.service.replies import strict_json
 from ser_plugins.service.requests import Service
 from ser_plugins.service.schemas import About, Attention, Failure, Health, judgements
 from ser_plugins.service.streams import Options, serve_stream
@@ -110,6 +111,35 @@ def add_judgements(app: FastAPI, service: Service) -> None:
         await serve_stream(service, websocket, Options(encoding, rate, window, hop, thresholds))
 
 
+def add_jobs(app: FastAPI, service: Service) -> None:
+    """The paths of recordings that are too long to wait for."""
+    Asked = Annotated[Thresholds, Depends(thresholds_of(service.model))]
+    job_type = judgements(service.model.window).job
+    failures = {**REFUSED, 404: {"model": Failure, "description": "no such job"}}
+
+    def reply(job, status) -> Response:
+        return Response(strict_json(job.report()), status, media_type="application/json")
+
+    @app.post("/jobs", status_code=202, response_model=job_type, openapi_extra=BODY, responses=FAILURES)
+    async def begin(
+        request: Request, thresholds: Asked, window: WindowSeconds = 3.0, hop: HopSeconds = 1.0
+    ) -> Response:
+        """Judge a long recording in the background, window after window; the answer has the `id` to ask with."""
+        refuse_other_types(request)
+        return reply(await service.jobs.begin(request, window, hop, thresholds), 202)
+
+    @app.get("/jobs/{name}", response_model=job_type, responses=failures)
+    async def look(name: str) -> Response:
+        """How far a job is; its windows, once it is done; its error, once it has failed."""
+        return reply(service.jobs.find(name), 200)
+
+    @app.delete("/jobs/{name}", status_code=204, responses=failures)
+    async def delete(name: str) -> Response:
+        """Stop a job and forget it, result and recording."""
+        service.jobs.delete(name)
+        return Response(status_code=204)
+
+
 def add_facts(app: FastAPI, service: Service, card: str, metrics: Metrics) -> None:
     """The paths that say what the service is and does."""
     model, limits = service.model, service.limits
@@ -143,6 +173,7 @@ def add_facts(app: FastAPI, service: Service, card: str, metrics: Metrics) -> No
             "ser_requests_in_flight": service.in_flight,
             "ser_held_bytes": service.bodies.held,
             "ser_streams_open": service.streams.open,
+            "ser_jobs": len(service.jobs.known),
         }
         return Response(metrics.text(gauges), media_type=CONTENT_TYPE)
 
@@ -155,5 +186,5 @@ def add_front(app: FastAPI) -> None:
         if "text/html" in request.headers.get("accept", ""):
             links = ", ".join(f'<a href="{path[1:]}">{name}</a>' for name, path in LINKS.items())
             return HTMLResponse(LINE.format(version=__version__, links=links))
-        paths = [f"POST {path}" for path in ("/classify", "/timeline", "/attention")]
+        paths = [f"POST {path}" for path in ("/classify", "/timeline", "/attention", "/jobs")]
         return JSONResponse({"name": "ser_plugins", "version": __version__, "paths": [*paths, "WS /stream"], **LINKS})

@@ -1,6 +1,6 @@
 """What the service answers, as types: they are shown to clients (OpenAPI), and the tests hold every reply to them."""
 
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, Literal, NamedTuple, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -53,12 +53,13 @@ class Judgements(NamedTuple):
 
     Arguments
     ---------
-    recording, timeline : type of BaseModel
-        Of ``/classify`` and ``/timeline``.
+    recording, timeline, job : type of BaseModel
+        Of ``/classify``, ``/timeline`` and ``/jobs``.
     """
 
     recording: type[BaseModel]
     timeline: type[BaseModel]
+    job: type[BaseModel]
 
 
 def judgements(window: type) -> Judgements:
@@ -82,4 +83,15 @@ def judgements(window: type) -> Judgements:
         warnings=(list[str], Field(description="of `ser check`")),
     )
     timeline = create_model("Timeline", __base__=Reply, __doc__="Window after window.", windows=(list[piece], ...))
-    return Judgements(recording, timeline)
+    job = create_model(
+        "Job",
+        __base__=Reply,
+        __doc__="A recording that is judged in the background.",
+        id=(str, Field(description="a secret: who knows it may read and delete the job")),
+        state=(Literal["waiting", "running", "done", "failed"], ...),
+        progress=(float | None, Field(description="0 to 1; null where the length is not known")),
+        seconds=(float, Field(description="judged so far")),
+        windows=(list[piece] | None, Field(description="of a job that is done")),
+        error=(Failure | None, Field(description="of a job that has failed")),
+    )
+    return Judgements(recording, timeline, job)

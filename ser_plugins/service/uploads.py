@@ -5,7 +5,7 @@ Nothing is written, except that what ffmpeg decodes lies in a temporary file mea
 
 import io
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import soundfile
 
@@ -41,6 +41,14 @@ class Limits(NamedTuple):
         Open at once; fewer where the system allows a process fewer open files.
     work : float
         Audio that a request may have judged, its windows added up, in s.
+    jobs : int
+        That wait, run, or whose result is kept; further ones are refused.
+    job_body : int
+        Bytes of the recording of a job.
+    job_audio : float
+        Its length, in s.
+    job_age : float
+        How long its result is kept, in s.
     streams : int
         Open at once; further ones are refused.
     stream : float
@@ -59,6 +67,10 @@ class Limits(NamedTuple):
     held: int = 128 * 2**20
     connections: int = 512
     work: float = 600.0
+    jobs: int = 8
+    job_body: int = 256 * 2**20
+    job_audio: float = 14_400.0
+    job_age: float = 3600.0
     streams: int = 16
     stream: float = 3600.0
     frame: int = 2**20
@@ -80,8 +92,8 @@ def _refusal(status, got, expected, remedy):
     return Refusal(status, got=got, expected=expected, remedy=remedy)
 
 
-class Upload(io.BytesIO):
-    """A body that audio is read from as from a file."""
+class Seekable(io.RawIOBase if TYPE_CHECKING else object):
+    """What a body has in common with every other: how it is sought in, and its name."""
 
     def seek(self, offset, whence=io.SEEK_SET):
         """As of any file, but a place before the beginning is the beginning: damaged headers lead there.
@@ -90,11 +102,15 @@ class Upload(io.BytesIO):
         """
         try:
             return super().seek(offset, whence)
-        except ValueError:
+        except (ValueError, OSError):
             return super().seek(0)
 
     def __str__(self):
         return "the upload"
+
+
+class Upload(Seekable, io.BytesIO):
+    """A body that audio is read from as from a file."""
 
 
 class Decoding:
@@ -108,6 +124,11 @@ class Decoding:
         What will judge it.
     seconds : float
         Longest recording; decoding stops there, whatever the header says.
+
+    Attributes
+    ----------
+    duration : float or None
+        In s, by the header; known after :meth:`refuse_by_header`, where it says.
     """
 
     def __init__(self, upload: Upload, model, seconds: float):
@@ -117,6 +138,7 @@ class Decoding:
         self.reading: Reading | None = None
         self.parts = []
         self.samples, self.values_per_second = 0, 0
+        self.duration: float | None = None
 
     def advance(self, values: int) -> Recording | None:
         """Decode about so many values (channels x samples); at the end, the checked recording.
@@ -158,7 +180,8 @@ class Decoding:
             )
         refuse_odd_rate(rate, self.model.sample_rate, self.upload)
         if header.frames < UNKNOWN_FRAMES:
-            self._refuse_beyond(header.frames / rate / LENIENCE)
+            self.duration = header.frames / rate
+            self._refuse_beyond(self.duration / LENIENCE)
 
     def _refuse_beyond(self, seconds):
         if seconds > self.seconds:

@@ -359,7 +359,7 @@ def test_an_upload_has_no_place_before_its_beginning():
 
 def test_bytes_are_dropped_at_once():
     async def receive():
-        arrival = bodies.Arrival(asyncio.get_running_loop())
+        arrival = bodies.Arrival(asyncio.get_running_loop(), Upload())
         arrival.upload.write(bytes(1000))
         bodies.Bodies(Limits()).release(arrival)
         return arrival.upload.getbuffer().nbytes
