@@ -25,7 +25,9 @@ def values(recipe, system):
 
 
 @pytest.mark.parametrize("system", ["whisper_bigru_mha", "whisper_linear"])
-@pytest.mark.parametrize("recipe", sorted({path.parts[-3] for path in ROOT.glob("recipes/*/hparams/whisper_*.yaml")}))
+@pytest.mark.parametrize(
+    "recipe", sorted({path.parts[-3] for path in ROOT.glob("recipes/*/hparams/whisper_linear.yaml")})
+)
 def test_recipes_differ_in_data_and_protocol_alone(recipe, system):
     emodb, other = values("EmoDB", system), values(recipe, system)
     differing = {key for key in emodb.keys() | other.keys() if emodb.get(key) != other.get(key)}

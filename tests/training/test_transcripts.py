@@ -44,9 +44,16 @@ TEXT = ["--text_hidden_size", "8", "--text_heads", "2", "--number_of_epochs", "2
 SOUND = ["--hidden_size", "8", "--heads", "2", "--layers", "1"]
 
 
-@pytest.mark.parametrize("path", YAMLS, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
+def _heard_alone(path):
+    return path.with_stem(path.stem.removesuffix("_text").removesuffix("_fusion"))
+
+
+PAIRED = [path for path in YAMLS if _heard_alone(path).is_file()]
+
+
+@pytest.mark.parametrize("path", PAIRED, ids=lambda path: f"{path.parts[-3]}-{path.stem}")
 def test_a_system_that_reads_is_one_that_hears_but_for_the_transcripts(path):
-    sound = resolve(path.with_stem(path.stem.removesuffix("_text").removesuffix("_fusion")), {})
+    sound = resolve(_heard_alone(path), {})
     values = resolve(path, {})
     own = {"system", "modules", "embedding_model", "classifier", "checkpointer"}
     own |= {"run_folder", "output_folder", "save_folder", "train_logger"}  # which follow from the name
@@ -56,6 +63,19 @@ def test_a_system_that_reads_is_one_that_hears_but_for_the_transcripts(path):
         own |= {"number_of_epochs", "epoch_counter", "lr", "opt_class"}
     assert {key for key in sound if values.get(key) != sound[key]} <= own
     assert values["system"] == path.stem
+
+
+@pytest.mark.parametrize("path", sorted(set(YAMLS) - set(PAIRED)), ids=lambda path: path.parts[-3])
+def test_others_that_read_are_tested_as_their_recipe_has_it_and_are_else_those_of_any_corpus(path):
+    values, recipe = resolve(path, {}), resolve(path.with_stem("bigru_mha_fusion"), {})
+    anyones = resolve(ROOT / "recipes" / "CSV" / "hparams" / path.name, {})
+    own = {"run_folder", "output_folder", "save_folder", "features_folder", "train_logger"}
+    own |= {"embedding_model", "classifier", "modules", "checkpointer"}  # which follow from the other keys
+    assert {key for key, value in values.items() if value not in (recipe.get(key), anyones.get(key))} <= own
+    tested = {"data_folder", "protocol", "select", "fold", "manifest_folder", "transcript", "vocabulary"}
+    assert {key for key in tested if values[key] != recipe[key]} == set()
+    trained = {"source", "states", "pool", "states_size", "hidden_size", "heads", "dropout", "number_of_epochs", "lr"}
+    assert {key for key in trained if values[key] != anyones[key]} == set()
 
 
 @pytest.mark.parametrize(("recipe", "codes"), [("EmoDB", EMODB_SENTENCES), ("CREMAD", SENTENCES)])
