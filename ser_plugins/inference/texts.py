@@ -27,6 +27,20 @@ def one_for_each(texts: Sequence[str | None] | None, recordings: int) -> list[st
     return texts
 
 
+def use_of_text(members: Iterable[nn.ModuleDict]) -> str:
+    """Whether a model takes what is said: ``none``, ``optional`` or ``required``.
+
+    Example
+    -------
+    >>> use_of_text([nn.ModuleDict({"embedding_model": nn.Identity()})])
+    'none'
+    """
+    encoders = [member["embedding_model"] for member in members]
+    if any(isinstance(encoder, TextEncoder) for encoder in encoders):
+        return "required"
+    return "optional" if any(isinstance(encoder, READERS) for encoder in encoders) else "none"
+
+
 def check_texts(members: Iterable[nn.ModuleDict], texts: Sequence[str | None]) -> None:
     """Raise :class:`SerError` for text that no member of a model reads, or that is too long; none where one only reads.
 
@@ -37,12 +51,12 @@ def check_texts(members: Iterable[nn.ModuleDict], texts: Sequence[str | None]) -
     ser_plugins.errors.SerError: got: text for a model that hears alone; ...
     """
     members = list(members)
-    encoders = [member["embedding_model"] for member in members]
-    if any(texts) and not any(isinstance(encoder, READERS) for encoder in encoders):
+    use = use_of_text(members)
+    if any(texts) and use == "none":
         raise SerError(
             got="text for a model that hears alone", expected="a model that reads", remedy="leave the text out"
         )
-    if not all(texts) and any(isinstance(encoder, TextEncoder) for encoder in encoders):
+    if not all(texts) and use == "required":
         raise SerError(
             got="no text for a model that reads alone",
             expected="what is said in the recording",

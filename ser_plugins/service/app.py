@@ -1,7 +1,6 @@
 """A model behind HTTP: audio in the body of a POST, JSON out. FastAPI and uvicorn underneath (extra ``serve``)."""
 
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import Depends, FastAPI, WebSocket
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
@@ -14,6 +13,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.service.access import refuse_strangers, refuse_unknown_parameters
 from ser_plugins.service.metrics import Metrics, Watch
 from ser_plugins.service.openapi_page import openapi_page
+from ser_plugins.service.page import add_page
 from ser_plugins.service.replies import parts_of
 from ser_plugins.service.requests import Service
 from ser_plugins.service.routes import add_facts, add_front, add_jobs, add_judgements
@@ -24,12 +24,6 @@ DEFAULT_LIMITS = Limits()
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 FULL = (429, 503)  # codes of what may be tried again
 FORBIDDEN = 403
-PAGE = Path(__file__).with_name("page.html")
-# The page holds its script and style; whatever it was made to show, it can reach nothing else.
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; media-src blob:; "
-    "img-src data:; frame-ancestors 'none'"
-)
 
 
 def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=False, log=None) -> FastAPI:
@@ -95,16 +89,8 @@ def create_app(model, *, card="", limits=DEFAULT_LIMITS, hosts=LOOPBACK, page=Fa
     add_judgements(app, service)
     add_jobs(app, service)
     add_facts(app, service, card, metrics)
-    (_add_page if page else add_front)(app)
+    (add_page if page else add_front)(app)
     return app
-
-
-def _add_page(app):
-    content = PAGE.read_text(encoding="utf-8")
-
-    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-    async def root() -> HTMLResponse:
-        return HTMLResponse(content, headers={"Content-Security-Policy": _PAGE_POLICY})
 
 
 async def _say_failure(connection, error):

@@ -81,15 +81,17 @@ class Service:
                 self.tidy_later()
 
     async def classify(self, task, text, thresholds) -> dict:
-        """What :meth:`RecordingModel.predict_file` gives, the duration in s, and warnings."""
+        """What :meth:`RecordingModel.predict_file` gives, the duration in s, and what is out of the ordinary."""
         check_texts(self.model.members, [text])  # before others share a batch with it
         recording = await task.decoded()
         seconds = len(recording.wave) / self.model.sample_rate
         await task.refuse_or_wait(seconds)
         outcome = thresholds.applied(await self.batcher.submit((recording.wave, text)))
         check = await task.lane.run(check_read, recording, self.model)
+        findings = [finding._asdict() for finding in check.findings]
         warnings = [str(finding) for finding in check.findings]
-        return {**outcome._asdict(), "duration": seconds, "warnings": warnings}
+        measured = {**check._asdict(), "findings": findings}
+        return {**outcome._asdict(), "duration": seconds, "warnings": warnings, "check": measured}
 
     async def timeline(self, task, window, hop, thresholds) -> dict:
         """What :meth:`RecordingModel.classify_windows` gives; ``window`` and ``hop`` in s."""

@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 
 from ser_plugins import __version__
+from ser_plugins.service.about import about_model
 from ser_plugins.service.access import refuse_other_types
 from ser_plugins.service.forms import FIELD, FORM
 from ser_plugins.service.metrics import CONTENT_TYPE, Metrics
@@ -142,7 +143,7 @@ def add_jobs(app: FastAPI, service: Service) -> None:
 
 def add_facts(app: FastAPI, service: Service, card: str, metrics: Metrics) -> None:
     """The paths that say what the service is and does."""
-    model, limits = service.model, service.limits
+    limits, description = service.limits, about_model(service.model, card, service.limits)
 
     @app.get("/health", responses=REFUSED)
     async def health() -> Health:
@@ -157,14 +158,8 @@ def add_facts(app: FastAPI, service: Service, card: str, metrics: Metrics) -> No
 
     @app.get("/model", responses=REFUSED)
     async def about() -> About:
-        """The model card in markdown, what was measured on strangers in one line, classes and limits."""
-        return About(
-            card=card,
-            strangers=model.strangers,
-            labels=list(getattr(model, "labels", ())),
-            sample_rate=model.sample_rate,
-            limits=limits._asdict(),
-        )
+        """The model card in markdown, what the model takes and gives, how it was measured, and the limits."""
+        return description
 
     @app.get("/metrics", response_class=PlainTextResponse, responses=REFUSED)
     async def numbers() -> Response:

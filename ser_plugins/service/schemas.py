@@ -4,6 +4,8 @@ from typing import Any, Literal, NamedTuple, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from ser_plugins.inference.quality import Check
+
 
 class Reply(BaseModel):
     """What every reply is: no more than its fields."""
@@ -38,14 +40,60 @@ class Health(Reply):
     streams: int = Field(description="that are open")
 
 
+class TrainedOn(Reply):
+    """A corpus of the training."""
+
+    name: str
+    language: str = Field(description="ISO 639-1, or empty")
+
+
+class Score(Reply):
+    """What was measured on a corpus."""
+
+    corpus: str
+    score: float | None
+    interval: list[float] | None = Field(description="95 %")
+    classes: int = Field(description="that were to be told apart; 0 of a number")
+
+
+class Facts(Reply):
+    """How a model was trained and measured."""
+
+    cautions: list[str] = Field(description="words that must stand beside every score")
+    recordings: int | None = Field(description="in training")
+    corpora: list[TrainedOn]
+    measure: str = Field(description="UAR, a fraction, or MAE, in points of the scale")
+    speakers: list[Score] = Field(description="on speakers that training lacked; empty where it was not measured")
+    strangers: list[Score] = Field(description="on corpora that training lacked; empty where it was not measured")
+
+
 class About(Reply):
     """What the model is, and what the service takes."""
 
     card: str = Field(description="in markdown")
     strangers: str = Field(description="what was measured on strangers, in one line")
     labels: list[str] = Field(description="classes, in their order; none of a model of sentiment")
+    colours: dict[str, str] = Field(description="of the classes or polarities in pictures, #RRGGBB")
+    text: str = Field(description="what is said in a recording: none (refused), optional or required")
+    facts: Facts | None = Field(description="of a model that was loaded")
     sample_rate: int = Field(description="in Hz, that sound is converted to")
     limits: dict[str, float] = Field(description="bytes, s and numbers, as docs/service.md names them")
+
+
+class Found(Reply):
+    """Something out of the ordinary."""
+
+    what: str
+    found: str = Field(description="what was measured, in words")
+    remedy: str
+
+
+Checked: type[BaseModel] = create_model(
+    "Checked",
+    __base__=Reply,
+    __doc__="What was measured, and what of it is out of the ordinary.",
+    **{name: (kind, ...) for name, kind in get_type_hints(Check).items()} | {"findings": (list[Found], ...)},
+)
 
 
 class Judgements(NamedTuple):
@@ -69,7 +117,7 @@ def judgements(window: type) -> Judgements:
     -------
     >>> from ser_plugins.inference.windows import SentimentWindow
     >>> list(judgements(SentimentWindow).recording.model_fields)
-    ['score', 'polarity', 'duration', 'warnings']
+    ['score', 'polarity', 'duration', 'warnings', 'check']
     """
     fields: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(window).items()}
     piece = create_model("Window", __base__=Reply, __doc__="A window, from `start` to `end` in s.", **fields)
@@ -81,6 +129,7 @@ def judgements(window: type) -> Judgements:
         **fields,
         duration=(float, Field(description="in s")),
         warnings=(list[str], Field(description="of `ser check`")),
+        check=(Checked, Field(description="what `ser check` measures")),
     )
     timeline = create_model("Timeline", __base__=Reply, __doc__="Window after window.", windows=(list[piece], ...))
     job = create_model(
