@@ -61,7 +61,7 @@ class Session {
     if (message.event === "ready") this.start();
     else if (message.event === "window") this.show(message);
     else if (message.event === "end") this.close();
-    else if (message.event === "error") this.fail(message.error);
+    else if (message.event === "error") this.fail(`${message.got}; ${message.remedy}`);
   }
 
   start() {
@@ -87,7 +87,7 @@ class Session {
   show({ event, ...window }) {
     const before = this.windows.at(-1);
     this.windows.push(window);
-    result.show({ ...window, duration: window.end }, words("result.live"), null);
+    result.show(window, "", null);
     $("course").hidden = false;
     course.follow(this.windows, this.peaks, this.seconds);
     if (!before || result.textOf(before) !== result.textOf(window)) say("heard", () => ({ label: result.textOf(window) }));

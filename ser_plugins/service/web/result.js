@@ -1,4 +1,4 @@
-// What the model makes of one recording.
+// What the model makes of one recording, or of the newest window of a live one.
 
 import { $, make } from "./dom.js";
 import { classOf, colourOf, isHeard, nameOf } from "./emotions.js";
@@ -38,8 +38,9 @@ export function textOfFinding(finding, check) {
 
 function showResult() {
   if (!shown) return;
-  const { whole, title } = shown;
-  $("result-title").textContent = title || words("result");
+  const { whole, title } = shown, { start, end } = whole;
+  const span = start == null ? null : { from: number(start, 1), to: number(end, 1) };
+  $("result-title").textContent = span ? words("result.live", span) : title || words("result");
   $("label").replaceChildren();
   make("span", "", $("label"), { class: "dot" }).style.background = colourOf(classOf(whole)) ?? "";
   make("span", textOf(whole), $("label"));
@@ -51,9 +52,9 @@ function showResult() {
 }
 
 function showShare({ label, probability, probabilities, duration }) {
-  const seconds = number(duration, 1);
-  const sure = label != null && probability != null;
-  $("share").textContent = sure ? words("share", { percent: percent(probability), seconds }) : words("seconds", { seconds });
+  const sure = label != null && probability != null, values = { percent: percent(probability ?? 0) };
+  if (duration == null) $("share").textContent = sure ? words("share.live", values) : "";
+  else $("share").textContent = words(sure ? "share" : "seconds", { ...values, seconds: number(duration, 1) });
   const [second] = Object.entries(probabilities ?? {}).filter(([name]) => name !== label).sort((a, b) => b[1] - a[1]);
   $("unsure").textContent = sure && second && probability < 0.5 ? words("unsure", { label: nameOf(second[0]), percent: percent(second[1]) }) : "";
 }
