@@ -88,11 +88,13 @@ class Found(Reply):
     remedy: str
 
 
-Checked: type[BaseModel] = create_model(
+_MEASURED: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(Check).items() if name != "findings"}
+Checked = create_model(
     "Checked",
     __base__=Reply,
     __doc__="What was measured, and what of it is out of the ordinary.",
-    **{name: (kind, ...) for name, kind in get_type_hints(Check).items()} | {"findings": (list[Found], ...)},
+    **_MEASURED,
+    findings=(list[Found], ...),
 )
 
 

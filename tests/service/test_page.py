@@ -1,4 +1,4 @@
-"""The page in a real browser: what people do there, by mouse and keyboard, in three languages, on a phone, in the dark."""
+"""The page in a real browser: what people do there, by mouse and keyboard, on a phone, in the dark."""
 
 import csv
 import json
@@ -242,7 +242,8 @@ def test_a_minute_has_a_course_whose_moments_are_heard(browser, page, tmp_path):
 
 def test_stretches_of_one_answer_cover_the_recording_without_gaps(browser, page):
     opened(browser, page)
-    script = """const done = arguments[0], row = (start, label) => ({ start, end: start + 2, label, probabilities: {} });
+    script = """const done = arguments[0];
+    const row = (start, label) => ({ start, end: start + 2, label, probabilities: {} });
     import("/web/segments.js").then(({ segments }) => done(segments([row(0, "a"), row(1, "a"), row(2, "b")], 5)));"""
     found = [(one["from"], one["to"], one["label"]) for one in browser.execute_async_script(script)]
     assert found == [(0, 2.5, "a"), (2.5, 5, "b")]
