@@ -124,7 +124,7 @@ def test_every_reply_is_of_the_type_that_openapi_tells(service, model, sound):
             if path != "/metrics" and "content" in good:
                 assert good["content"]["application/json"]["schema"]["$ref"], path
     fields = schema["components"]["schemas"]["Recording"]["properties"]
-    assert list(fields) == ["label", "probability", "probabilities", "duration", "warnings"]
+    assert list(fields) == ["label", "probability", "probabilities", "duration", "warnings", "check"]
     docs = service.ask("/docs").json.decode()
     assert "label: string or null" in docs
     assert "?abstain_below" in docs

@@ -356,7 +356,8 @@ def test_the_audit_finds_what_it_looks_for(browser, page):
     assert problems(browser) == []
     browser.execute_script("""
         const main = document.querySelector("main"), make = (tag) => main.appendChild(document.createElement(tag));
-        make("button"); make("h5").textContent = "deep"; make("hr").style.width = "200vw";
+        make("button").style = "min-height: 0; height: 10px";
+        make("h5").textContent = "deep"; make("hr").style.width = "200vw";
         Object.assign(make("p"), { textContent: "grey" }).style.color = "#888";
         make("div").id = "status"; document.querySelector("#error").role = "";
     """)
