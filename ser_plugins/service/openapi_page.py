@@ -12,6 +12,13 @@ h1 {{ font-size: 1.3rem }} h2 {{ font: bold 1rem monospace; margin-top: 2rem }} 
 <h1>{title} {version}</h1>
 <p>{description} For machines: <a href="openapi.json">openapi.json</a>.</p>
 {paths}
+<h2>WS /stream</h2>
+<p>Judge sound as it comes, window after window. In the address: encoding (s16le by default, f32le, container), rate in
+Hz of bare samples (16000), window and hop in s (3, 1), abstain_below, threshold.</p>
+<dl><dt>client</dt><dd>binary messages of sound; at the end the text {{"event": "end"}}</dd>
+<dt>server</dt><dd>texts: {{"event": "ready", ...}}; for every window {{"event": "window", ...}} with the fields of a
+window of /timeline; {{"event": "end", "duration": s}}; or {{"event": "error", "error": ..., "got": ...,
+"expected": ..., "remedy": ...}} and a close with 1008, 1009, 1011 or 1013</dd></dl>
 </html>
 """
 

@@ -193,7 +193,7 @@ class BoundedProtocol(H11Protocol):
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket that is counted as a connection, and gives way to others once it is being closed."""
+    """A WebSocket that is counted as a connection, and gives way to others once its stream has ended."""
 
     def __init__(self, connections: Connections, **options):
         super().__init__(**options)
@@ -209,10 +209,10 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         self.bound.leave(self)
         super().connection_lost(exc)
 
-    async def send(self, message):
-        """Send; what has said goodbye waits for the client to do so."""
-        await super().send(message)
-        if self.close_sent and not self.disconnected:
+    def on_task_complete(self, task):
+        """Wait for the client to take what was sent, and to say goodbye."""
+        super().on_task_complete(task)
+        if self in self.bound.open:
             self.bound.waiting[self] = None
 
     def refuse_full(self):

@@ -218,6 +218,7 @@ def test_other_paths_health_docs_and_the_card(service):
     assert service.ask("/model").json["strangers"] == ""  # of a model in memory nothing is known
     docs = service.ask("/docs").json.decode()
     assert "POST /classify" in docs
+    assert "WS /stream" in docs
     assert not re.search(r"<script|https?://|//cdn", docs)  # it must show without a network
     assert set(service.ask("/openapi.json").json["paths"]["/classify"]["post"]["responses"]) >= {"413", "422", "429"}
 

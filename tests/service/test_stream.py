@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -47,24 +48,24 @@ def opened(service, query="rate=8000&window=0.5&hop=0.25", **options):
     return connect(f"ws://127.0.0.1:{service.port}/stream?{query}", **options)
 
 
-def events(socket):
+def events(client):
     """All that is said, and how it was closed."""
     found = []
     try:
         while True:
-            found.append(json.loads(socket.recv(60)))
+            found.append(json.loads(client.recv(60)))
     except ConnectionClosed as closed:
         return found, closed.rcvd.code
 
 
 def streamed(service, messages, query="rate=8000&window=0.5&hop=0.25"):
-    with opened(service, query) as socket:
+    with opened(service, query) as client:
         try:
             for message in messages:
-                socket.send(message)
+                client.send(message)
         except ConnectionClosed:
             pass
-        return events(socket)
+        return events(client)
 
 
 def in_pieces(content, size):
@@ -90,12 +91,12 @@ def test_what_is_streamed_is_what_the_stream_of_the_model_gives(service, model, 
 
 
 def test_an_answer_comes_as_soon_as_its_window_is_whole(service):
-    with opened(service) as socket:
-        assert json.loads(socket.recv(60))["event"] == "ready"
-        socket.send(PCM[:4400].tobytes())
-        assert json.loads(socket.recv(60))["end"] == 0.5
-        socket.send(PCM[4400:6400].tobytes())
-        assert json.loads(socket.recv(60))["end"] == 0.75
+    with opened(service) as client:
+        assert json.loads(client.recv(60))["event"] == "ready"
+        client.send(PCM[:4400].tobytes())
+        assert json.loads(client.recv(60))["end"] == 0.5
+        client.send(PCM[4400:6400].tobytes())
+        assert json.loads(client.recv(60))["end"] == 0.75
 
 
 @pytest.mark.parametrize("kind", ["webm", "ogg", "mp4"])
@@ -149,8 +150,8 @@ def test_a_page_of_another_site_gets_no_stream(service):
             opened(service, origin=origin)
         assert refused.value.response.status_code == 403
         assert json.loads(refused.value.response.body)["expected"].startswith("one from the service's own page")
-    with opened(service, origin=f"http://127.0.0.1:{service.port}") as socket:
-        assert json.loads(socket.recv(60))["event"] == "ready"
+    with opened(service, origin=f"http://127.0.0.1:{service.port}") as client:
+        assert json.loads(client.recv(60))["event"] == "ready"
 
 
 def test_one_stream_too_many_is_told_and_the_next_finds_the_place_of_one_that_went(service):
@@ -164,6 +165,18 @@ def test_one_stream_too_many_is_told_and_the_next_finds_the_place_of_one_that_we
         sockets[0].close()
         until(lambda: service.ask("/health").json["streams"] == 1)
         assert streamed(service, [END])[1] == 1000
+
+
+def test_a_client_that_does_not_say_goodbye_gives_way_to_others(model):
+    limits = Limits(connections=2)
+    with running(create_app(model, limits=limits), limits) as service, ExitStack() as stack:
+        key = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+        for _ in range(6):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", service.port), 60))
+            client.sendall(f"GET /stream?rate=1 HTTP/1.1\r\nHost: localhost\r\n{key}{22 * 'A'}==\r\n\r\n".encode())
+            while (part := client.recv(4096)) and b'"error"' not in part:
+                pass
+        assert service.ask("/classify", wav()).status == 200
 
 
 def test_one_that_sends_nothing_is_let_go(model):
@@ -183,14 +196,14 @@ def test_while_a_stream_is_judged_no_more_of_it_is_taken_and_others_have_their_t
             return super().judge_cuts(cuts, name)
 
     model = Slow(random_modules(), CLASSES)
-    with running(create_app(model)) as service, opened(service, "window=1&hop=1") as socket:
+    with running(create_app(model)) as service, opened(service, "window=1&hop=1") as client:
         sent = []
 
         def send():
             for _ in range(60):  # more than sockets hold
-                socket.send(bytes(2**19))
+                client.send(bytes(2**19))
                 sent.append(1)
-            socket.send(END)
+            client.send(END)
 
         sender = threading.Thread(target=send)
         sender.start()
@@ -198,7 +211,7 @@ def test_while_a_stream_is_judged_no_more_of_it_is_taken_and_others_have_their_t
         sender.join(1.0)
         held_back = len(sent)
         model.gate.set()
-        found, code = events(socket)
+        found, code = events(client)
         sender.join(60)
         assert held_back < 60
         assert code == 1000
@@ -249,7 +262,7 @@ def test_the_script_for_browsers_streams_what_a_recorder_gives(service, tmp_path
 
 
 def test_a_stop_closes_streams(model):
-    with running(create_app(model)) as service, opened(service) as socket:
-        assert json.loads(socket.recv(60))["event"] == "ready"
+    with running(create_app(model)) as service, opened(service) as client:
+        assert json.loads(client.recv(60))["event"] == "ready"
         service.stop()
-        assert events(socket) == ([], 1012)
+        assert events(client) == ([], 1012)
