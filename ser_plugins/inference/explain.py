@@ -4,7 +4,7 @@ Neither is a reason in a person's sense. Attention weights say what was mixed in
 NAACL 2019); a gradient says which small changes of the input would change the answer most.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ class Explanation(NamedTuple):
             np.savez_compressed(temporary, **arrays, saliency=self.saliency)
 
 
-def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Explanation:
+def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path, text: str | None = None) -> Explanation:
     """Explain what a model says of one recording.
 
     Arguments
@@ -74,6 +74,8 @@ def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Expl
         An ``EmotionClassifier`` or a ``SentimentRegressor``.
     path : str or Path
         An audio file of any rate and number of channels.
+    text : str, optional
+        What is said, for a model that reads.
 
     Raises
     ------
@@ -103,9 +105,9 @@ def explain_file(model: RecordingModel[Any, Any, Any], path: str | Path) -> Expl
                 remedy=f"cut out what is to be explained; ser timeline {Path(path).name} says where to look",
             )
     wave = torch.cat(blocks)[None]  # (1, samples)
-    result = model.classify_batch(wave)
+    result = model.classify_batch(wave, texts=[text])
     frames, encode = _spectrum(model.modules, wave.to(model.device))
-    gradient, weights = saliency(model.modules, frames, encode=encode)
+    gradient, weights = saliency(model.modules, frames, encode=encode, texts=[text])
     check_finite(gradient, "the gradient of the model's output")
     attention = None if weights is None else weights[0].mean(dim=1).cpu().numpy()  # over the queries
     times = np.arange(frames.shape[1]) * (HOP if encode else features.hop) / features.sample_rate
@@ -154,6 +156,7 @@ def saliency(
     frames: torch.Tensor,
     lengths: torch.Tensor | None = None,
     encode: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    texts: Sequence[str | None] | None = None,
 ):
     """Gradient of the predicted class's log-odds (or of the score) with respect to the normalised frames.
 
@@ -169,6 +172,8 @@ def saliency(
         (batch,), relative or frame counts.
     encode : callable, optional
         Makes normalised frames of ``frames``, with respect to which the gradient then is.
+    texts : sequence of str or None, optional
+        What is said in each, for modules that read.
 
     Returns
     -------
@@ -196,10 +201,11 @@ def saliency(
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         heard.requires_grad_()
         normed = heard if encode is None else encode(heard)
-        pieces = pieces_of(modules, [None] * len(frames))
+        pieces = pieces_of(modules, texts or [None] * len(frames))
         embedding, weights = modules["embedding_model"](normed, lengths, *pieces, return_weights=True)
         outputs = modules["classifier"](embedding).squeeze(1)  # (batch, classes or 1)
-        (gradient,) = torch.autograd.grad(answer_of(outputs).sum(), heard)
+        answer = answer_of(outputs).sum() + 0.0 * heard.sum()  # of words alone there is no other way to the frames
+        (gradient,) = torch.autograd.grad(answer, heard)
     return gradient, None if weights is None else weights.detach()
 
 

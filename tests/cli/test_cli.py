@@ -326,6 +326,9 @@ def test_explain_writes_a_picture_and_arrays(ser, model, tmp_path):
     assert out.startswith(f"{label} (")
     assert (tmp_path / "why.png").read_bytes()[1:4] == b"PNG"
     assert np.load(tmp_path / "why.npz")["attention"].shape[0] == 2
+    code, out, _ = ser("explain", path, "--model", model, "--out", tmp_path / "so", "--picture", tmp_path / "so.svg")
+    assert (code, out.endswith(f"{tmp_path / 'so.svg'}, {tmp_path / 'so.npz'}\n")) == (0, True)
+    assert not (tmp_path / "so.png").exists()
 
 
 @pytest.mark.parametrize("out", ["file/why", "folder.d", "no/" * 3000 + "why"])

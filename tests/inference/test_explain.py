@@ -8,6 +8,9 @@ from ser_plugins.cli.pictures import explanation_figure, save_picture
 from ser_plugins.errors import AudioError, SerError
 from ser_plugins.inference import EmotionClassifier, SentimentRegressor
 from ser_plugins.inference.explain import explain_file, saliency
+from ser_plugins.inference.explain_text import explain_text
+from ser_plugins.subwords import SubwordEncoder
+from ser_plugins.text import Fusion, TextEncoder
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +108,25 @@ def test_what_is_no_utterance_is_refused(modules, tmp_path):
         explain_file(model, write_wav(tmp_path / "long.wav", np.zeros(61 * 16000)))
     with pytest.raises(AudioError, match="silent"):
         explain_file(model, write_wav(tmp_path / "silent.wav", np.zeros(16000)))
+
+
+@pytest.mark.parametrize("reader", [TextEncoder, Fusion])
+def test_a_model_that_reads_is_explained_with_its_words(reader, recording):
+    subwords = SubwordEncoder(60).fit(["good day", "bad day", "good", "bad", "day"])
+    modules = random_modules()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        sizes = {"hidden_size": 8, "heads": 2} if reader is TextEncoder else {"hidden_size": 8, "text_hidden_size": 8}
+        encoder = reader(vocabulary=60, piece_size=8, **sizes)
+        modules.update({"embedding_model": encoder, "classifier": ClassifierHead(encoder.output_size, 7)})
+    modules["subwords"] = subwords
+    model = EmotionClassifier(modules.eval(), CLASSES, any_sound=True)
+    explained = explain_file(model, recording, "good day")
+    prediction = model.predict_file(recording, "good day")
+    assert explained.answer == f"{prediction.label} ({prediction.probability:.0%})"
+    assert (np.abs(explained.gradient).max() > 0) == (reader is Fusion)
+    pieces = explain_text(model, recording, "good day")
+    drawn = explanation_figure(explained, pieces=pieces).axes
+    (words,) = [axes for axes in drawn if axes.get_title().startswith("what is said")]
+    shown = [label.get_text() for label in words.get_xticklabels()]
+    assert shown == [piece.piece.strip("\u2581") or "_" for piece in pieces]
