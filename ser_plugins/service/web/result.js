@@ -96,12 +96,14 @@ function forget() {
 $("looking").ontoggle = async () => {
   const sound = shown?.sound;
   if (!$("looking").open || !sound) return;
+  if ($("picture").hidden) $("blind").textContent = words("working");
   try {
     const { weights } = await ask("attention", sound);
     if (sound !== shown?.sound) return;
     $("blind").textContent = weights ? "" : words("attention.none");
     if (weights) drawAttention(weights);
   } catch (error) {
+    $("blind").textContent = "";
     tell(error);
   }
 };
