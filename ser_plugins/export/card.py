@@ -51,7 +51,7 @@ def _measured_card(card):
         "## Limits",
         _limits(card),
         "## How to load",
-        _LOAD.format(rate=card.sample_rate, **_CALLS[card.task]),
+        _load(card),
         "## Versions",
         "Trained with " + _versions(card.versions) + "; exported with " + _versions(card.exported_with) + ".",
     ]
@@ -73,7 +73,7 @@ def _unmeasured(card):
         "## Limits",
         _limits(card),
         "## How to load",
-        _LOAD.format(rate=card.sample_rate, **_CALLS[card.task]),
+        _load(card),
         "## Versions",
         "Exported with " + _versions(card.exported_with) + ".",
     ]
@@ -100,11 +100,17 @@ def _corpus(card):
     return [f"{line}: {markdown(text)}." for line, text in lines.items() if text]
 
 
+def _load(card):
+    text = _LOAD_WITH_TEXT if card.reads else _LOAD
+    return text.format(rate=card.sample_rate, without=_WITHOUT.get(card.reads), **_CALLS[card.task])
+
+
 def _takes(card, task):
     kept = _KEPT.get(card.precision, card.precision)
     return (
-        f"Takes one utterance ({card.sample_rate} Hz, mono, at least {card.min_seconds:.3g} s) and gives "
-        f"{_gives(card, task)}. {card.parameters:,} parameters, kept in {kept}."
+        f"Takes one utterance ({card.sample_rate} Hz, mono, at least {card.min_seconds:.3g} s)"
+        f"{_AND_TEXT.get(card.reads, '')} and gives {_gives(card, task)}. "
+        f"{card.parameters:,} parameters, kept in {kept}."
     )
 
 
@@ -284,3 +290,23 @@ model = EncoderClassifier.from_hparams(source="PATH/OF/THIS/FOLDER", savedir="CA
 ```
 
 Or in a terminal: `ser classify speech.wav --model PATH/OF/THIS/FOLDER`"""
+_AND_TEXT = {
+    "alone": ", of which it reads the transcript alone,",
+    "too": ", and its transcript where there is one,",
+}
+_WITHOUT = {
+    "alone": "The model reads the text alone: without it there is no answer, and the sound only has to hold speech.",
+    "too": "The text may be left out; the sound is then judged alone.",
+}
+_LOAD_WITH_TEXT = """With ser_plugins (nothing in the folder is executed; bad audio is refused with a reason):
+
+```python
+from ser_plugins.inference import {face}
+
+model = {face}.from_hparams("PATH/OF/THIS/FOLDER")
+{values} = model.predict_file("speech.wav", "what is said in it")
+```
+
+{without} SpeechBrain's own interface has no place for a text.
+
+Or in a terminal: `ser classify speech.wav --model PATH/OF/THIS/FOLDER --text "what is said in it"`"""

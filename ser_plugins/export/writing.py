@@ -29,6 +29,7 @@ from ser_plugins.inference.model_card import ModelCard
 from ser_plugins.inference.weights import as_safetensors, fill, read_weights
 from ser_plugins.pretrained import WhisperFrontEnd
 from ser_plugins.quantization import quantized
+from ser_plugins.text import TextEncoder
 
 
 def write_model(
@@ -74,7 +75,10 @@ def write_model(
         write_text(folder / LICENCE_FILE, licence)
     model = RecordingModel(nn.ModuleDict(modules))
     parameters = sum(value.numel() for value in model.modules.parameters())
-    built = replace(card, parameters=parameters, sample_rate=model.sample_rate, min_samples=model.min_samples)
+    reads = "" if pieces is None else "alone" if isinstance(modules["embedding_model"], TextEncoder) else "too"
+    built = replace(
+        card, parameters=parameters, sample_rate=model.sample_rate, min_samples=model.min_samples, reads=reads
+    )
     return seal(folder, built)
 
 

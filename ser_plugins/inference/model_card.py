@@ -89,6 +89,8 @@ class ModelCard(CardParts):
         How weights are kept: ``float32``, ``float16`` or ``int8``.
     parameters, sample_rate, min_samples : int
         Numbers of the weights, Hz, and the samples of the shortest recording.
+    reads : str
+        ``alone``: words, without sound; ``too``: words beside sound; empty: sound alone.
     exported_with, versions : dict
         Versions of packages at the export and at the training.
     corpus_sha256, about_corpus, unit_field
@@ -131,6 +133,7 @@ class ModelCard(CardParts):
     parameters: int = 0
     sample_rate: int | None = None
     min_samples: int | None = None
+    reads: str = ""
     exported_with: dict[str, str] = field(default_factory=dict)
     corpus_sha256: str = ""
     about_corpus: AboutCorpus = field(default_factory=AboutCorpus)

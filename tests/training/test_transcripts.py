@@ -5,6 +5,7 @@ import json
 import shutil
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -143,6 +144,14 @@ class TestTrained:
         with pytest.raises(SerError, match="2 texts for 1 recordings"):
             model.predict([wav], text=["yes", "no"])
 
+    def test_the_card_says_what_is_read_and_how_to_tell_it(self, trained):
+        text = (trained.model / "README.md").read_text(encoding="utf-8")
+        assert 'model.predict_file("speech.wav", "what is said in it")' in text
+        assert "EncoderClassifier" not in text
+        alone = trained.run.parent.name == "bigru_mha_text"
+        assert ("without it there is no answer" in text) is alone
+        assert ("judged alone" in text) is not alone
+
     def test_the_command_takes_a_text(self, trained):
         wav = trained.wav(next(iter(trained.test.values())))
         typed = ["classify", wav, "--model", str(trained.model), "--any-sound", "--json", "--text", "word 2"]
@@ -230,6 +239,27 @@ def test_other_recipes_read_too(recipe, system, toy_iemocap, toy_emodb, tmp_path
     results = json.loads(next((tmp_path / "runs").rglob(f"{fold}/results.json")).read_text())
     assert "said in training too" in results["audit"]
     assert 0 <= results["metrics"]["UAR"] <= 1
+
+
+def test_probabilities_of_a_model_that_reads_are_calibrated_too(toy_emodb, tmp_path):
+    data = tmp_path / "my.csv"
+    wavs = [wav for wav in sorted((toy_emodb / "wav").glob("*.wav")) if wav.stem[5] in "WT"]
+    rows = [f"{wav},{wav.stem[5]},{wav.stem[:2]},{'good' if wav.stem[5] == 'W' else 'bad'} day" for wav in wavs]
+    data.write_text("\n".join(["wav,label,speaker,text", *rows]) + "\n", encoding="utf-8")
+    where = ["--csv", str(data), "--results_folder", str(tmp_path / "runs"), *TEXT]
+    for fold in sorted({f"spk{wav.stem[:2]}" for wav in wavs}):  # one by one: several would be processes
+        arguments = ["hparams/bigru_mha_text.yaml", *where, "--fold", fold]
+        run_here("train.py", *arguments, cwd=ROOT / "recipes" / "CSV")
+    run = next((tmp_path / "runs").glob("bigru_mha_text/loso"))
+    card = export_model(run, tmp_path / "model")
+    assert card.calibration
+    assert card.temperature != 1
+    row = pd.read_csv(run / "seed_1234" / card.this_model.fold / "predictions.csv").iloc[0]
+    wav = next(wav for wav in wavs if wav.stem == Path(row["id"]).stem)
+    model = open_model(tmp_path / "model", any_sound=True)
+    given = model.predict(wav, text="good day" if row["true"] == "W" else "bad day").probabilities
+    tested = torch.tensor([row["p_T"], row["p_W"]]).log() / card.temperature
+    assert [given["T"], given["W"]] == pytest.approx(tested.softmax(0).tolist(), abs=1e-4)
 
 
 @pytest.mark.parametrize(
