@@ -8,19 +8,21 @@ from ser_plugins.errors import SerError
 from ser_plugins.service.forms import FORM, is_form
 from ser_plugins.service.uploads import Refusal
 
+BYTES = ("application/octet-stream", "application/x-www-form-urlencoded")  # curl --data-binary says the second
+
 
 def refuse_other_types(connection: HTTPConnection) -> None:
     """Raise :class:`Refusal` for a body that is announced as something else than sound or a form."""
     announced = connection.headers.get("content-type", "")
     kind = announced.split(";")[0].strip().lower()
-    is_sound = kind.startswith(("audio/", "video/")) or kind == "application/octet-stream"
+    is_sound = kind.startswith(("audio/", "video/")) or kind in BYTES
     if kind and not is_sound and not is_form(announced):
         raise Refusal(
             415,
             got=f"Content-Type: {kind}",
             expected="audio/wav, another audio/ or video/ type, application/octet-stream, with the file itself as the "
             f"body; or {FORM}",
-            remedy='curl --data-binary @speech.wav -H "Content-Type: audio/wav" URL, or curl -F file=@speech.wav URL',
+            remedy="curl --data-binary @speech.wav URL, or curl -F file=@speech.wav URL",
         )
 
 

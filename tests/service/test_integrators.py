@@ -63,12 +63,17 @@ def test_both_ways_of_curl_work(service, sound, tmp_path):
     (tmp_path / "a.wav").write_bytes(sound)
     address = f"http://127.0.0.1:{service.port}/classify"
     ways = (
-        ["--data-binary", f"@{tmp_path / 'a.wav'}", "-H", "Content-Type: audio/wav"],
+        ["--data-binary", f"@{tmp_path / 'a.wav'}"],
         ["-F", f"file=@{tmp_path / 'a.wav'}"],
     )
     said = [subprocess.run(["curl", "-s", *way, address], capture_output=True, check=True).stdout for way in ways]
     assert said[0] == said[1]
     assert b'"label"' in said[0]
+
+
+def test_what_curl_says_of_a_file_is_taken_for_a_file(service, sound):
+    announced = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert service.ask("/classify", sound, announced).json == service.ask("/classify", sound).json
 
 
 @pytest.mark.parametrize(
