@@ -17,6 +17,7 @@ IMPORTED = ("torch", "torchaudio", "speechbrain")  # built for one another: an o
 EXTRAS = {  # those for users: what each adds
     "serve": "ser serve, the HTTP service",
     "demo": "ser demo, the page on this machine",
+    "mic": "ser listen",
     "vad": "ser timeline --vad",
     "video": "an ffmpeg, for m4a, webm, videos",
     "ssl": "wav2vec 2.0, HuBERT, WavLM as front ends",

@@ -143,7 +143,7 @@ class Bodies:
                 413,
                 got=f"at least {max(announced, arrival.size):,} bytes",
                 expected=f"at most {most:,}",
-                remedy="cut or compress the recording",
+                remedy="cut or compress the recording, or send it to POST /jobs",
             )
         if form:
             form.close()

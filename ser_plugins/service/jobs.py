@@ -21,6 +21,7 @@ from ser_plugins.service.thresholds import Thresholds
 from ser_plugins.service.uploads import Decoding, Refusal, Seekable
 
 UPLOAD_SECONDS = 600.0  # for the body of a job
+OTHERWISE = "use ser timeline on the machine itself"  # with longer ones
 MOST_WINDOWS = 20_000  # of a job: what its result may take
 
 
@@ -185,7 +186,7 @@ class Jobs:
     async def _judge(self, job, upload):
         """Window after window, as many at once as a timeline has."""
         service, model = self.service, self.service.model
-        decoding = Decoding(upload, model, self.limits.job_audio)
+        decoding = Decoding(upload, model, self.limits.job_audio, OTHERWISE)
         await self.lane.run(decoding.refuse_by_header)
         job.duration = decoding.duration
         blocks = await self.lane.run(open_recording, upload, model.sample_rate)
@@ -212,6 +213,6 @@ class Jobs:
                 raise AudioError(
                     got=f"a recording longer than {most:g} s",
                     expected=f"at most {most:g} s",
-                    remedy="cut it, or use ser timeline on the machine itself",
+                    remedy=f"cut it, or {OTHERWISE}",
                 )
             yield start, wave

@@ -190,7 +190,7 @@ class Task:
             raise SerError(
                 got=f"{seconds:,.0f} s to judge{how}",
                 expected=f"at most {most:,.0f} s",
-                remedy="a longer hop or a shorter recording, or ser timeline on the machine itself",
+                remedy="a longer hop or a shorter recording, or POST /jobs",
             )
         if seconds > LARGE_SECONDS:
             await self.take_turn()

@@ -124,6 +124,8 @@ class Decoding:
         What will judge it.
     seconds : float
         Longest recording; decoding stops there, whatever the header says.
+    otherwise : str
+        What to do with longer ones.
 
     Attributes
     ----------
@@ -131,8 +133,9 @@ class Decoding:
         In s, by the header; known after :meth:`refuse_by_header`, where it says.
     """
 
-    def __init__(self, upload: Upload, model, seconds: float):
+    def __init__(self, upload: Seekable, model, seconds: float, otherwise: str = "send it to POST /jobs"):
         self.upload = upload
+        self.otherwise = otherwise
         self.model = model
         self.seconds = seconds
         self.reading: Reading | None = None
@@ -188,7 +191,7 @@ class Decoding:
             raise AudioError(
                 got=f"{self.upload}: longer than {self.seconds:g} s",
                 expected=f"at most {self.seconds:g} s",
-                remedy="cut it, or use ser classify on the machine itself",
+                remedy=f"cut it, or {self.otherwise}",
             )
         most = round(self.seconds * MEAN_VALUES_PER_SECOND)
         if seconds * self.values_per_second > most:
