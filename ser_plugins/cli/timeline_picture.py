@@ -69,7 +69,8 @@ def timeline_figure(timeline: Timeline | SentimentTimeline | Turns, title: str =
     row = length / count
     low, high = _heights(bands)
     with mpl.rc_context(STYLE | {"hatch.linewidth": 0.6}):
-        figure = Figure(figsize=(10, 1.1 + count * (0.35 + 0.95 * len(lanes))), layout="constrained")
+        height = max(0.4, min(0.95, 14 / (count * len(lanes))))  # inches of a lane: less where there are many
+        figure = Figure(figsize=(10, 1.1 + count * (0.35 + height * len(lanes))), layout="constrained")
         axes = figure.subplots(count * len(lanes), 1, squeeze=False)[:, 0]
         places = [(number * row, name) for number in range(count) for name in bands]
         shares = _shares(bands)

@@ -13,10 +13,10 @@ from hypothesis import given
 from ser_plugins.classifier import RegressionHead
 from ser_plugins.cli.formats import as_textgrid
 from ser_plugins.cli.pictures import save_picture
-from ser_plugins.cli.timeline_picture import timeline_figure
+from ser_plugins.cli.timeline_picture import BANDS, timeline_figure
 from ser_plugins.errors import SerError
 from ser_plugins.inference import EmotionClassifier, SentimentRegressor
-from ser_plugins.inference.timeline import Segment, as_cells, segments, smoothed, timeline, within
+from ser_plugins.inference.timeline import Segment, Timeline, as_cells, segments, smoothed, timeline, within
 from ser_plugins.inference.vad import _silero, speech_spans
 from ser_plugins.inference.windows import SentimentWindow, Window
 
@@ -181,6 +181,23 @@ def test_pictures_are_drawn_of_both_kinds_and_of_silence(classifier, regressor, 
     silent = write_wav(tmp_path / "silent.wav", np.zeros(64000))
     assert [one[2:] for one in timeline(classifier, silent).segments] == [(None, None, None)]
     save_picture(timeline_figure(timeline(classifier, silent)), tmp_path / "silent.png")
+
+
+@pytest.mark.parametrize(("hours", "rows"), [(1 / 120, 1), (1 / 3, 1), (3, 3)])
+def test_minutes_and_hours_are_bands_that_can_be_seen(hours, rows):
+    """A second each, an emotion every two minutes with another in every fifth second, and silence in between."""
+    count = round(3600 * hours)
+    values = [None if place % 600 >= 400 else (place // 120 + (place % 5 == 4)) % 2 for place in range(count)]
+    cells = list(windows_of(*values, length=1.0))
+    figure = timeline_figure(Timeline(cells, segments(cells)))
+    assert len(figure.axes) == rows
+    for axes in figure.axes:
+        bands = axes.patches
+        assert len(bands) <= BANDS
+        assert sum(band.get_width() for band in bands) == pytest.approx(count / rows)  # silence is drawn, too
+        assert axes.get_xlim()[1] - axes.get_xlim()[0] == pytest.approx(count / rows)
+    shares = {text.get_text().rpartition(" ")[0] for text in figure.legends[0].get_texts()}
+    assert shares == ({"joy", "fear", "no speech"} if count > 400 else {"joy", "fear"})
 
 
 # Speech
