@@ -8,8 +8,10 @@ import difflib
 import importlib
 import inspect
 import io
+from pathlib import Path
 
 import torch
+import yaml
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
@@ -41,6 +43,7 @@ def check_keys(experiment: Experiment) -> None:
         A recipe's hyper-parameters.
     """
     yaml_file = experiment.yaml_file
+    refuse_misread(yaml_file, experiment.overrides)
     hparams = experiment.values()
     classical = "estimator" in hparams
     names = ("compute_functionals",) if classical else (*_BUILT, *_NOT_YET[1:], "save_folder")
@@ -61,6 +64,38 @@ def check_keys(experiment: Experiment) -> None:
         raise _wrong(yaml_file, "modules", hparams, f"{', '.join(_MODULES)}; it has no {', '.join(lacking)}")
     if ("subwords" in modules) != bool(hparams.get("transcript")):
         raise _wrong(yaml_file, "transcript", hparams, "the field with what is said, and a module subwords; or neither")
+
+
+def refuse_misread(yaml_file: Path, overrides: dict) -> None:
+    """Raise :class:`SerError` for a constructor that hyperpyyaml makes something else of.
+
+    It reads a YAML, writes it and reads that. Where a comment stands behind the key of a list, what it writes has the
+    arguments of the list's first constructor on the wrong line.
+    """
+    text = yaml_file.read_text(encoding="utf-8")
+    written = yaml.compose(text)
+    read = {key.value: node for key, node in yaml.compose(resolve_references(text, quoted(overrides))).value}
+    for key, node in written.value:
+        misread = None if key.value in overrides else _misread(node, read[key.value])
+        if misread:
+            line = misread.start_mark.line + 1
+            raise SerError(
+                got=f"{yaml_file}, line {line}: {misread.tag} in {key.value}, misread by hyperpyyaml",
+                expected=f"no comment between {key.value}: and what follows",
+                remedy=f"put the comment above {key.value}",
+            )
+
+
+def _misread(written, read):
+    """The first constructor with arguments that has not stayed one."""
+    if isinstance(written, yaml.MappingNode) and written.tag.startswith("!") and written.tag != read.tag:
+        return written
+    if type(written) is not type(read) or isinstance(written, yaml.ScalarNode):
+        return None
+    parts = zip(written.value, read.value, strict=False)
+    if isinstance(written, yaml.MappingNode):
+        parts = ((one, other) for (_, one), (_, other) in parts)
+    return next((misread for pair in parts if (misread := _misread(*pair))), None)
 
 
 def _is_whole(value) -> bool:

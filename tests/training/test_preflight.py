@@ -139,6 +139,20 @@ def test_a_slip_in_a_yaml_is_one_error_that_names_file_and_key(tmp_path, old, ne
     assert "\n" not in str(stop.value)
 
 
+def test_a_comment_behind_the_key_of_a_list_is_told_with_its_line(tmp_path):
+    text = YAML_FILE.read_text()
+    copies = (
+        "copies:{}\n    - !new:ser_plugins.copies.Noise\n        decibels: 20.0\n    - !new:ser_plugins.copies.Room\n"
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(text + "# harder ones\n" + copies.format(""))
+    check_keys(Experiment.of(path, {"seed": 2}))
+    path.write_text(text + copies.format(" # harder ones"))
+    line = len(text.splitlines()) + 2
+    with pytest.raises(SerError, match=rf"{path}, line {line}: !new:ser_plugins.copies.Noise in copies, misread"):
+        check_keys(Experiment.of(path, {"seed": 2}))
+
+
 def test_a_classical_systems_values_are_checked_as_scikit_learn_does():
     with pytest.raises(SerError, match=r"mfcc_svm\.yaml, estimator \(kernel: rbf\): .*'C' parameter of SVC"):
         all_checks(HPARAMS / "mfcc_svm.yaml", {"C": -1.0})
