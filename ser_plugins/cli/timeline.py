@@ -1,16 +1,18 @@
 """The command that follows a recording over time: timeline, as a whole or turn by turn."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from rich.progress import Progress
 from rich.table import Table
 from typer import Option
 
 from ser_plugins.cli import app, complain
 from ser_plugins.cli.details import File
 from ser_plugins.cli.output import one_line, show, table_signs, write
-from ser_plugins.cli.recordings import AnySound, Device, Model
+from ser_plugins.cli.recordings import AnySound, Device, Model, Quiet
 from ser_plugins.errors import SerError
 from ser_plugins.plain import console, terminal
 
@@ -43,6 +45,7 @@ def timeline(
     vad: Annotated[bool, Option("--vad", help="Label speech only, found by Silero VAD: ser-plugins\\[vad].")] = False,
     device: Device = None,
     batch: Annotated[int, Option(min=1, help="Windows judged at once: more is faster on a GPU, none differs.")] = 8,
+    quiet: Quiet = False,
 ):
     """Follow the emotion, or the sentiment, in a recording of any length.
 
@@ -68,16 +71,37 @@ def timeline(
     spans = read_spans(rttm) if rttm else []
     options: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
     classifier: Any = open_model(model, device, any_sound=any_sound, **options)
-    with recording(file) as path, console(stderr=True).status("listening"):
-        settings: dict[str, Any] = {"window": window, "hop": hop, "smooth": smooth, "batch_size": batch}
+    with recording(file) as path, _listening(path, quiet) as passed:
+        settings: dict[str, Any] = {
+            "window": window,
+            "hop": hop,
+            "smooth": smooth,
+            "batch_size": batch,
+            "passed": passed,
+        }
         if rttm:
             followed: Any = predict_turns(classifier, path, of_recording(spans, _known_as(file, spans)), **settings)
         else:
             followed = follow(classifier, path, speech=speech_spans(path) if vad else None, **settings)
     if picture:
         save_picture(timeline_figure(followed, one_line(Path(file).name)), picture)
-    _tell_of_turns(followed if rttm else [])
+    if rttm and not quiet:
+        _tell_of_turns(followed)
     _print(file, followed, by, form, _names(classifier))
+
+
+@contextmanager
+def _listening(path, quiet) -> Iterator[Callable[[float], object] | None]:
+    """A bar on the terminal, and what it is told: how many s of the recording have passed."""
+    screen = console(stderr=True)
+    if quiet or not screen.is_terminal:
+        yield None
+        return
+    from ser_plugins.sound.read import seconds_of
+
+    with Progress(console=screen, transient=True, redirect_stdout=False) as bar:
+        task = bar.add_task("listening", total=seconds_of(path))
+        yield lambda seconds: bar.update(task, completed=seconds)
 
 
 def _refuse_unfit(by, form, rttm, vad) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, overload
 
 from ser_plugins.errors import SerError
 from ser_plugins.inference.base import RecordingModel
-from ser_plugins.inference.windows import SentimentWindow, Window, batched, cut_windows, open_recording
+from ser_plugins.inference.windows import SentimentWindow, Window, batched, cut_windows, open_recording, watched
 from ser_plugins.sound.pauses import stretch_around_middle
 from ser_plugins.sound.voice import SHORTEST
 
@@ -98,6 +98,7 @@ def timeline(
     smooth: int = 3,
     speech: Spans | None = None,
     batch_size: int = BATCH,
+    passed: Callable[[float], object] | None = None,
 ) -> Timeline: ...
 
 
@@ -111,10 +112,11 @@ def timeline(
     smooth: int = 3,
     speech: Spans | None = None,
     batch_size: int = BATCH,
+    passed: Callable[[float], object] | None = None,
 ) -> SentimentTimeline: ...
 
 
-def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None, batch_size=BATCH):
+def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None, batch_size=BATCH, passed=None):
     """Follow the emotion, or the sentiment, in a recording of any length.
 
     The audio is read window by window and never held as a whole; what is kept is a row of numbers per hop. Windows end
@@ -136,6 +138,8 @@ def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None, batch_s
         it; outside nothing is labelled. Without it silent windows alone are left out.
     batch_size : int
         Windows judged at once.
+    passed : callable, optional
+        Is told, again and again, how many s of the recording have passed.
 
     Raises
     ------
@@ -162,7 +166,8 @@ def timeline(model, path, *, window=3.0, hop=1.0, smooth=3, speech=None, batch_s
     """
     check_smoothing(window, hop, smooth)
     model.check_windows(window, hop, batch_size)
-    stretches = _Stretches(model, open_recording(path, model.sample_rate), window, hop, batch_size)
+    blocks = watched(open_recording(path, model.sample_rate), model.sample_rate, passed)
+    stretches = _Stretches(model, blocks, window, hop, batch_size)
     cells = list(as_cells(smoothed(stretches.judged(str(path)), smooth, model)))
     cells[-1] = cells[-1]._replace(end=stretches.end)
     if speech is not None:

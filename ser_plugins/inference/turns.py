@@ -6,7 +6,7 @@ time. Unlike there, windows do not end at pauses: behind them the same person sp
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
@@ -18,8 +18,8 @@ from ser_plugins.corpora.rttm import Span
 from ser_plugins.errors import SerError
 from ser_plugins.inference.base import RecordingModel
 from ser_plugins.inference.timeline import BATCH, as_cells, check_smoothing, is_heard, shortest, smoothed, time_mean
-from ser_plugins.inference.windows import SentimentWindow, Window, WindowCutter, batched, open_recording
-from ser_plugins.sound.read import read_blocks
+from ser_plugins.inference.windows import SentimentWindow, Window, WindowCutter, batched, open_recording, watched
+from ser_plugins.sound.read import seconds_of
 
 ROUNDING = 0.1  # s by which a turn may end after the recording: diarisers count in frames
 SHORT, SILENT, UNSURE = "too short", "no speech", "unsure"
@@ -82,6 +82,7 @@ def predict_turns(
     hop: float = 1.0,
     smooth: int = 3,
     batch_size: int = BATCH,
+    passed: Callable[[float], object] | None = None,
 ) -> list[TurnPrediction]: ...
 
 
@@ -95,10 +96,11 @@ def predict_turns(
     hop: float = 1.0,
     smooth: int = 3,
     batch_size: int = BATCH,
+    passed: Callable[[float], object] | None = None,
 ) -> list[SentimentTurn]: ...
 
 
-def predict_turns(model, path, turns, *, window=3.0, hop=1.0, smooth=3, batch_size=BATCH):
+def predict_turns(model, path, turns, *, window=3.0, hop=1.0, smooth=3, batch_size=BATCH, passed=None):
     """Judge every turn of a recording of any length, which is read once and never held as a whole.
 
     Arguments
@@ -110,7 +112,7 @@ def predict_turns(model, path, turns, *, window=3.0, hop=1.0, smooth=3, batch_si
     turns : iterable of tuple
         (start, end, speaker), in s, in any order, overlapping or not; or what
         :func:`ser_plugins.corpora.rttm.read_spans` reads.
-    window, hop, smooth, batch_size
+    window, hop, smooth, batch_size, passed
         As :func:`ser_plugins.inference.timeline.timeline` has them.
 
     Returns
@@ -138,7 +140,9 @@ def predict_turns(model, path, turns, *, window=3.0, hop=1.0, smooth=3, batch_si
     model.check_windows(window, hop, batch_size)
     turns = _checked([Span(*turn) for turn in turns], path)
     windows = [[] for _ in turns]
-    cuts = _cut_turns(open_recording(path, model.sample_rate), turns, model, window, hop)
+    cuts = _cut_turns(
+        watched(open_recording(path, model.sample_rate), model.sample_rate, passed), turns, model, window, hop
+    )
     for batch in batched(cuts, batch_size):
         judged = model.judge_cuts([(start, wave) for _, start, wave in batch], str(path))
         for (number, _, _), one in zip(batch, judged, strict=True):
@@ -149,8 +153,7 @@ def predict_turns(model, path, turns, *, window=3.0, hop=1.0, smooth=3, batch_si
 
 def _checked(turns, path) -> list[Span]:
     """The turns, their ends within the recording."""
-    rate, blocks = read_blocks(path, 60.0)
-    seconds = sum(map(len, blocks)) / rate
+    seconds = seconds_of(path)
     for turn in turns:
         if not 0 <= turn.start <= turn.end <= seconds + ROUNDING:
             raise SerError(

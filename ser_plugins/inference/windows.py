@@ -1,6 +1,6 @@
 """A recording of any length, block by block: read -> resampled -> cut into windows; nothing else is kept in memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -63,6 +63,26 @@ def open_recording(path, sample_rate: int, seconds: float = 1.0) -> Iterator[tor
     rate, blocks = read_blocks(path, seconds)
     check_rate(rate, sample_rate, str(path))
     return map(torch.from_numpy, resampled(blocks, rate, sample_rate))
+
+
+def watched(
+    blocks: Iterable[torch.Tensor], rate: int, passed: Callable[[float], object] | None
+) -> Iterator[torch.Tensor]:
+    """The blocks (samples,) at ``rate``; behind each of them ``passed`` is told how many s have gone by.
+
+    Example
+    -------
+    >>> [len(block) for block in watched([torch.zeros(5), torch.zeros(10)], 10, print)]
+    0.5
+    1.5
+    [5, 10]
+    """
+    samples = 0
+    for block in blocks:
+        yield block
+        samples += len(block)
+        if passed is not None:
+            passed(samples / rate)
 
 
 def cut_windows(blocks: Iterable[torch.Tensor], rate: int, window: float, hop: float, least: int = 1):

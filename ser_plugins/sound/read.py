@@ -41,6 +41,12 @@ def read_wave(path: str | Path) -> tuple[np.ndarray, int]:
     return np.concatenate(list(blocks)), sample_rate
 
 
+def seconds_of(path: str | Path) -> float:
+    """Length of a file in s, all of it decoded: headers may be wrong. Errors as of :func:`read_wave`."""
+    sample_rate, blocks = read_blocks(path, seconds=60.0)
+    return sum(map(len, blocks)) / sample_rate
+
+
 def read_despite_complaints(path) -> tuple[np.ndarray, int, str]:
     """Read a file as :func:`read_wave` does, but only report what ffmpeg says while it decodes all that there is.
 

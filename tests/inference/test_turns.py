@@ -75,6 +75,14 @@ def test_the_order_of_turns_and_the_batch_change_nothing(classifier, recording, 
         assert (one.probability or 0) == pytest.approx(other.probability or 0, abs=1e-5)
 
 
+def test_it_is_told_how_much_has_passed(classifier, recording):
+    for follow, options in ((timeline, {}), (predict_turns, {"turns": TURNS})):
+        told = []
+        follow(classifier, recording, passed=told.append, **options)
+        assert told == sorted(told)
+        assert told[-1] == pytest.approx(10.0)
+
+
 def test_what_is_too_unsure_is_not_named(recording):
     doubtful = EmotionClassifier(random_modules(), CLASSES, abstain_below=1.0)
     first, *_ = turns = predict_turns(doubtful, recording, TURNS)
