@@ -1,6 +1,7 @@
 """The one file of a form (``curl -F file=@speech.wav``), taken out of the body as it comes."""
 
 from collections.abc import Callable
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -45,7 +46,7 @@ class Form:
         self.ended = False
         self.header, self.headers = (b"", b""), {}
         _, options = parse_options_header(content_type)
-        callbacks = {
+        callbacks: Any = {
             "on_header_field": lambda data, start, end: self._extend(data[start:end], b""),
             "on_header_value": lambda data, start, end: self._extend(b"", data[start:end]),
             "on_header_end": self._end_header,

@@ -75,15 +75,18 @@ class Job:
     def __init__(self, window: float, hop: float, thresholds: Thresholds):
         self.name = secrets.token_urlsafe(16)
         self.window, self.hop, self.thresholds = window, hop, thresholds
-        self.state, self.error = "waiting", None
-        self.seconds, self.duration = 0.0, None
+        self.state = "waiting"
+        self.error: dict[str, str] | None = None
+        self.seconds = 0.0
+        self.duration: float | None = None
         self.windows = []
         self.task: asyncio.Task | None = None
 
     def report(self) -> dict:
         """What a client hears: the windows once all of them are there."""
-        known = self.duration and self.state != "done"
-        progress = min(1.0, self.seconds / self.duration) if known else float(self.state == "done") or None
+        progress = 1.0 if self.state == "done" else None
+        if self.duration and progress is None:
+            progress = min(1.0, self.seconds / self.duration)
         windows = [window._asdict() for window in self.windows] if self.state == "done" else None
         return {
             "id": self.name,
@@ -155,7 +158,8 @@ class Jobs:
         """Stop a job and forget it."""
         job = self.find(name)
         del self.known[name]
-        job.task.cancel()
+        if job.task is not None:
+            job.task.cancel()
 
     def close(self) -> None:
         """Stop all, and remove what lies on disk."""

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 
 import numpy as np
@@ -16,7 +16,7 @@ MARKED = 64  # bytes by which a format is known
 BLOCK = 2**16  # bytes of samples that are taken at once
 
 
-async def decoded(pieces: AsyncIterator[bytes], idle: float) -> AsyncIterator[tuple[int, np.ndarray]]:
+async def decoded(pieces: AsyncIterator[bytes], idle: float) -> AsyncGenerator[tuple[int, np.ndarray], None]:
     """Decode pieces of one file; none is taken before ffmpeg has room for it.
 
     Arguments

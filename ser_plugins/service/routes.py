@@ -43,7 +43,10 @@ FAILURES: dict[int | str, dict[str, Any]] = {
         504: "not judged in time",
     }.items()
 }
-REFUSED = {403: FAILURES[403], 422: {"model": Failure, "description": "an unknown parameter"}}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    403: FAILURES[403],
+    422: {"model": Failure, "description": "an unknown parameter"},
+}
 LINKS = {
     "documentation": "/docs",
     "openapi": "/openapi.json",
@@ -116,7 +119,7 @@ def add_jobs(app: FastAPI, service: Service) -> None:
     """The paths of recordings that are too long to wait for."""
     Asked = Annotated[Thresholds, Depends(thresholds_of(service.model))]
     job_type = judgements(service.model.window).job
-    failures = {**REFUSED, 404: {"model": Failure, "description": "no such job"}}
+    failures: dict[int | str, dict[str, Any]] = {**REFUSED, 404: {"model": Failure, "description": "no such job"}}
 
     def reply(job, status) -> Response:
         return Response(strict_json(job.report()), status, media_type="application/json")

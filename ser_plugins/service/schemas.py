@@ -98,6 +98,16 @@ Checked = create_model(
 )
 
 
+class Progress(Reply):
+    """A recording that is judged in the background."""
+
+    id: str = Field(description="a secret: who knows it may read and delete the job")
+    state: Literal["waiting", "running", "done", "failed"]
+    progress: float | None = Field(description="0 to 1; null where the length is not known")
+    seconds: float = Field(description="judged so far")
+    error: Failure | None = Field(description="of a job that has failed")
+
+
 class Judgements(NamedTuple):
     """The types of replies that depend on what the model gives.
 
@@ -122,7 +132,7 @@ def judgements(window: type) -> Judgements:
     ['score', 'polarity', 'duration', 'warnings', 'check']
     """
     fields: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(window).items()}
-    piece = create_model("Window", __base__=Reply, __doc__="A window, from `start` to `end` in s.", **fields)
+    piece: Any = create_model("Window", __base__=Reply, __doc__="A window, from `start` to `end` in s.", **fields)
     del fields["start"], fields["end"]
     recording = create_model(
         "Recording",
@@ -133,16 +143,8 @@ def judgements(window: type) -> Judgements:
         warnings=(list[str], Field(description="of `ser check`")),
         check=(Checked, Field(description="what `ser check` measures")),
     )
-    timeline = create_model("Timeline", __base__=Reply, __doc__="Window after window.", windows=(list[piece], ...))
-    job = create_model(
-        "Job",
-        __base__=Reply,
-        __doc__="A recording that is judged in the background.",
-        id=(str, Field(description="a secret: who knows it may read and delete the job")),
-        state=(Literal["waiting", "running", "done", "failed"], ...),
-        progress=(float | None, Field(description="0 to 1; null where the length is not known")),
-        seconds=(float, Field(description="judged so far")),
-        windows=(list[piece] | None, Field(description="of a job that is done")),
-        error=(Failure | None, Field(description="of a job that has failed")),
-    )
+    pieces: Any = list[piece]
+    timeline = create_model("Timeline", __base__=Reply, __doc__="Window after window.", windows=(pieces, ...))
+    windows = (pieces | None, Field(description="of a job that is done"))
+    job = create_model("Job", __base__=Progress, __doc__=Progress.__doc__, windows=windows)
     return Judgements(recording, timeline, job)

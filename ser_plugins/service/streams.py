@@ -6,9 +6,9 @@ back by TCP, so that what is not judged yet is never more than a message, and wh
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, contextmanager
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -24,7 +24,7 @@ from ser_plugins.service.uploads import MEAN_VALUES_PER_SECOND, Refusal, refuse_
 OVERLAP = 20  # windows in which a moment may lie: what a second of sound may cost is bounded
 CODES = {413: 1009, 429: 1013, 503: 1013, 500: 1011}  # status -> how the stream is closed (RFC 6455, 7.4)
 REFUSED = 1008
-TYPES = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+TYPES: dict[str, np.dtype[Any]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 END = '{"event": "end"}'
 
 
@@ -180,7 +180,7 @@ class Session:
         except asyncio.TimeoutError:
             raise WebSocketDisconnect(REFUSED) from None  # it takes nothing, so it need not be told
 
-    async def _samples(self) -> AsyncIterator[tuple[int, np.ndarray]]:
+    async def _samples(self) -> AsyncGenerator[tuple[int, np.ndarray], None]:
         """The rate in Hz and (samples, 1), float32, of every message."""
         kind = TYPES[self.options.encoding]
         scale = 2**15 if kind.kind == "i" else 1
@@ -193,7 +193,7 @@ class Session:
                 )
             yield self.options.rate, (np.frombuffer(content, kind).astype(np.float32) / scale)[:, None]
 
-    async def _messages(self) -> AsyncIterator[bytes]:
+    async def _messages(self) -> AsyncGenerator[bytes, None]:
         """Binary messages, until the client says that it was the last one."""
         received = 0
         while True:

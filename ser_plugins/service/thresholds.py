@@ -42,8 +42,8 @@ def read_thresholds(model, every: float, classes: list[str]) -> Thresholds:
     SerError
         For a class that the model does not know, no probability, or a model of sentiment, which names no classes.
     """
-    labels = getattr(model, "labels", None)
-    if labels is None and (every or classes):
+    labels: list[str] = getattr(model, "labels", [])
+    if not labels and (every or classes):
         raise SerError(
             got="abstain_below or threshold for a model of sentiment",
             expected="a model that gives probabilities",

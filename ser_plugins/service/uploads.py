@@ -92,7 +92,13 @@ def _refusal(status, got, expected, remedy):
     return Refusal(status, got=got, expected=expected, remedy=remedy)
 
 
-class Seekable(io.RawIOBase if TYPE_CHECKING else object):
+if TYPE_CHECKING:
+    _File = io.IOBase
+else:
+    _File = object
+
+
+class Seekable(_File):
     """What a body has in common with every other: how it is sought in, and its name."""
 
     def seek(self, offset, whence=io.SEEK_SET):
