@@ -30,6 +30,7 @@ def judged_fold(fold: Path, data_folder: Path) -> tuple[dict, list[float]]:
     """Pairs of true and predicted label by kind of words, and the seconds that each utterance took with its own."""
     hparams = resolve(fold / "hyperparams.yaml", {})
     manifest = read_manifest(hparams["test_annotation"])
+    target = read_json(fold / "results.json")["protocol"]["target"]
     own = transcripts_of(manifest, hparams["transcript"], hparams.get("sentences"), fold)
     different = sorted(set(own.values()))
     following = dict(zip(different, different[1:] + different[:1], strict=True))
@@ -46,7 +47,7 @@ def judged_fold(fold: Path, data_folder: Path) -> tuple[dict, list[float]]:
                 started = time.perf_counter()
                 label = model.labels[int(model.outputs(frames, whole, [text])[0, 0].argmax())]
                 seconds += [time.perf_counter() - started] * (words == WORDS[0])
-                pairs[words].append((fields["emotion"], label))
+                pairs[words].append((fields[target], label))
     return pairs, seconds
 
 
