@@ -90,7 +90,9 @@ def _ffmpeg() -> str | None:
     from ser_plugins.sound.ffmpeg import find_ffmpeg
 
     try:
-        told = subprocess.run([find_ffmpeg(), "-version"], capture_output=True, text=True, timeout=20, check=True)
+        told = subprocess.run(
+            [find_ffmpeg(), "-version"], capture_output=True, encoding="utf-8", errors="replace", timeout=20, check=True
+        )
     except (SerError, OSError, subprocess.SubprocessError):
         return None
     found = re.match(r"ffmpeg version (\S+)", told.stdout)
