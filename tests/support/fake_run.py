@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -177,19 +178,24 @@ def write_run(run, folds=FOLDS, **options):
     return run
 
 
+@lru_cache(maxsize=64)
+def _tone(samples, rate, pitch):
+    """As :func:`tone`, (samples,)."""
+    time = np.arange(samples) / rate
+    phase = 2 * np.pi * pitch * np.cumsum(2 ** (np.sin(2 * np.pi * 3 * time) / 6)) / rate
+    vowel = (1 + np.sin(2 * np.pi * 2 * time)) / 2
+    wave = sum(np.sin(phase * k) / k * (vowel if k % 2 else 1.2 - vowel) for k in range(1, 12)) * 0.1
+    wave *= 0.3 + 0.7 * np.abs(np.sin(2 * np.pi * 2.5 * time))
+    return (wave + np.random.default_rng(0).normal(0, 0.005, samples)).astype(np.float32)
+
+
 def tone(seconds=0.6, rate=16000, pitch=180.0, channels=1):
     """A harmonic sound that passes for a voice, with a little noise: (samples,) or (samples, channels), float32.
 
     Its pitch goes up and down by two semitones, its level comes in syllables, and its vowel changes.
     """
-    time = np.arange(round(seconds * rate)) / rate
-    phase = 2 * np.pi * pitch * np.cumsum(2 ** (np.sin(2 * np.pi * 3 * time) / 6)) / rate
-    vowel = (1 + np.sin(2 * np.pi * 2 * time)) / 2
-    wave = sum(np.sin(phase * k) / k * (vowel if k % 2 else 1.2 - vowel) for k in range(1, 12)) * 0.1
-    wave *= 0.3 + 0.7 * np.abs(np.sin(2 * np.pi * 2.5 * time))
-    wave = wave + np.random.default_rng(0).normal(0, 0.005, len(time))
-    wave = wave.astype(np.float32)
-    return wave if channels == 1 else np.stack([wave] * channels, axis=1)
+    wave = _tone(round(seconds * rate), rate, pitch)
+    return wave.copy() if channels == 1 else np.stack([wave] * channels, axis=1)
 
 
 def write_wav(path, wave=None, rate=16000, subtype="PCM_16"):
