@@ -1,5 +1,9 @@
-"""Shared fixtures: every test is seeded, and has small synthetic corpora at hand."""
+"""Shared fixtures: every test is seeded, and has small synthetic corpora at hand.
 
+What takes long to import is imported by functions: the process that only deals tests out to others does without.
+"""
+
+import gc
 import random
 import re
 import signal
@@ -12,20 +16,13 @@ import hypothesis
 import numpy as np
 import pytest
 import soundfile
-import torch
-from fake_run import write_whisper
-from speechbrain.utils.importutils import LazyModule
 
-from ser_plugins.corpora.toy.emodb import write_toy_emodb
-from ser_plugins.corpora.toy.iemocap import write_toy_iemocap
-from ser_plugins.evaluation.report import figures
-from ser_plugins.files import write_text
+gc.disable()  # until all tests are collected: millions of objects that stay are not looked through again and again
 
 ROOT = Path(__file__).resolve().parents[1]
 collect_ignore = ["support"]  # among it a script, which a test starts
 RECIPES = sorted(path.parent.name for path in ROOT.glob("recipes/*/train.py"))
 sys.path[:0] = [str(ROOT / "recipes" / name) for name in RECIPES]  # as `python recipes/EmoDB/train.py` has it
-torch.set_num_threads(1)
 # Files of the tests need not survive a power cut: libsndfile has each written to the disk before it goes on.
 soundfile.SoundFile.flush = lambda self: None
 # A shell's background jobs ignore Ctrl-C, and what they start inherits that: also the commands that are tested.
@@ -34,8 +31,25 @@ if threading.current_thread() is threading.main_thread():
 # The same examples every time, however busy the machine is.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
-# Hypothesis asks every module for its file; SpeechBrain's lazy ones would be imported by that, or fail to be.
-LazyModule.__file__ = None
+
+
+def pytest_sessionstart(session):
+    """Where tests run: imports that all of them share."""
+    if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
+        return
+    import torch
+    from speechbrain.utils.importutils import LazyModule
+
+    torch.set_num_threads(1)
+    # Hypothesis asks every module for its file; SpeechBrain's lazy ones would be imported by that, or fail to be.
+    LazyModule.__file__ = None
+
+
+def pytest_collection_finish():
+    """What has been imported stays; garbage is looked for among the rest, and not so often."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 # Files that hold a process for long begin first: what begins last leaves the other process without work.
@@ -53,6 +67,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _seeded():
+    import torch
+
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 (third-party code draws from the global state)
     torch.manual_seed(0)
@@ -64,41 +80,51 @@ def _unrendered(request):
 
     A module marked ``renders`` has them in full, and so has a test that asks for ``rendered``.
     """
+    from ser_plugins.evaluation.report import figures
+
+    save = figures.save
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("renders"):
             patch.setattr(figures, "save", _write_nothing)
-        yield
+        yield save
 
 
 def _write_nothing(figure, path) -> None:
+    from ser_plugins.files import write_text
+
     for suffix in (".png", ".pdf"):
         write_text(f"{path}{suffix}", "")
 
 
-_save_figure = figures.save
-
-
 @pytest.fixture
-def rendered(monkeypatch):
+def rendered(monkeypatch, _unrendered):
     """Figures in full."""
-    monkeypatch.setattr(figures, "save", _save_figure)
+    from ser_plugins.evaluation.report import figures
+
+    monkeypatch.setattr(figures, "save", _unrendered)
 
 
 @pytest.fixture(scope="session")
 def toy_emodb(tmp_path_factory) -> Path:
     """Three speakers, all emotions: enough for every law, small enough for every test."""
+    from ser_plugins.corpora.toy.emodb import write_toy_emodb
+
     return write_toy_emodb(tmp_path_factory.mktemp("corpus") / "emodb", speakers=3, sentences=2, syllables=2)
 
 
 @pytest.fixture(scope="session")
 def tiny_whisper(tmp_path_factory) -> Path:
     """A folder with a tiny random Whisper encoder of three layers."""
+    from fake_run import write_whisper
+
     return write_whisper(tmp_path_factory.mktemp("hub") / "whisper")
 
 
 @pytest.fixture(scope="session")
 def toy_iemocap(tmp_path_factory) -> Path:
     """Three sessions of one improvised and one scripted dialogue."""
+    from ser_plugins.corpora.toy.iemocap import write_toy_iemocap
+
     return write_toy_iemocap(tmp_path_factory.mktemp("corpus") / "iemocap", sessions=3, syllables=2)
 
 

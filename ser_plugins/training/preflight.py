@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 import yaml
-from hyperpyyaml import load_hyperpyyaml, resolve_references
+from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
@@ -21,7 +21,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.losses import utterance_outputs
 from ser_plugins.subwords import pieces_of
 from ser_plugins.training.experiment import Experiment
-from ser_plugins.training.settings import is_number, quoted
+from ser_plugins.training.settings import is_number, resolved_text
 
 _WHERE = (
     "system", "fold", "run_folder", "output_folder", "manifest_folder", "train_annotation", "valid_annotation",
@@ -199,7 +199,7 @@ def check_heads(classifier, tasks) -> None:
 def build(experiment: Experiment, keys) -> dict:
     """Build some keys of a YAML; the :class:`SerError` names the first that cannot be built."""
     text = experiment.yaml_file.read_text(encoding="utf-8")
-    document = YAML().load(resolve_references(text, quoted(experiment.overrides)))
+    document = YAML().load(resolved_text(text, experiment.overrides))
     try:
         return _load(document, keys)
     except Exception:

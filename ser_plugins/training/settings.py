@@ -43,6 +43,10 @@ NAMES = ("system", "protocol", "fold", "subset", "select", "unit", "target", "ta
 WORD_OR_NUMBER = ("n_classes", "layer", "gamma")  # `auto`, `mean`, `scale`: read as YAML all the same
 
 
+REMEMBERED = 8  # texts: reading one takes a tenth of a second
+_resolved: dict[tuple[str, str], str] = {}
+
+
 def read_value(key: str, text: str | None, default):
     """What an option ``--key text`` means for a key whose value in the YAML is ``default``; text None: a bare
     ``--key``.
@@ -134,6 +138,16 @@ def quoted(overrides: dict) -> dict:
     }
 
 
+def resolved_text(text: str, overrides: dict) -> str:
+    """A HyperPyYAML with the overrides in it and its references replaced; the last ones are remembered."""
+    key = (text, repr(overrides))
+    if key not in _resolved:
+        if len(_resolved) == REMEMBERED:
+            del _resolved[next(iter(_resolved))]
+        _resolved[key] = resolve_references(io.StringIO(text), quoted(overrides)).getvalue()
+    return _resolved[key]
+
+
 def resolve(yaml_file, overrides: dict) -> dict:
     """The values of a recipe's YAML with overrides applied and nothing built: no module, no folder, no random state.
 
@@ -147,7 +161,7 @@ def resolve(yaml_file, overrides: dict) -> dict:
     text = Path(yaml_file).read_text(encoding="utf-8")
     try:
         check_names(overrides, [key.value for key, _ in yaml.compose(text).value], yaml_file)
-        resolved = yaml.compose(resolve_references(io.StringIO(text), quoted(overrides)).getvalue())
+        resolved = yaml.compose(resolved_text(text, overrides))
         return {key.value: _plain(value) for key, value in resolved.value}
     except (yaml.YAMLError, YAMLError, AttributeError, TypeError, LookupError, ArithmeticError, ValueError) as error:
         if isinstance(error, SerError):

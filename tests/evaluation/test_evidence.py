@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import itertools
 import json
 import shutil
 from dataclasses import asdict
@@ -345,8 +346,9 @@ def test_a_value_of_the_wrong_kind_is_one_clear_error_or_does_not_matter(number,
     packed = pack_run(write_two_targets(tmp_path / "loso", number), tmp_path / "packed")
     text = (packed / RECORD).read_text()
     refused = 0
+    wrong = itertools.cycle(({}, [[1]], -1, float("nan"), 10**400, "\x1b[2J", None))
     for place in places(json.loads(text)):
-        for value in ({}, [[1]], -1, float("nan"), 10**400, "\x1b[2J"):
+        for value in itertools.islice(wrong, 2):  # 2 of 7: every place gets others than the one before
             put(packed, *place, value=value)
             try:
                 runs = read_run(packed)
@@ -355,7 +357,7 @@ def test_a_value_of_the_wrong_kind_is_one_clear_error_or_does_not_matter(number,
             except SerError:
                 refused += 1
             (packed / RECORD).write_text(text)
-    assert refused > 200
+    assert refused > 60
 
 
 def test_a_fold_that_is_in_neither_file_is_missing(packed):

@@ -224,7 +224,7 @@ class TestRun:
 
 
 class TestFigures:
-    @settings(max_examples=15)
+    @settings(max_examples=5)
     @given(st.lists(TEXT, min_size=2, max_size=4, unique=True), TEXT)
     @example(THREE, "$x_$")
     @example(["\x1b[31m", "a\nb"], "a" * 500)

@@ -34,6 +34,7 @@ def test_nine_trainings_are_resolved_once(toy_emodb, tmp_path, monkeypatch):
         return genuine(*arguments)
 
     genuine = settings.resolve_references
+    monkeypatch.setattr(settings, "_resolved", {})
     monkeypatch.setattr(settings, "resolve_references", counting)
     train(toy_emodb, tmp_path, "--seeds", "1,2,3", yaml_file="hparams/mfcc_svm.yaml", here=True)
     assert len(list(tmp_path.glob("mfcc_svm/loso/seed_*/*/results.json"))) == 9
