@@ -74,7 +74,7 @@ def refuse_misread(yaml_file: Path, overrides: dict) -> None:
     """
     text = yaml_file.read_text(encoding="utf-8")
     written = yaml.compose(text)
-    read = {key.value: node for key, node in yaml.compose(resolve_references(text, quoted(overrides))).value}
+    read = {key.value: node for key, node in yaml.compose(resolved_text(text, overrides)).value}
     for key, node in written.value:
         misread = None if key.value in overrides else _misread(node, read[key.value])
         if misread:

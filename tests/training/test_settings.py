@@ -23,7 +23,7 @@ YAML_FILES = sorted(ROOT.glob("recipes/*/hparams/*.yaml"))
 WHERE = (
     "data_folder", "csv", "results_folder", "run_folder", "output_folder", "save_folder", "manifest_folder",
     "cache_folder", "features_folder", "train_annotation", "valid_annotation", "test_annotation", "train_logger",
-    "checkpointer", "seed", "__set_seed", "fold", "cache_features", "num_workers",
+    "checkpointer", "seed", "__set_seed", "fold", "cache_features", "num_workers", "needs_sound",
 )  # fmt: skip
 TEXTS = (
     "2024_05_01", "1.10", "010", "1e3", "0x1F", "12:30", "2024-05-01", "yes", "no", "null", "true", "~", ".5", "1_000",
