@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 from typer import Argument, Option
 
 from ser_plugins.cli import app, complain
@@ -164,9 +163,9 @@ def _told(rows, count, form, done: list, quiet) -> Iterator[dict]:
 class _Rate(ProgressColumn):
     """How many are done in a second."""
 
-    def render(self, task) -> Text:
+    def render(self, task):
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f}/s")
+        return terminal("" if speed is None else f"{speed:.1f}/s")
 
 
 def _predictions_table(rows) -> Table:

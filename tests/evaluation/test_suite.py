@@ -23,6 +23,8 @@ from ser_plugins.evaluation.paper.suite import find_runs, write_suite
 from ser_plugins.plain import latex
 from ser_plugins.training.systems import is_its_own
 
+pytestmark = pytest.mark.renders
+
 SYSTEMS = {"bigru_mha": {}, "bigru": {"heads": 0}, "bigru_mha_4": {"heads": 4}, "cnn": {"heads": 0, "lr": 0.001,
            "number_of_epochs": 12, "attention_dropout": 0.7}, "my_own": {"kernel": "linear"}}  # fmt: skip
 

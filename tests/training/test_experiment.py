@@ -38,7 +38,7 @@ def test_nine_trainings_are_resolved_once(toy_emodb, tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "resolve_references", counting)
     train(toy_emodb, tmp_path, "--seeds", "1,2,3", yaml_file="hparams/mfcc_svm.yaml", here=True)
     assert len(list(tmp_path.glob("mfcc_svm/loso/seed_*/*/results.json"))) == 9
-    assert len(counted) == 2  # for the kinds of values that options may have, and for the experiment
+    assert len(counted) == 3  # for the kinds of values that options may have, the experiment, and the check before it
     assert counted[1][1]["results_folder"] == str(tmp_path)
 
 
