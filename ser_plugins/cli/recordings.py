@@ -46,6 +46,9 @@ def classify(
     ] = None,
     any_sound: AnySound = False,
     text: Annotated[str | None, Option(help="What is said in the recording, for a model that reads.")] = None,
+    truth: Annotated[
+        Path | None, Option(help="A CSV with the true labels (columns file and label), to stand beside the model's.")
+    ] = None,
     device: Device = None,
     batch: Batch = 1,
     quiet: Quiet = False,
@@ -60,11 +63,15 @@ def classify(
     Example: [cyan]ser classify speech.wav recordings/ --model models/emodb --format csv[/cyan]
     """
     from ser_plugins.cli.inputs import recordings
+    from ser_plugins.cli.truth import Truth, truth_line, truth_table
     from ser_plugins.inference import open_model
     from ser_plugins.inference.batch import judge, prediction_columns
 
+    true_labels = Truth(truth) if truth else None
     options: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
     classifier = open_model(model, device, any_sound=any_sound, **options)
+    if true_labels and not hasattr(classifier, "labels"):
+        raise SerError(got="--truth for a model of sentiment", expected="one that names classes", remedy="leave it out")
     with recordings(files) as paths:
         if text is not None and len(paths) != 1:
             raise SerError(
@@ -74,9 +81,17 @@ def classify(
             )
         rows = judge(classifier, paths, text, batch)
         columns = prediction_columns(classifier)
+        table = _predictions_table
+        if true_labels:
+            rows = true_labels.beside(rows)
+            columns.insert(1, "true")
+            table = truth_table
         form = "json" if as_json else form
-        done = _print_rows(rows, len(paths), columns, form, _predictions_table, quiet)
-    if form == "table" and not quiet and any("error" not in row for row in done):
+        done = _print_rows(rows, len(paths), columns, form, table, quiet)
+    judged = [row for row in done if "error" not in row]
+    if true_labels and form == "table" and judged:
+        show(terminal(truth_line(judged)))
+    if form == "table" and not quiet and judged:
         show(terminal(one_line(classifier.strangers)))
     if any("error" in row for row in done):
         raise typer.Exit(1)

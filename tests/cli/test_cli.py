@@ -188,6 +188,36 @@ def test_a_terminal_shows_how_far_and_how_fast_and_a_pipe_nothing(ser, model, tm
                 assert "0:00:00" in shown
 
 
+def test_true_labels_stand_beside_the_models(ser, model, tmp_path):
+    paths = [write_wav(tmp_path / name) for name in ("a.wav", "b.wav", "c.wav")]
+    label = EmotionClassifier.from_hparams(model).predict_file(paths[0]).label
+    other = next(name for name in CLASSES if name != label)
+    truth = tmp_path / "truth.csv"
+    truth.write_text(f"label,file\n{label},a.wav\n{other},b\n")
+    code, out, _ = ser("classify", *paths, "--model", model, "--truth", truth, columns=80)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert [" wrong " in line for line in out.splitlines() if f" {label} " in line and "│" in line] == [
+        False,
+        True,
+        False,
+    ]
+    assert "1 of 2 as labelled" in out
+    assert "1 without a true label" in out
+    rows = json.loads(ser("classify", *paths, "--model", model, "--truth", truth, "--json")[1])
+    assert [row["true"] for row in rows] == [label, other, None]
+    csv_text = ser("classify", paths[0], "--model", model, "--truth", truth, "--format", "csv")[1]
+    assert csv_text.startswith("file,true,label,")
+    for text, message in (
+        ("file,emotion\na,b\n", "got: .*columns file, emotion"),
+        ("id,true\na,b\na,c\n", "labels b and c"),
+    ):
+        truth.write_text(text)
+        code, _, err = ser("classify", *paths, "--model", model, "--truth", truth)
+        assert code == 2
+        assert re.search(message, err)
+
+
 def test_a_device_that_is_not_there_is_one_line(ser, model, tmp_path):
     path = write_wav(tmp_path / "a.wav")
     code, out, err = ser("classify", path, "--model", model, "--device", "gpu")
