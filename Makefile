@@ -20,8 +20,9 @@ demo: $(VENV)/.installed
 	$(BIN)/python recipes/EmoDB/train.py hparams/bigru_mha.yaml --data_folder $(DEMO)/emodb \
 		--results_folder $(DEMO)/results --number_of_epochs 18 --lr 0.001 --batch_size 16
 	$(BIN)/ser export $(DEMO_RUN)/seed_1234/spk08 $(DEMO)/model
-	@echo "Synthetic recordings of speaker 08, whom this model was not trained on; the table above is of all ten speakers:"
-	$(BIN)/ser classify $(DEMO)/emodb/wav/08a01*.wav --model $(DEMO)/model --truth $(DEMO_RUN)/seed_1234/spk08/predictions.csv
+	@echo "Synthetic recordings of speaker 08, whom this model was not trained on (chance: 1 in 7 right; all ten folds: above):"
+	$(BIN)/ser classify $(DEMO)/emodb/wav/08*.wav --model $(DEMO)/model --any-sound --quiet \
+		--truth $(DEMO_RUN)/seed_1234/spk08/predictions.csv
 	@echo "To type ser yourself: source $(BIN)/activate"
 
 # The same on the real corpus: `make emodb EMODB=/path/to/emodb`, or without a path to have it downloaded.
