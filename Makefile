@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10; 
 VENV ?= .venv
 BIN := $(VENV)/bin
 EMODB ?= data/EmoDB
+ENCODER ?= data/whisper-base
 
 DEMO := demo
 DEMO_RUN := $(DEMO)/results/bigru_mha/loso
@@ -55,7 +56,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench,serve]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench,serve,ssl]"
 	touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
@@ -67,10 +68,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 # Every benchmark, then benchmarks/README.md: about ten minutes on two quiet cores; `make bench BENCH=--quick` for fewer.
-# On EmoDB where it is (EMODB=/path/to/emodb), else on the synthetic corpus.
+# On EmoDB where it is (EMODB=/path/to/emodb), else on the synthetic corpus; with ENCODER=/path/to/whisper-base also the
+# systems that hear with it.
 bench: $(VENV)/.installed-bench
 	for name in features inference bundled training long_audio attention service stream service_abuse gpu; do \
 		$(BIN)/python benchmarks/$$name.py $(if $(wildcard $(EMODB)/wav),--data_folder $(EMODB)) $(BENCH) || exit; done
+	$(if $(wildcard $(ENCODER)/config.json),$(BIN)/python benchmarks/whisper.py --encoder $(ENCODER) \
+		$(if $(wildcard $(EMODB)/wav),--data_folder $(EMODB)) $(BENCH))
 	$(BIN)/python benchmarks/render.py
 
 # Resolve anew and write the exact versions; see constraints.txt.

@@ -17,6 +17,7 @@ ORDER = (
     "inference",
     "bundled",
     "training",
+    "whisper",
     "gpu",
     "long_audio",
     "attention",

@@ -24,6 +24,7 @@ SCRIPTS = (
     "inference",
     "bundled",
     "training",
+    "whisper",
     "gpu",
     "long_audio",
     "attention",
@@ -278,6 +279,16 @@ def test_bundled(tmp_path):
     content, _ = run("bundled", tmp_path / "results")
     check(content, "bundled")
     assert [row["model"] for row in rows(content, "bundled_size")] == list(BUNDLED)
+
+
+@pytest.mark.slow
+def test_whisper(toy_emodb, toy_csv, tiny_whisper, tmp_path):
+    options = ("--data_folder", str(toy_emodb), "--encoder", str(tiny_whisper), "--csv", str(toy_csv))
+    content, _ = run("whisper", tmp_path / "results", *options)
+    check(content, "whisper")
+    assert [(row["recordings"], row["folds"]) for row in rows(content, "whisper")] == [(40, 3), (18, 3)]
+    (usual,) = rows(content, "whisper_usual")
+    assert usual["forward passes"] == 15 * 2 * 40 + 40
 
 
 @pytest.mark.slow
