@@ -32,6 +32,7 @@ from torch import nn
 from ser_plugins.classifier import CLASSIFIERS
 from ser_plugins.encoders import ConvFrontEnd
 from ser_plugins.errors import SerError
+from ser_plugins.export.onnx_int8 import encoder_weights, recurrent_weights, store_in_int8
 from ser_plugins.files import atomic_path
 from ser_plugins.inference.base import RecordingModel
 from ser_plugins.inference.loading import load_model
@@ -43,7 +44,6 @@ from ser_plugins.whisper import HOP, SAMPLES, WINDOW, LogMel, WhisperEncoder
 
 OPSET = 17
 TOLERANCE = 1e-4  # of a probability or score, between torch and onnxruntime
-RECURRENT = ("GRU", "LSTM", "RNN")
 
 
 def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> dict[str, Any]:
@@ -105,14 +105,14 @@ def export_onnx(source: str | Path, path: str | Path, *, int8: bool = False) -> 
     metadata["int8"] = int8
     with atomic_path(path) as temporary:
         if int8 and _has_encoder(model):
-            _round(proto.graph, _of_encoder(proto.graph), onnx)
+            store_in_int8(proto.graph, encoder_weights(proto.graph))
         elif int8:
             # What onnxruntime would otherwise ask for: torch has folded constants and inferred shapes already.
             onnx.helper.set_model_props(proto, {"onnx.quant.pre_process": "onnxruntime.quant"})
             dense = ["MatMul", "Gemm"]
             quantization.quantize_dynamic(proto, temporary, op_types_to_quantize=dense, per_channel=True)
             proto = onnx.load(temporary)
-            _round(proto.graph, _recurrent(proto.graph), onnx)
+            store_in_int8(proto.graph, recurrent_weights(proto.graph))
         onnx.helper.set_model_props(proto, {key: json.dumps(value) for key, value in metadata.items()})
         onnx.checker.check_model(proto)
         onnx.save(proto, temporary)
@@ -367,46 +367,3 @@ def _compare(content: bytes, model, output: str) -> None:
             expected=f"less than {TOLERANCE}",
             remedy="use the torch and onnxruntime of constraints.txt; report the model if it stays so",
         )
-
-
-def _recurrent(graph) -> dict:
-    """The weights of recurrent layers: name -> axis of the output."""
-    return {
-        name: 1  # (1, gates * hidden, inputs)
-        for node in graph.node
-        if node.op_type in RECURRENT
-        for name in node.input[1:3]
-    }
-
-
-def _of_encoder(graph) -> dict:
-    """The matrices and kernels of pretrained encoders: name -> axis of the output."""
-    shapes = {value.name: value.dims for value in graph.initializer}
-    axes = {}
-    for node in graph.node:
-        inside = "/features/" in node.name and "/log_mel/" not in node.name
-        weight = node.input[1] if len(node.input) > 1 else None
-        if inside and node.op_type in ("MatMul", "Conv") and weight in shapes:
-            axes[weight] = 1 if node.op_type == "MatMul" else 0
-    return axes
-
-
-def _round(graph, places: dict, onnx) -> None:
-    """Replace weights by 8-bit integers and a scale per row of the output, whose product is taken beside them.
-
-    That is a cast and a multiplication, which onnxruntime does once, at loading. The one operator that says the same,
-    DequantizeLinear, it may join with the product behind it, and then rounds the frames as well.
-    """
-    weights = {value.name: value for value in graph.initializer}
-    for name, axis in places.items():
-        values = onnx.numpy_helper.to_array(weights[name])
-        reduced = tuple(number for number in range(values.ndim) if number != axis)
-        scale = np.abs(values).max(axis=reduced, keepdims=True).clip(min=np.finfo(np.float32).tiny) / np.float32(127)
-        graph.initializer.remove(weights[name])
-        rounded = np.rint(values / scale).astype(np.int8)
-        graph.initializer.append(onnx.numpy_helper.from_array(rounded, f"{name}_int8"))
-        graph.initializer.append(onnx.numpy_helper.from_array(scale, f"{name}_scale"))
-        product = onnx.helper.make_node("Mul", [f"{name}_float", f"{name}_scale"], [name])
-        cast = onnx.helper.make_node("Cast", [f"{name}_int8"], [f"{name}_float"], to=onnx.TensorProto.FLOAT)
-        graph.node.insert(0, product)
-        graph.node.insert(0, cast)

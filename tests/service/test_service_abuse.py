@@ -337,19 +337,22 @@ def test_the_bytes_of_all_bodies_together_are_bounded(model, monkeypatch):
         until(lambda: service.ask("/health").json["held"] == 0)
 
 
-@pytest.mark.parametrize("limits", [Limits(queue=2), Limits(body=100_000, held=150_000)], ids=["places", "bytes"])
+LIMITS = {"places": Limits(queue=2, timeout=600), "bytes": Limits(body=100_000, held=150_000, timeout=600)}
+
+
+@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
 def test_the_slowest_body_gives_way(model, monkeypatch, limits):
     monkeypatch.setattr(bodies, "FREE_BYTES", 0)
     monkeypatch.setattr(bodies, "PROTECTED", 0.0)
     monkeypatch.setattr(bodies, "PACE", 3600.0)
     with running(create_app(model, limits=limits)) as service, ExitStack() as stack:
-        slow = [
-            stack.enter_context(connected(service, POST + b"Content-Length: 90000\r\nConnection: close\r\n\r\n" + size))
-            for size in (bytes(70_000), bytes(75_000))
-        ]
+        beginning = POST + b"Content-Length: 98000\r\nConnection: close\r\n\r\n"
+        slowest = stack.enter_context(connected(service, beginning + bytes(50_000)))
+        until(lambda: service.ask("/health").json["held"] == 50_000)
+        stack.enter_context(connected(service, beginning + bytes(95_000)))
         until(lambda: service.ask("/health").json["held"] == 145_000)
         assert service.ask("/classify", wav(1.0)).status == 200
-        assert is_said(said(slow[0]), 503)
+        assert is_said(said(slowest), 503)
 
 
 def test_an_upload_has_no_place_before_its_beginning():
