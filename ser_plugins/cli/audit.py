@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from ser_plugins.cli import app, complain
-from ser_plugins.cli.output import show
+from ser_plugins.cli import app
+from ser_plugins.cli.output import complain, show
 from ser_plugins.errors import SerError
 from ser_plugins.plain import visible
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from rich.table import Table
 from typer import Exit, Option
 
-from ser_plugins.cli import app, complain
-from ser_plugins.cli.output import show, table_signs, write
+from ser_plugins.cli import app
+from ser_plugins.cli.output import complain, show, table_signs, write
 from ser_plugins.plain import terminal
 
 

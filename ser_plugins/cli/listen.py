@@ -9,8 +9,8 @@ from typing import Annotated
 
 from typer import Option
 
-from ser_plugins.cli import app, complain
-from ser_plugins.cli.output import Interruption, table_signs, write
+from ser_plugins.cli import app
+from ser_plugins.cli.output import Interruption, complain, table_signs, write
 from ser_plugins.cli.recordings import AnySound, Device, Model
 from ser_plugins.palette import SILENCE, colours_of
 from ser_plugins.plain import console, terminal

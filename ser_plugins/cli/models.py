@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from rich.table import Table
 from typer import Argument, Exit, Option
 
-from ser_plugins.cli import app, complain
-from ser_plugins.cli.output import show, write
+from ser_plugins.cli import app
+from ser_plugins.cli.output import complain, show, write
 from ser_plugins.errors import SerError
 from ser_plugins.plain import terminal, visible
 

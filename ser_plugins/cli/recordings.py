@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from typer import Argument, Option
 
-from ser_plugins.cli import app, complain
-from ser_plugins.cli.output import Interruption, one_line, show, table_signs, write
+from ser_plugins.cli import app
+from ser_plugins.cli.output import Interruption, complain, one_line, show, table_signs, write
 from ser_plugins.errors import SerError
 from ser_plugins.plain import console, terminal
 

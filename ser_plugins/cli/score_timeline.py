@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from typer import Argument, Option
 
-from ser_plugins.cli import app, complain
-from ser_plugins.cli.output import one_line, show, write
+from ser_plugins.cli import app
+from ser_plugins.cli.output import complain, one_line, show, write
 from ser_plugins.errors import SerError
 from ser_plugins.plain import terminal_table
 from ser_plugins.scores import percent

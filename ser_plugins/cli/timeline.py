@@ -9,9 +9,9 @@ from rich.progress import Progress
 from rich.table import Table
 from typer import Option
 
-from ser_plugins.cli import app, complain
+from ser_plugins.cli import app
 from ser_plugins.cli.details import File
-from ser_plugins.cli.output import one_line, show, table_signs, write
+from ser_plugins.cli.output import complain, one_line, show, table_signs, write
 from ser_plugins.cli.recordings import AnySound, Device, Model, Quiet
 from ser_plugins.errors import SerError
 from ser_plugins.plain import console, terminal

@@ -21,7 +21,7 @@ def encoder_weights(graph) -> dict[str, int]:
     axes = {}
     for node in graph.node:
         inside = "/features/" in node.name and "/log_mel/" not in node.name
-        weight = node.input[1] if len(node.input) > 1 else None
+        weight = node.input[1] if len(node.input) > 1 else ""
         if inside and node.op_type in ("MatMul", "Conv") and weight in shapes:
             axes[weight] = 1 if node.op_type == "MatMul" else 0
     return axes

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.export.front_matter import FENCE
 from ser_plugins.hub import OWNER_AND_NAME
-from ser_plugins.inference.loading import CARD_FILE, README_FILE, card_in
+from ser_plugins.inference.loading import CARD_FILE, FENCE, README_FILE, card_in
 from ser_plugins.inference.strict import refuse_harmful
 
 _LOGIN = "log in with `hf auth login`, or set HF_TOKEN"

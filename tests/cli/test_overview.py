@@ -89,14 +89,14 @@ ODD = [None, [], {}, "", "\ud800", "text", -1, 0, 1.5, True, 2**70, 10**400, [[]
 
 
 def test_one_odd_card_ends_neither_the_list_nor_in_a_traceback(models, tmp_path):
-    """Every key of a card with every kind of value: the others are listed, and of this one it is said what is wrong."""
-    folders = [shutil.copytree(models / "one", tmp_path / f"odd{place}") for place in range(len(ODD))]
+    """Every key of a card with kinds of values: the others are listed, and of this one it is said what is wrong."""
+    folders = [shutil.copytree(models / "one", tmp_path / f"odd{place}") for place in range(len(ODD) // 2)]
     card = json.loads((folders[0] / "model.json").read_text())
-    for key in card:
-        for folder, value in zip(folders, ODD, strict=True):
+    for number, key in enumerate(card):
+        for folder, value in zip(folders, ODD[number % 2 :: 2], strict=True):
             (folder / "model.json").write_text(json.dumps({**card, key: value}))
         rows = list(overview(folders))
-        bundled, odd = rows[: -len(ODD)], rows[-len(ODD) :]
+        bundled, odd = rows[: -len(folders)], rows[-len(folders) :]
         assert bundled
         assert not any("error" in row for row in bundled)
         for folder, row in zip(folders, odd, strict=True):

@@ -8,8 +8,9 @@ import numpy as np
 from ser_plugins.corpora.toy.synth import SAMPLE_RATE
 from ser_plugins.corpora.toy.writing import ToyRecording, within, write_corpus
 from ser_plugins.errors import SerError
-from ser_plugins.sound.convert import resample, write_wav
+from ser_plugins.sound.convert import write_wav
 from ser_plugins.sound.ffmpeg import find_ffmpeg
+from ser_plugins.sound.resample import resample
 
 # Real ids, with the standard fold of each: with ``_`` and ``-`` in them, and in front.
 MOSI_VIDEOS = {

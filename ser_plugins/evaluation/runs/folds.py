@@ -15,6 +15,7 @@ from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.evaluation.metrics.tasks import predictions_files
 from ser_plugins.evaluation.runs import evidence
 from ser_plugins.evaluation.runs.fold_record import AuxiliaryRecord, FoldRecord, bad_file
+from ser_plugins.evaluation.runs.run_record import damaged
 from ser_plugins.files import read_json
 
 _ROUNDING = 1e-5  # of a score: predictions are written with eight digits
@@ -154,12 +155,10 @@ def _packed(run_folder) -> dict[str, FoldResults]:
     for record in run.folds:
         rows = tables.pop((str(record.seed), record.fold), None)
         if rows is None or record.sealed:
-            raise evidence.damaged(
-                path, f"{record.place} twice, sealed or without predictions", "every fold once, and open"
-            )
+            raise damaged(path, f"{record.place} twice, sealed or without predictions", "every fold once, and open")
         finished[record.place] = _packed_fold(record, rows, tasks, run_folder / evidence.TABLE)
     if tables:
-        raise evidence.damaged(path, f"no seed_{'/'.join(next(iter(tables)))}", "every fold that the table has")
+        raise damaged(path, f"no seed_{'/'.join(next(iter(tables)))}", "every fold that the table has")
     return finished
 
 
