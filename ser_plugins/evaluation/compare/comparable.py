@@ -71,13 +71,13 @@ def run_names(run_folders: Sequence) -> dict[str, Path]:
     return dict(zip(names, folders, strict=True))
 
 
-def read_comparable(run_folders: Mapping[str, Path], allow_differing: Sequence[str] = ()) -> dict[str, Run]:
+def read_comparable(run_folders: Mapping[str, Path | Run], allow_differing: Sequence[str] = ()) -> dict[str, Run]:
     """Read runs, and refuse those that were not put to the same test.
 
     Arguments
     ---------
     run_folders : dict
-        Run folders by name; the first is what the others are held against.
+        Run folders by name, or what :func:`read_one` gave of them; the first is what the others are held against.
     allow_differing : sequence of str
         Of ``CHOICES``: what may differ, being a choice of the system; never where a run is transductive or leaks.
 
@@ -93,7 +93,7 @@ def read_comparable(run_folders: Mapping[str, Path], allow_differing: Sequence[s
             remedy="train both systems under one protocol",
         )
     runs = _read_all(run_folders)
-    if any(map(is_foreign, run_folders.values())):  # what another toolkit has chosen, nobody has said
+    if any(map(_is_table, run_folders.values())):  # what another toolkit has chosen, nobody has said
         allow_differing = CHOICES
     (first_name, first), *further = runs.items()
     for name, other in further:
@@ -175,20 +175,26 @@ def read_one(folder) -> Run:
     return _run_of(read_run(folder))
 
 
-def _read_all(run_folders: Mapping[str, Path]) -> dict[str, Run]:
+def _is_table(run: Path | Run) -> bool:
+    return not isinstance(run, Run) and is_foreign(run)
+
+
+def _read_all(run_folders: Mapping[str, Path | Run]) -> dict[str, Run]:
     """Run folders, and files of predictions as runs of the same test: units and folds are those of the first run."""
-    runs = {name: read_one(path) for name, path in run_folders.items() if not is_foreign(path)}
+    files = {name: path for name, path in run_folders.items() if _is_table(path)}
+    own = {name: run for name, run in run_folders.items() if name not in files}
+    runs = {name: run if isinstance(run, Run) else read_one(run) for name, run in own.items()}
     model = next(iter(runs.values()), None)
     if model is None:
-        tables = {name: read_foreign_table(path) for name, path in run_folders.items()}
+        tables = {name: read_foreign_table(path) for name, path in files.items()}
         classes, like = foreign_classes(tables.values()), None
     else:
         answers = model.answers
         places = {"units": answers["unit"].to_dict(), "folds": answers["fold"].to_dict()}
-        tables = {name: read_foreign_table(path, **places) for name, path in run_folders.items() if is_foreign(path)}
+        tables = {name: read_foreign_table(path, **places) for name, path in files.items()}
         classes, like = model.summary.protocol.classes, model.summary.protocol
     for name, table in tables.items():
-        runs[name] = foreign_run(run_folders[name], table, classes, like)
+        runs[name] = foreign_run(files[name], table, classes, like)
     return {name: runs[name] for name in run_folders}
 
 

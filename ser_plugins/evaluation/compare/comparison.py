@@ -68,7 +68,7 @@ def compare_runs(run_a, run_b, allow_differing: Sequence[str] = (), *, unit: str
 
 
 def compare_many(
-    runs: Mapping[str, Path],
+    runs: Mapping[str, Path | Run],
     allow_differing: Sequence[str] = (),
     *,
     reference: str | None = None,
@@ -79,7 +79,7 @@ def compare_many(
     Arguments
     ---------
     runs : dict
-        Run folders by name.
+        Run folders by name, or what :func:`ser_plugins.evaluation.compare.comparable.read_one` gave of them.
     allow_differing : sequence of str
         Of ``seeds``, ``normalisation``, ``selection``: what may differ.
     reference : str, optional

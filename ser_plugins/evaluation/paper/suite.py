@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from ser_plugins.errors import MissingPathError, SerError
-from ser_plugins.evaluation.compare.comparable import CHOICES
+from ser_plugins.evaluation.compare.comparable import CHOICES, read_one
 from ser_plugins.evaluation.compare.comparison import compare_many, compare_runs
 from ser_plugins.evaluation.compare.nouns import Comparison, ManyComparison
 from ser_plugins.evaluation.compare.rank_figure import critical_difference_figure
@@ -14,10 +14,8 @@ from ser_plugins.evaluation.paper.columns import system_of
 from ser_plugins.evaluation.paper.heads_figure import heads_figure
 from ser_plugins.evaluation.paper.tables import sheets
 from ser_plugins.evaluation.report import figures
-from ser_plugins.evaluation.report.summary import aggregate
 from ser_plugins.evaluation.report.tables import cautions, title
 from ser_plugins.evaluation.runs.evidence import is_packed, system_named_by
-from ser_plugins.evaluation.runs.folds import read_run
 from ser_plugins.evaluation.runs.lockbox import is_sealed
 from ser_plugins.files import write_text
 
@@ -85,10 +83,13 @@ def write_suite(runs: dict[str, Path], folder, *, command: str = "") -> list[Pat
     SerError
         No runs; runs of different corpora or protocols; or one that cannot be read. Nothing is written then.
     """
-    folder, summaries = Path(folder), {name: aggregate(read_run(run)) for name, run in runs.items()}
+    folder = Path(folder)
+    read = {name: read_one(run) for name, run in runs.items()}
+    summaries = {name: run.summary for name, run in read.items()}
     _refuse_mixture(summaries)
-    comparison, tables = _compare(runs, summaries), sheets(summaries)
-    drawings = _drawings(summaries, _compare_the_papers(runs, summaries) or comparison)
+    comparison = _compare(runs, read)
+    tables = sheets(summaries)
+    drawings = _drawings(summaries, _compare_the_papers(runs, read) or comparison)
     written = [folder / "tables.md"]
     for sheet in tables:
         written += sheet.write(folder / "tables", command)
@@ -132,24 +133,24 @@ def _refuse_mixture(summaries):
                 )
 
 
-def _compare(runs, summaries) -> Comparison | None:
+def _compare(runs, read) -> Comparison | None:
     """The paper's own system against all others that were put to the same test; None without others."""
     reference = paper.MAIN if paper.MAIN in runs else next(iter(runs))
-    fair = cautions(summaries[reference].protocol)
-    same = {name: run for name, run in runs.items() if cautions(summaries[name].protocol) == fair}
+    fair = cautions(read[reference].summary.protocol)
+    same = {name: read[name] for name in runs if cautions(read[name].summary.protocol) == fair}
     if len(same) < 2:
         return None
     if len(same) == 2:
         (other,) = same.keys() - {reference}
-        return compare_runs(same[reference], same[other], allow_differing=CHOICES)
+        return compare_runs(runs[reference], runs[other], allow_differing=CHOICES)
     return compare_many(same, allow_differing=CHOICES, reference=reference)
 
 
-def _compare_the_papers(runs, summaries) -> Comparison | None:
+def _compare_the_papers(runs, read) -> Comparison | None:
     """As :func:`_compare`, of the systems of Tables 3 and 6 alone; None for fewer than three of them."""
-    accuracies = paper.ACCURACY.get(next(iter(summaries.values())).protocol.corpus, paper.ACCURACY["EmoDB"])
+    accuracies = paper.ACCURACY.get(next(iter(read.values())).summary.protocol.corpus, paper.ACCURACY["EmoDB"])
     papers = {name: run for name, run in runs.items() if name in accuracies}
-    return _compare(papers, summaries) if len(papers) > 2 else None
+    return _compare(papers, read) if len(papers) > 2 else None
 
 
 def _drawings(summaries, comparison) -> dict:
