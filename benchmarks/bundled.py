@@ -1,6 +1,6 @@
-"""The models in the package side by side, in one run on one core: size, start, latency, memory.
+"""The models in the package side by side, in one run: commands on all cores; on one core start, latency, memory.
 
-> python benchmarks/bundled.py
+> python benchmarks/bundled.py --data_folder /path/to/emodb
 """
 
 import sys
@@ -13,6 +13,7 @@ from harness import (
     one_core,
     parser,
     percentile_95,
+    recordings,
     run,
     side_by_side,
     significant,
@@ -24,22 +25,55 @@ from inference import SECONDS, write_wav
 
 from ser_plugins.machine import peak_memory
 
+NAMES = ("standard", "fast", "small")
 FAST = "fast"
 
 
 def main():
     """Measure, write ``bundled.json``."""
     options = parser(__doc__.splitlines()[0]).parse_args()
-    one_core()
-    from ser_plugins.inference.loading import BUNDLED
-
-    report = Report("bundled", "The models in the package", options, f"one synthetic wav of {SECONDS} s")
     with tempfile.TemporaryDirectory() as temporary:
+        corpus = recordings(options, temporary)
         wav = write_wav(Path(temporary) / "speech.wav")
+        commands, targets = command_table(corpus, wav, 1 if options.quick else 4)
+        title = f"one synthetic wav of {SECONDS} s; a folder: {corpus.name}"
+        one_core()
+        from ser_plugins.inference.loading import BUNDLED
+
+        report = Report("bundled", "The models in the package", options, title)
+        report.targets += targets
+        report.tables.append(commands)
         report.tables.append(start_table(BUNDLED, 1 if options.quick else 4, report.targets))
         report.tables.append(latency_table(BUNDLED, wav, 2 if options.quick else 40, report.targets))
         report.tables.append(size_table(BUNDLED, wav, report.targets))
     report.write()
+
+
+def command_table(corpus, wav, rounds) -> tuple[dict, list]:
+    """``ser classify`` as it is typed, on all cores: one file from a cold start, and all files of the corpus."""
+    command = [
+        sys.executable,
+        "-c",
+        "from ser_plugins.cli import main; main()",
+        "classify",
+        "--quiet",
+        "--format",
+        "csv",
+    ]
+    rows, targets = [], []
+    for name in NAMES:
+        one = [*command, "--model", name, wav]
+        run(one)  # from now on the files are in the system's cache
+        start = spread(side_by_side({name: lambda one=one: run(one)}, rounds)[name])
+        whole = [*command, "--model", name, *corpus.wavs]
+        (seconds,) = side_by_side({name: lambda whole=whole: run(whole)}, 1)[name]
+        factor = significant((seconds - start["median"]) / sum(corpus.seconds))
+        rows.append({"model": name, "one file / s": start, "many: time per second of sound / s": factor})
+        if name == NAMES[0]:
+            targets.append(target("`ser classify` of one file, from a cold start", 3, start["median"], "s"))
+            targets.append(target("`ser classify` of many files: time per second of sound", 1 / 200, factor, "s / s"))
+    note = f"Many: {len(corpus.wavs)} recordings, without the start."
+    return table("bundled_command", "`ser classify` as it is typed, all cores", rows, note), targets
 
 
 def start_table(names, rounds, targets) -> dict:

@@ -1,17 +1,25 @@
 """Many recordings through one model: a bad one is reported and does not stop the others."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ser_plugins.errors import SerError
 from ser_plugins.inference.quality import Check, check_read, check_recording
 from ser_plugins.inference.recording import Recording
 from ser_plugins.inference.windows import batched
+from ser_plugins.machine import cores
+
+AHEAD = 4  # batches that wait for each core: a slow one holds up the rows behind it, and not the work
 
 
 def judge(model, files: dict[str, Path], text: str | None = None, batch_size: int = 1) -> Iterator[dict]:
-    """Judge recordings, and check each by the rules of :func:`.check.check_recording`.
+    """Judge recordings, and check each by the rules of :func:`.check.check_recording`; on a CPU one on every core.
 
     Arguments
     ---------
@@ -36,13 +44,40 @@ def judge(model, files: dict[str, Path], text: str | None = None, batch_size: in
     >>> sorted(row)
     ['error', 'file']
     """
-    for batch in batched(files.items(), batch_size):
-        read = {name: _attempt(name, model.read, path) for name, path in batch}
-        recordings = {name: recording for name, (recording, error) in read.items() if error is None}
-        predicted = _predicted(model, recordings, text)
-        for name, (recording, error) in read.items():
-            row = {"error": error} if error else _row(name, model, recording, *predicted[name])
-            yield {"file": name, **row}
+    rows = partial(_rows, model, text)
+    batches = batched(files.items(), batch_size)
+    if model.device.type == "cpu" and len(files) > batch_size:
+        yield from _on_every_core(rows, batches)
+    else:
+        for batch in batches:
+            yield from rows(batch)
+
+
+def _on_every_core(rows: Callable, batches: Iterable) -> Iterator[dict]:
+    """The rows of batches in their order; each batch in a thread of its own, in which torch has one."""
+    threads = torch.get_num_threads()
+    waiting: deque = deque()
+    pool = ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        for batch in batches:
+            waiting.append(pool.submit(rows, batch))
+            if len(waiting) > AHEAD * cores():
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _rows(model, text, batch) -> list[dict]:
+    read = {name: _attempt(name, model.read, path) for name, path in batch}
+    recordings = {name: recording for name, (recording, error) in read.items() if error is None}
+    predicted = _predicted(model, recordings, text)
+    return [
+        {"file": name, **({"error": error} if error else _row(name, model, recording, *predicted[name]))}
+        for name, (recording, error) in read.items()
+    ]
 
 
 def _predicted(model, recordings: dict[str, Recording], text) -> dict:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from fake_run import CLASSES, random_modules, tone, write_wav
 
-from ser_plugins.inference import EmotionClassifier, recording
+from ser_plugins.inference import EmotionClassifier, batch, recording
 from ser_plugins.inference.batch import judge
 from ser_plugins.inference.quality import check_read, check_recording
 
@@ -65,3 +65,22 @@ def test_a_recording_holds_what_the_model_gets(tmp_path, classifier):
     assert (read.sample_rate, len(read.wave), read.statistics.sample_rate) == (16000, 16000, 32000)
     assert read.statistics.seconds == pytest.approx(1.0)
     assert isinstance(read.wave, torch.Tensor)
+
+
+def test_many_files_are_judged_side_by_side_in_their_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "cores", lambda: 3)
+    classifier = EmotionClassifier(random_modules(), CLASSES)
+    files = {f"{place}": write_wav(tmp_path / f"{place}.wav", tone(0.5, pitch=90 + 15 * place)) for place in range(30)}
+    files["7"].write_bytes(b"no sound")
+    threads = torch.get_num_threads()
+    rows = list(judge(classifier, files))
+    assert [row["file"] for row in rows] == list(files)
+    assert [place for place, row in enumerate(rows) if "error" in row] == [7]
+    for row in rows[::6]:
+        assert row["probabilities"] == pytest.approx(
+            classifier.predict_file(files[row["file"]]).probabilities, abs=1e-6
+        )
+    begun = judge(classifier, files)
+    assert next(begun)["file"] == "0"
+    begun.close()  # as Ctrl-C does: what waits is not begun
+    assert torch.get_num_threads() == threads
