@@ -51,6 +51,17 @@ def _escape(character) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Example
+    -------
+    >>> counted(1, "core"), counted(12_000, "turn")
+    ('1 core', '12,000 turns')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def terminal(text, style: str = ""):
     """Return a ``rich.text.Text``: no markup, no emoji codes, nothing that acts."""
     from rich.text import Text

@@ -16,7 +16,7 @@ from torch import nn
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.hub import PREFIX as HUB
 from ser_plugins.hub import fetch, model_name, on_hub
-from ser_plugins.subwords import MAX_PIECES, NO_TEXT
+from ser_plugins.subwords import MAX_PIECES, NO_TEXT, padded_pieces
 
 FILES = {"config.json": 2**20, "tokenizer.json": 2**26, "model.safetensors": 2**32}  # bytes at most
 KINDS = ("bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta")
@@ -78,18 +78,11 @@ tokenizer.json, model.safetensors, or hf:OWNER/NAME@COMMIT; remedy: check the pa
         SerError
             A transcript with more pieces than the model has positions.
         """
-        said = [text if text and text.strip() else None for text in transcripts]
-        rows = [torch.tensor([NO_TEXT] if text is None else self.tokenizer.encode(text).ids) for text in said]
-        rows = [row if text is None else row + 1 for text, row in zip(said, rows, strict=True)]
-        counts = torch.tensor([len(row) for row in rows])  # (batch,)
-        if int(counts.max()) > self.longest:
-            raise SerError(
-                got=f"a transcript of {int(counts.max()):,} pieces",
-                expected=f"that of one utterance, {self.longest:,} at most",
-                remedy="cut recording and transcript into utterances",
-            )
-        pieces = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=NO_TEXT)  # (batch, pieces)
-        return pieces.to(self.place.device), counts.to(self.place.device)
+        rows = [
+            [number + 1 for number in self.tokenizer.encode(text).ids] if text and text.strip() else []
+            for text in transcripts
+        ]
+        return padded_pieces(rows, self.longest, self.place.device)
 
     if TYPE_CHECKING:
         __call__ = forward

@@ -155,17 +155,8 @@ class SubwordEncoder(nn.Module):
                 expected="a fitted SubwordEncoder",
                 remedy="fit it on the training set's transcripts, or load a trained model",
             )
-        numbers = [self.processor.encode(text or "", out_type=int) or [NO_TEXT] for text in transcripts]
-        if longest := max((len(row) for row in numbers if len(row) > MAX_PIECES), default=0):
-            raise SerError(
-                got=f"a transcript of {longest:,} pieces",
-                expected=f"that of one utterance, {MAX_PIECES:,} at most",
-                remedy="cut recording and transcript into utterances",
-            )
-        rows = [torch.tensor(row) for row in numbers]
-        pieces = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=NO_TEXT)  # (batch, pieces)
-        counts = torch.tensor([len(row) for row in rows])  # (batch,)
-        return pieces.to(self.model.device), counts.to(self.model.device)
+        rows = [self.processor.encode(text or "", out_type=int) for text in transcripts]
+        return padded_pieces(rows, MAX_PIECES, self.model.device)
 
     if TYPE_CHECKING:
         __call__ = forward
@@ -176,6 +167,50 @@ class SubwordEncoder(nn.Module):
         if content:
             self.load(content)
         super()._load_from_state_dict({**state_dict, f"{prefix}model": self.model}, prefix, *arguments)
+
+
+def padded_pieces(
+    rows: Sequence[Sequence[int]], longest: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numbers of the pieces of each transcript -> a batch; a transcript without pieces has one, ``NO_TEXT``.
+
+    Arguments
+    ---------
+    rows : sequence of sequence of int
+        Of any lengths.
+    longest : int
+        Pieces that a transcript may have.
+    device : torch.device
+        Of what is returned.
+
+    Returns
+    -------
+    pieces : torch.Tensor
+        (batch, pieces), int64, ``NO_TEXT`` where padded.
+    counts : torch.Tensor
+        (batch,), int64, 1 or more.
+
+    Raises
+    ------
+    SerError
+        A transcript with more than ``longest`` pieces.
+
+    Example
+    -------
+    >>> pieces, counts = padded_pieces([[5, 7, 9], []], longest=8, device=torch.device("cpu"))
+    >>> pieces.tolist(), counts.tolist()
+    ([[5, 7, 9], [0, 0, 0]], [3, 1])
+    """
+    tensors = [torch.tensor(row or [NO_TEXT]) for row in rows]
+    counts = torch.tensor([len(row) for row in tensors])  # (batch,)
+    if (most := int(counts.max())) > longest:
+        raise SerError(
+            got=f"a transcript of {most:,} pieces",
+            expected=f"that of one utterance, {longest:,} at most",
+            remedy="cut recording and transcript into utterances",
+        )
+    pieces = nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=NO_TEXT)  # (batch, pieces)
+    return pieces.to(device), counts.to(device)
 
 
 def pieces_of(

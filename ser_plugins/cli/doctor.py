@@ -8,7 +8,7 @@ from typer import Exit, Option
 
 from ser_plugins.cli import app
 from ser_plugins.cli.output import complain, show, table_signs, write
-from ser_plugins.plain import terminal
+from ser_plugins.plain import counted, terminal
 
 
 @app.command()
@@ -41,14 +41,15 @@ def _facts(found: dict[str, Any]) -> Table:
     versions = dict(found["versions"])
     main = [f"{name} {versions.pop(name)}" for name in ("ser_plugins", "python", "torch", "torchaudio", "speechbrain")]
     machine = found["machine"]
+    memory = "memory unknown" if machine["memory_gb"] is None else f"{machine['memory_gb']} GB"
     rows = {
         "versions": ", ".join(main),
         "beside": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "ffmpeg": found["ffmpeg"] or f"{none} (m4a, webm, videos: install ffmpeg, or the extra video)",
-        "machine": f"{machine['system']}, {machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB",
+        "machine": ", ".join((machine["system"], machine["processor"], counted(machine["cores"], "core"), memory)),
     }
     if "devices" in machine:
-        rows["devices"] = f"{', '.join(machine['devices'])}; {machine['threads']} threads (OMP_NUM_THREADS)"
+        rows["devices"] = f"{', '.join(machine['devices'])}; {counted(machine['threads'], 'thread')} (OMP_NUM_THREADS)"
     for name, model in found["models"].items():
         works = f"works: {model['said']} {model['probability']:.0%}" if "said" in model else "does not work"
         rows[f"model {name}"] = works

@@ -144,11 +144,12 @@ def turns_textgrid(turns: Iterable, seconds: float) -> str:
         end = tier[-1][1] if tier else 0.0
         if turn.start > end:
             tier.append((end, turn.start, None))
-        if turn.end > end:
+        if turn.end > max(turn.start, end):
             tier.append((max(turn.start, end), turn.end, _name_of(turn) or turn.remark))
     for tier in tiers.values():
-        if tier[-1][1] < seconds:
-            tier.append((tier[-1][1], seconds, None))
+        end = tier[-1][1] if tier else 0.0
+        if end < seconds:
+            tier.append((end, seconds, None))
     return _textgrid(tiers)
 
 

@@ -12,6 +12,7 @@ from typer import Option
 from ser_plugins.cli import app
 from ser_plugins.cli.output import Interruption, complain, table_signs, write
 from ser_plugins.cli.recordings import AnySound, Device, Model
+from ser_plugins.errors import SerError
 from ser_plugins.palette import SILENCE, colours_of
 from ser_plugins.plain import console, terminal
 
@@ -42,6 +43,12 @@ def listen(
     """
     from ser_plugins.inference import open_model
 
+    if file is not None and microphone is not None:
+        raise SerError(got="--from with --input", expected="a file or a microphone", remedy="leave one of them out")
+    if file is None and at_once:
+        raise SerError(
+            got="--at-once without --from", expected="a file: a microphone has its own pace", remedy="give --from FILE"
+        )
     judge = open_model(model, device, any_sound=any_sound)
     with Interruption() as interruption, _sound(microphone, file, at_once) as (rate, blocks):
         stream = judge.stream(rate, window=window, hop=hop)

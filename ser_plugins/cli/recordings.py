@@ -83,6 +83,8 @@ def classify(
         columns = prediction_columns(classifier)
         table = _predictions_table
         if true_labels:
+            for warning in true_labels.warnings(paths, classifier.labels):
+                complain(f"{truth}: {warning}", "warning")
             rows = true_labels.beside(rows)
             columns.insert(1, "true")
             table = truth_table

@@ -39,14 +39,20 @@ def score_timeline(
     from ser_plugins.corpora.rttm import read_uem
     from ser_plugins.evaluation.metrics.diarization import NEUTRAL, diarization_errors, pooled
 
-    pairs = _paired(_by_recording(reference), _by_recording(estimate))
+    pairs = _paired(_by_recording(reference), _by_recording(estimate), reference.stem)
+    neutral = neutral or list(NEUTRAL)
+    _warn_of_labels(pairs, neutral)
     regions = read_uem(uem) if uem else {}
     errors = {}
     for name, (right, predicted) in pairs.items():
         if uem and name not in regions:
-            raise SerError(got=f"{uem}: nothing of {name}", expected="what is scored of it", remedy="add a line")
+            raise SerError(
+                got=f"{uem}: nothing of the recording {name}",
+                expected="a line for every recording of the reference",
+                remedy="add one: file channel start end",
+            )
         scored = regions.get(name)
-        errors[name] = diarization_errors(right, predicted, neutral=neutral or NEUTRAL, scored=scored)
+        errors[name] = diarization_errors(right, predicted, neutral=neutral, scored=scored)
     rows = [_row(name, one) for name, one in errors.items()]
     if form != "table":
         write(FORMATS[form](rows, list(rows[0])))
@@ -84,11 +90,23 @@ def _by_recording(path: Path) -> dict[str, list]:
     return recordings
 
 
-def _paired(reference: dict, estimate: dict) -> dict[str, tuple[list, list]]:
+def _warn_of_labels(pairs: dict, neutral) -> None:
+    """Say where labels do not fit: two names of one emotion count as two emotions."""
+    right, predicted = ({span.name for pair in pairs.values() for span in pair[side]} - {None} for side in (0, 1))
+    emotions = [sorted(labels - {*neutral}) for labels in (right, predicted)]
+    if all(emotions) and not set(emotions[0]) & set(emotions[1]):
+        names = [", ".join(labels) for labels in emotions]
+        complain(f"no emotion is in both: the reference has {names[0]}, what was predicted {names[1]}", "warning")
+    absent = [label for label in neutral if label not in right | predicted]
+    if absent:
+        complain(f"--neutral {', '.join(absent)}: no segment has this label", "warning")
+
+
+def _paired(reference: dict, estimate: dict, unnamed_reference: str) -> dict[str, tuple[list, list]]:
     """Both annotations by recording; one that does not say its recording belongs to the other's only one."""
     for unnamed, other in ((reference, estimate), (estimate, reference)):
         if list(unnamed) == [""] and len(other) == 1:
-            unnamed[next(iter(other))] = unnamed.pop("")
+            unnamed[next(iter(other)) or unnamed_reference] = unnamed.pop("")
     foreign = [name for name in estimate if name not in reference]
     if foreign:
         raise SerError(

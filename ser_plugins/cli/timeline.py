@@ -14,7 +14,7 @@ from ser_plugins.cli.details import File
 from ser_plugins.cli.output import complain, one_line, show, table_signs, write
 from ser_plugins.cli.recordings import AnySound, Device, Model, Quiet
 from ser_plugins.errors import SerError
-from ser_plugins.plain import console, terminal
+from ser_plugins.plain import console, counted, terminal
 
 LABELLED = ("audformat", "textgrid", "rttm")  # formats of labels in time
 
@@ -130,7 +130,7 @@ def _tell_of_turns(turns) -> None:
     """What a reader of the rows might miss."""
     short = sum(turn.remark == "too short" for turn in turns)
     if short:
-        complain(f"{short} of {len(turns)} turns are too short to be judged", "warning")
+        complain(f"too short to be judged: {short} of {counted(len(turns), 'turn')}", "warning")
     overlap = sum(turn.overlap for turn in turns)
     if overlap:
         complain(f"turns overlap, {overlap:.1f} s of them in sum: there the model hears all who speak", "warning")
@@ -145,6 +145,12 @@ def _print(file, followed, by, form, names) -> None:
         write([as_textgrid(getattr(followed, f"{by}s", None) or followed.cells)])
     else:
         rows = [{"file": file, **row} for row in _rows(followed, by, names)]
+        if form == "table" and not rows:
+            raise SerError(
+                got=f"--by {by}, of turns that are too short to be judged",
+                expected="at least one that is judged",
+                remedy="--by turn says which ones there are",
+            )
         if form == "table":
             _show(rows, followed, by, names)
         else:
@@ -227,7 +233,7 @@ def _speakers_table(rows) -> Table:
         table.add_column(name, justify="right")
     for row in rows:
         table.add_section()
-        summary = f"{row['turns']} turns, {row['seconds']:.1f} s"
+        summary = f"{counted(row['turns'], 'turn')}, {row['seconds']:.1f} s"
         missing = row["seconds"] - row["judged"]
         table.add_row(terminal(one_line(row["speaker"])), summary, f"{row['judged']:.1f}", "judged", "")
         means = row.get("probabilities") or {}

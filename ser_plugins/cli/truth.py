@@ -1,6 +1,5 @@
 """True labels beside a model's: a table of one's own recordings that anyone can judge the model by."""
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 from rich.table import Table
 
 from ser_plugins.cli.output import one_line, table_signs
-from ser_plugins.errors import MissingPathError, SerError
+from ser_plugins.corpora.tables import read_rows
+from ser_plugins.errors import SerError
 from ser_plugins.plain import terminal
 
 NAMES, LABELS = ("file", "id"), ("label", "true")  # columns of the CSV, either of each pair
@@ -26,24 +26,21 @@ class Truth:
     Raises
     ------
     MissingPathError, SerError
-        No such file; no such columns; one recording with two labels.
+        As of :func:`ser_plugins.corpora.tables.read_rows`; no such columns; one recording with two labels.
     """
 
     def __init__(self, path: Path):
-        if not path.is_file():
-            raise MissingPathError(got=f"no file {path}", expected="a CSV with true labels", remedy="check the path")
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        columns = rows[0] if rows else {}
+        rows = [row.cells for row in read_rows(path, ())]
+        columns = rows[0]
         name, label = (next((key for key in keys if key in columns), None) for keys in (NAMES, LABELS))
         if name is None or label is None:
             raise SerError(
-                got=f"{path}: the columns {', '.join(map(str, columns)) or 'none'}",
+                got=f"{path}: the columns {', '.join(columns)}",
                 expected=f"a row per recording with {' or '.join(NAMES)}, and {' or '.join(LABELS)}",
                 remedy="correct the header",
             )
         self.labels = {}
-        for row in rows:
+        for row in (row for row in rows if row[label]):
             if self.labels.setdefault(row[name], row[label]) != row[label]:
                 raise SerError(
                     got=f"{path}: {row[name]} with the labels {self.labels[row[name]]} and {row[label]}",
@@ -55,6 +52,14 @@ class Truth:
         """The true label of a recording, by its path, else its name, else its name without the suffix."""
         path = Path(file)
         return next((self.labels[key] for key in (file, path.name, path.stem) if key in self.labels), None)
+
+    def warnings(self, files: Iterable[str], labels: Iterable[str]) -> list[str]:
+        """What of it does not fit the recordings, or the labels that a model gives."""
+        unknown = sorted(set(self.labels.values()) - set(labels))
+        found = [f"true labels that the model does not give: {', '.join(unknown)}"] if unknown else []
+        if all(self.of(file) is None for file in files):
+            found.append("no recording has a true label: the names are others")
+        return found
 
     def beside(self, rows: Iterable[dict]) -> Iterator[dict]:
         """The rows of :func:`ser_plugins.inference.batch.judge`, each with ``true``."""
@@ -95,4 +100,6 @@ def truth_line(rows: list[dict]) -> str:
     right, total = (sum(pair[place] for pair in counts.values()) for place in (0, 1))
     classes = ", ".join(f"{label} {hits} of {all_}" for label, (hits, all_) in sorted(counts.items()))
     without = len(rows) - total
-    return f"{right} of {total} as labelled ({classes})" + (f"; {without} without a true label" if without else "")
+    parts = [f"{right} of {total} as labelled ({classes})"] if total else []
+    parts += [f"{without} without a true label"] if without else []
+    return "; ".join(parts)

@@ -214,14 +214,23 @@ def _span(cells, column, source) -> Span:
     start, end = (_seconds(cells[name], name, source) for name in ("start", "end"))
     if end < start:
         raise SerError(got=f"{source}: from {start:g} to {end:g} s", expected="an end behind the start", remedy=_REMEDY)
-    file = str(cells.get("file") or "")
-    return Span(start, end, str(cells[column]) if cells[column] else None, file_id(file) if file else "", source)
+    name, file = (_text(cells.get(key), key, source) for key in (column, "file"))
+    return Span(start, end, name, file_id(file) if file else "", source)
+
+
+def _text(value, name, source) -> str | None:
+    """A name in JSON: text or a number; nothing, or null, is None."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise SerError(got=f"{source}: {name} {value!r}"[:300], expected="text", remedy=_REMEDY)
+    return str(value)
 
 
 def _seconds(value, name, source) -> float:
     try:
-        seconds = float(value)
-    except (TypeError, ValueError):
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not 0 <= seconds < math.inf:
         raise SerError(got=f"{source}: {name} {value}"[:300], expected="0 s or more, a finite number", remedy=_REMEDY)

@@ -104,11 +104,9 @@ def read_rows(path, columns: Iterable[str], *, headerless: Iterable[str] = (), d
             where = f"{path}, line {reader.line_num}"
             if not any(cells):
                 continue
-            if not rows and set(cells) & {*columns, *headerless}:
+            if not header or (not rows and set(cells) & {*columns, *headerless}):
                 header = cells
                 _check_header(where, header, columns)
-            elif not header:
-                _check_header(where, cells, columns)
             elif len(cells) != len(header):
                 raise SerError(
                     got=f"{where}: {len(cells)} columns",

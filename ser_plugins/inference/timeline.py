@@ -313,12 +313,17 @@ def _merged(cells):
         if not is_heard(first):
             return named
         best = time_mean(cells, lambda cell: cell.probability)
-        means = {
-            name: time_mean(cells, lambda cell, name=name: cell.probabilities[name]) for name in first.probabilities
-        }
-        return named._replace(probability=best, probabilities=means)
+        return named._replace(probability=best, probabilities=mean_probabilities(cells))
     score = time_mean(cells, lambda cell: cell.score) if is_heard(first) else None
     return SentimentSegment(first.start, last.end, first.polarity, score)
+
+
+def mean_probabilities(cells: list) -> dict[str, float]:
+    """By class name, the mean over time of the probabilities of cells in which somebody speaks."""
+    return {
+        name: time_mean(cells, lambda cell, name=name: cell.probabilities[name])  # type: ignore[misc]
+        for name in cells[0].probabilities
+    }
 
 
 def time_mean(cells: list, value: Callable[[Any], float]) -> float:

@@ -17,7 +17,16 @@ import torch
 from ser_plugins.corpora.rttm import Span
 from ser_plugins.errors import SerError
 from ser_plugins.inference.base import RecordingModel
-from ser_plugins.inference.timeline import BATCH, as_cells, check_smoothing, is_heard, shortest, smoothed, time_mean
+from ser_plugins.inference.timeline import (
+    BATCH,
+    as_cells,
+    check_smoothing,
+    is_heard,
+    mean_probabilities,
+    shortest,
+    smoothed,
+    time_mean,
+)
 from ser_plugins.inference.windows import SentimentWindow, Window, WindowCutter, batched, open_recording, watched
 from ser_plugins.sound.read import seconds_of
 
@@ -101,7 +110,9 @@ def predict_turns(
 
 
 def predict_turns(model, path, turns, *, window=3.0, hop=1.0, smooth=3, batch_size=BATCH, passed=None):
-    """Judge every turn of a recording of any length, which is read once and never held as a whole.
+    """Judge every turn of a recording of any length.
+
+    It is decoded twice, for its length and for its windows, and never held as a whole.
 
     Arguments
     ---------
@@ -123,7 +134,8 @@ def predict_turns(model, path, turns, *, window=3.0, hop=1.0, smooth=3, batch_si
     Raises
     ------
     MissingPathError, AudioError, SerError
-        As ``timeline``; and for a turn that ends before it begins, or after the recording by more than ``ROUNDING``.
+        As ``timeline``; and for a turn without a speaker, one that ends before it begins, or after the recording by
+        more than ``ROUNDING``; and for turns that last no time at all.
 
     Example
     -------
@@ -155,13 +167,26 @@ def _checked(turns, path) -> list[Span]:
     """The turns, their ends within the recording."""
     seconds = seconds_of(path)
     for turn in turns:
+        if not turn.name:
+            raise SerError(
+                got=f"{turn.source}: from {turn.start:g} to {turn.end:g} s, of nobody",
+                expected="a speaker",
+                remedy="name one, or leave the turn out",
+            )
         if not 0 <= turn.start <= turn.end <= seconds + ROUNDING:
             raise SerError(
                 got=f"{turn.source}: {turn.name} from {turn.start:g} to {turn.end:g} s",
                 expected=f"times in order, within the {seconds:.2f} s of {path}",
                 remedy="give the turns of this very recording, in s",
             )
-    return [turn._replace(start=min(turn.start, seconds), end=min(turn.end, seconds)) for turn in turns]
+    turns = [turn._replace(start=min(turn.start, seconds), end=min(turn.end, seconds)) for turn in turns]
+    if turns and all(turn.start == turn.end for turn in turns):
+        raise SerError(
+            got=f"{len(turns)} turns of 0 s in {path}",
+            expected="at least one that lasts",
+            remedy="give start and end of every turn, in s",
+        )
+    return turns
 
 
 def _cut_turns(blocks, turns, model, window, hop) -> Iterator[tuple[int, int, torch.Tensor]]:
@@ -211,12 +236,6 @@ def joined(cells: list, model: Any) -> tuple[tuple, str]:
     if means[label] < model.abstain_below:
         return (None, means[label], means), UNSURE
     return (label, means[label], means), ""
-
-
-def mean_probabilities(cells: list[Window]) -> dict[str, float]:
-    """Mean over time of the probabilities of cells in which somebody speaks."""
-    names: Any = cells[0].probabilities
-    return {name: time_mean(cells, lambda cell, name=name: cell.probabilities[name]) for name in names}  # type: ignore[misc]
 
 
 def _overlaps(turns: Sequence[Span]) -> list[float]:

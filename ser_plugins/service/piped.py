@@ -97,7 +97,7 @@ async def _blocks(pipe, patience):
             return
         head += part
     skipped, rate, channels = read_head(head)
-    if rate * channels > MAX_VALUES_PER_SECOND:
+    if not 0 < rate * channels <= MAX_VALUES_PER_SECOND:
         raise AudioError(
             got=f"a stream of {channels} channels at {rate} Hz",
             expected=f"at most {MAX_VALUES_PER_SECOND:,} values per second",

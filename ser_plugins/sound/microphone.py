@@ -3,7 +3,7 @@
 import queue
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
@@ -52,22 +52,23 @@ def microphone(name: str | None = None) -> Iterator[Sound]:
         pieces are not taken as fast as they come.
     """
     sounddevice = _sounddevice()
-    device = int(name) if name is not None and name.isdigit() else name
+    device = int(name) if name is not None and name.isdecimal() else name
     pieces: queue.Queue[np.ndarray | None] = queue.Queue()
-    try:
-        rate = int(sounddevice.query_devices(device, "input")["default_samplerate"])
-        opened = sounddevice.InputStream(
-            device=device,
-            channels=1,
-            samplerate=rate,
-            blocksize=round(PIECE * rate),
-            dtype="float32",
-            callback=lambda samples, *_: pieces.put(samples[:, 0].copy()),
-            finished_callback=lambda: pieces.put(None),
-        )
-    except (sounddevice.PortAudioError, ValueError) as error:
-        raise _no_microphone(sounddevice, name, error) from None
-    with opened:
+    with ExitStack() as stack:
+        try:
+            rate = int(sounddevice.query_devices(device, "input")["default_samplerate"])
+            stream = sounddevice.InputStream(
+                device=device,
+                channels=1,
+                samplerate=rate,
+                blocksize=round(PIECE * rate),
+                dtype="float32",
+                callback=lambda samples, *_: pieces.put(samples[:, 0].copy()),
+                finished_callback=lambda: pieces.put(None),
+            )
+            stack.enter_context(stream)  # where another program has it, this is what fails
+        except (sounddevice.PortAudioError, ValueError) as error:
+            raise _no_microphone(sounddevice, name, error) from None
         yield rate, _taken(pieces)
 
 
@@ -90,12 +91,14 @@ def _sounddevice():
         import sounddevice
     except ImportError:
         raise SerError(
-            got="no module sounddevice", expected="it, for a microphone", remedy='pip install "ser-plugins[mic]"'
+            got="no package sounddevice",
+            expected="the extra mic, which hears microphones",
+            remedy='pip install "ser-plugins[mic]"',
         ) from None
     except OSError:
         raise SerError(
             got="no PortAudio, through which sounddevice listens",
-            expected="it, for a microphone",
+            expected="this library of the system",
             remedy="install it: apt install libportaudio2, or brew install portaudio",
         ) from None
     return sounddevice

@@ -208,11 +208,18 @@ def test_true_labels_stand_beside_the_models(ser, model, tmp_path):
     assert [row["true"] for row in rows] == [label, other, None]
     csv_text = ser("classify", paths[0], "--model", model, "--truth", truth, "--format", "csv")[1]
     assert csv_text.startswith("file,true,label,")
+    truth.write_text("file,label\nd.wav,zeal\na.wav,\n")
+    _, out, err = ser("classify", *paths, "--model", model, "--truth", truth)
+    assert "true labels that the model does not give: zeal" in err
+    assert "no recording has a true label" in err
+    assert "3 without a true label" in out
     for text, message in (
         ("file,emotion\na,b\n", "got: .*columns file, emotion"),
         ("id,true\na,b\na,c\n", "labels b and c"),
+        ("file,label\na\n", "line 2: 1 columns"),
+        ("file,label\nä,b\n", "line 2: not UTF-8"),
     ):
-        truth.write_text(text)
+        truth.write_bytes(text.encode("latin-1"))
         code, _, err = ser("classify", *paths, "--model", model, "--truth", truth)
         assert code == 2
         assert re.search(message, err)
@@ -322,7 +329,7 @@ def test_turns_are_printed_in_every_format(ser, model, tmp_path):
     def printed(form, *options):
         code, out, err = ser("timeline", path, "--model", model, "--rttm", rttm, "--format", form, *options)
         assert code == 0
-        assert "1 of 3 turns are too short" in err
+        assert "too short to be judged: 1 of 3 turns" in err
         assert "overlap, 1.0 s" in err
         return out
 

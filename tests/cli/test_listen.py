@@ -69,7 +69,7 @@ class FakeDevices(types.ModuleType):
 
     def __init__(self, wave):
         super().__init__("sounddevice")
-        self.wave, self.closed = wave, False
+        self.wave, self.closed, self.failure = wave, False, None
 
     def query_devices(self, device=None, kind=None):
         one = {"index": 0, "name": "Fake", "max_input_channels": 1, "default_samplerate": 16000.0}
@@ -85,6 +85,8 @@ class FakeDevices(types.ModuleType):
 
         class Opened:
             def __enter__(self):
+                if devices.failure is not None:
+                    raise devices.failure
                 for begin in range(0, len(devices.wave), blocksize):
                     callback(devices.wave[begin : begin + blocksize, None], blocksize, None, None)
                 finished_callback()
@@ -131,9 +133,18 @@ def test_ctrl_c_ends_it_with_whole_lines(model, devices, monkeypatch):
 def test_what_is_missing_is_told(devices, monkeypatch):
     with pytest.raises(SerError, match=r"No input device matching 'Other'.*one of: 0 Fake"), room.microphone("Other"):
         pass
+    devices.failure = devices.PortAudioError("Device unavailable")  # another program has it
+    with pytest.raises(SerError, match=r"Device unavailable; expected: one of: 0 Fake"), room.microphone("0"):
+        pass
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(SerError, match=r"ser-plugins\[mic\]"), room.microphone():
         pass
+
+
+@pytest.mark.parametrize("options", [["--at-once"], ["--from", "a.wav", "--input", "0"]])
+def test_options_that_have_no_effect_together_are_refused(options):
+    with pytest.raises(SerError, match=r"got: --(at-once without --from|from with --input)"):
+        CliRunner().invoke(app, ["listen", *options], catch_exceptions=False)
 
 
 def test_without_portaudio_it_is_named(tmp_path, monkeypatch):

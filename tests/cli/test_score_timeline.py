@@ -68,6 +68,21 @@ def test_folders_unnamed_recordings_other_neutrals_and_parts(reference, tmp_path
     assert scored(alone, folder / "a.csv")["talk"]["eder"] == 0.5
 
 
+def test_labels_that_do_not_fit_and_files_without_names_are_told(tmp_path, capsys):
+    for name, label in (("right", "joy"), ("predicted", "Joy")):
+        (tmp_path / f"{name}.csv").write_text(f"start,end,label\n0,2,{label}\n2,4,neutral\n")
+    paths = tmp_path / "right.csv", tmp_path / "predicted.csv"
+    (tmp_path / "a.uem").write_text("right 1 0 4\nright 1 1 3\n")  # what overlaps counts once
+    result = CliRunner().invoke(app, ["score-timeline", *map(str, paths), "--neutral", "calm", "--neutral", "neutral"])
+    assert "the reference has joy, what was predicted Joy" in result.stderr
+    assert "--neutral calm: no segment has this label" in result.stderr
+    found = scored(*paths, "--uem", tmp_path / "a.uem")
+    assert (found["right"]["duration"], found["right"]["eder"]) == (4, 0.5)
+    (tmp_path / "a.uem").write_text("talk 1 0 4\n")
+    with pytest.raises(SerError, match="nothing of the recording right"):
+        printed_by(*paths, "--uem", tmp_path / "a.uem")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

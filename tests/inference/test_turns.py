@@ -9,6 +9,7 @@ from fake_run import CLASSES, random_modules, tone, write_wav
 from hypothesis import given
 
 from ser_plugins.classifier import RegressionHead
+from ser_plugins.cli.formats import turns_textgrid
 from ser_plugins.cli.timeline_picture import timeline_figure
 from ser_plugins.corpora.rttm import Span, of_recording, read_spans, rttm_line
 from ser_plugins.errors import SerError
@@ -124,6 +125,9 @@ def test_sentiment_has_turns_and_speakers_too(recording):
 def test_a_lane_per_speaker_shows_what_was_too_short(judged):
     figure = timeline_figure(judged, "talk.wav")
     assert [axes.get_ylabel() for axes in figure.axes] == ["Ann", "Ben"]
+    assert turns_textgrid(judged, 10.0).count("intervals [") == 7 + 3
+    moment = judged[0]._replace(start=4.0, end=4.0, speaker="Cem")
+    assert turns_textgrid([*judged, moment], 10.0).count("xmax = 10.0") == 4 + 3
     assert any(text.get_text().startswith("too short") for text in figure.legends[0].get_texts())
 
 
@@ -187,6 +191,8 @@ GOOD = "SPEAKER talk 1 0.5 1.0 <NA> <NA> Ann <NA> <NA>\n"
         ("a.csv", "start,end,speaker\n0,,Ann\n", "line 2: end "),
         ("a.json", '{"start": 0}', "expected: a list of objects"),
         ("a.json", '[{"start": 0, "end": 1}]', "object 1: "),
+        ("a.json", '[{"start": true, "end": 1, "speaker": "Ann"}]', "object 1: start True"),
+        ("a.json", '[{"start": 0, "end": 1, "speaker": ["Ann"]}]', "object 1: speaker ['Ann']"),
         ("a.jsonl", '{"start": 0, "end": 1, "speaker": "Ann"}\n{', "line 2: "),
     ],
 )
@@ -207,5 +213,8 @@ def test_turns_beyond_the_recording_or_of_another_one_are_told(classifier, recor
     path.write_text(GOOD.replace("talk", "other"), encoding="utf-8")
     with pytest.raises(SerError, match=r"a\.rttm, line 1: of the recording other; expected: turns of talk"):
         of_recording(read_spans(path), recording)
+    for turn, message in (((0.0, 1.0, ""), "0 to 1 s, of nobody"), ((1.0, 1.0, "Ann"), "1 turns of 0 s")):
+        with pytest.raises(SerError, match=message):
+            predict_turns(classifier, recording, [turn])
     (rounded,) = predict_turns(classifier, recording, [(9.9, 10.05, "Ann")])  # as diarisers round
     assert rounded.end == 10.0

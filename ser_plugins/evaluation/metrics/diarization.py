@@ -64,7 +64,8 @@ def diarization_errors(
     neutral : sequence of str
         Names that are not emotional either.
     scored : sequence of tuple of float, optional
-        (start, end) of what is scored, in s, without overlap; by default from 0 to the last end of either annotation.
+        (start, end) of what is scored, in s; by default from 0 to the last end of either annotation. What lies in
+        several of them counts once.
 
     Raises
     ------
@@ -82,6 +83,7 @@ def diarization_errors(
     reference, estimate = list(reference), list(estimate)
     if scored is None:
         scored = [(0.0, max((span.end for span in (*reference, *estimate)), default=0.0))]
+    scored = _union(scored)
     duration = sum(end - start for start, end in scored)
     if not duration > 0:
         raise SerError(
@@ -102,6 +104,23 @@ def pooled(errors: Sequence[DiarizationErrors]) -> DiarizationErrors:
 
 def _emotional(spans, neutral) -> list[Span]:
     return [span for span in spans if span.name is not None and span.name not in neutral and span.end > span.start]
+
+
+def _union(regions) -> list[tuple[float, float]]:
+    """The same time in regions, (start, end), that do not overlap.
+
+    Example
+    -------
+    >>> _union([(4.0, 6.0), (0.0, 2.0), (1.0, 3.0)])
+    [(0.0, 3.0), (4.0, 6.0)]
+    """
+    union: list[tuple[float, float]] = []
+    for start, end in sorted(regions):
+        if union and start <= union[-1][1]:
+            union[-1] = (union[-1][0], max(end, union[-1][1]))
+        else:
+            union.append((start, end))
+    return union
 
 
 def _stretches(reference, estimate, scored):
