@@ -21,7 +21,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.losses import utterance_outputs
 from ser_plugins.subwords import pieces_of
 from ser_plugins.training.experiment import Experiment
-from ser_plugins.training.settings import is_number, resolved_text
+from ser_plugins.training.settings import compose, is_number, resolved_text
 
 _WHERE = (
     "system", "fold", "run_folder", "output_folder", "manifest_folder", "train_annotation", "valid_annotation",
@@ -73,8 +73,8 @@ def refuse_misread(yaml_file: Path, overrides: dict) -> None:
     arguments of the list's first constructor on the wrong line.
     """
     text = yaml_file.read_text(encoding="utf-8")
-    written = yaml.compose(text)
-    read = {key.value: node for key, node in yaml.compose(resolved_text(text, overrides)).value}
+    written = compose(text)
+    read = {key.value: node for key, node in compose(resolved_text(text, overrides)).value}
     for key, node in written.value:
         misread = None if key.value in overrides else _misread(node, read[key.value])
         if misread:
