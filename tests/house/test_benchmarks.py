@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import forked
 import pytest
 from conftest import ROOT
 
@@ -258,8 +259,8 @@ def test_features(toy_emodb, tmp_path):
 def test_attention_without_weights_takes_memory_linear_in_time():
     import long_audio
 
-    few, many = harness.in_fresh_process(long_audio.attention, [1000, 4000], False)
-    _, full = harness.in_fresh_process(long_audio.attention, [1000, 4000], True)
+    few, many = forked.call(long_audio.attention, [1000, 4000], False)
+    _, full = forked.call(long_audio.attention, [1000, 4000], True)
     assert many["added"] < 2 * 4 * max(few["added"], 8)  # linear: 4 times; quadratic: 16 times
     assert full["added"] > 4 * many["added"]  # 8 heads x 4000 x 4000 floats are 488 MiB
 

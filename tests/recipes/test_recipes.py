@@ -3,14 +3,13 @@
 import json
 import os
 import re
-import sys
+import socket
 import time
-from pathlib import Path
 
 import forked
 import pandas as pd
 import pytest
-from commands import run, run_here
+from commands import run_here
 from conftest import ROOT, TINY, train
 from filelock import FileLock, Timeout
 
@@ -29,10 +28,10 @@ def command(yaml_file, corpus, results, *options, script="recipes/EmoDB/train.py
 
 @pytest.fixture(scope="module")
 def whole_run(toy_emodb, tmp_path_factory):
-    """All folds of the main system in two workers, by the real command."""
+    """All folds of the main system in two workers: their folder, and what was printed."""
     results = tmp_path_factory.mktemp("results")
-    process = run([sys.executable, *command("bigru_mha.yaml", toy_emodb, results, "--jobs", "2")])
-    return results / "bigru_mha" / "loso", process
+    forked.run(results / "printed", *command("bigru_mha.yaml", toy_emodb, results, "--jobs", "2"))
+    return results / "bigru_mha" / "loso", (results / "printed").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("place", "yaml_file"), list(enumerate([*NETWORKS, "bigru_mha.yaml"])))
@@ -48,14 +47,14 @@ def test_every_yaml_runs_from_the_root_and_its_neighbours_from_their_own_folder(
 
 
 def test_the_whole_protocol_reports_what_its_folds_predicted(whole_run):
-    folder, process = whole_run
+    folder, printed = whole_run
     summary = json.loads((folder / "results.json").read_text())
     predictions = pd.concat(pd.read_csv(path) for path in sorted(folder.glob("seed_1234/*/predictions.csv")))
     assert not predictions["id"].duplicated().any()
     accuracy = (predictions["true"] == predictions["predicted"]).mean()
     assert summary["metrics"]["WA"] == pytest.approx(accuracy)
     assert "(synthetic)" in summary["protocol_line"]
-    assert "(synthetic)" in process.stdout
+    assert "(synthetic)" in printed
     for name in ("results.md", "predictions.csv", "figures/confusion_matrix.png", "figures/training_curves.pdf"):
         assert (folder / name).stat().st_size > 100
 
@@ -123,10 +122,21 @@ def is_free(lock):
         return False
 
 
-def test_torchrun_trains_one_fold_on_two_processes(toy_emodb, tmp_path):
-    start = [str(Path(sys.executable).parent / "torchrun"), "--standalone", "--nproc_per_node=2"]
+def test_torchrun_trains_one_fold_on_two_processes(toy_emodb, tmp_path, monkeypatch):
+    """Two processes with the variables that torchrun gives them, without its start and theirs."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
     options = ["--fold", "spk03", "--device", "cpu", "--distributed_backend", "gloo"]
-    run([*start, *command("bigru_mha.yaml", toy_emodb, tmp_path, *options)])
+    words = command("bigru_mha.yaml", toy_emodb, tmp_path, *options)
+    variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    processes = []
+    for rank in range(2):
+        for name, value in {**variables, "RANK": rank, "LOCAL_RANK": rank}.items():
+            monkeypatch.setenv(name, str(value))
+        processes.append(forked.start(tmp_path / f"printed{rank}", *words))
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0], (tmp_path / "printed0").read_text()[-3000:]
     results = json.loads((tmp_path / "bigru_mha" / "loso" / "seed_1234" / "spk03" / "results.json").read_text())
     assert results["counts"]["test"] > 0
 

@@ -1,18 +1,10 @@
-"""Commands as users type them: in a process of their own, or, without its seconds of imports, in this one."""
+"""Commands as users type them, in this process: without the seconds of imports of one of their own."""
 
 import runpy
-import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
-
-
-def run(arguments, cwd=ROOT):
-    """Run a command that is to succeed."""
-    process = subprocess.run(arguments, cwd=cwd, capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stdout + process.stderr[-3000:]
-    return process
 
 
 def run_here(script, *arguments, cwd=ROOT) -> None:

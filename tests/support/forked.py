@@ -8,6 +8,7 @@ import multiprocessing.process
 import os
 import runpy
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,12 @@ def run(output, script, *arguments, cwd=ROOT, status=0) -> None:
     process = start(output, script, *arguments, cwd=cwd)
     process.join()
     assert process.exitcode == status, Path(output).read_text(encoding="utf-8")[-3000:]
+
+
+def call(function, *arguments):
+    """What a function returns in a process of its own, whose memory is not that of the tests."""
+    with ProcessPoolExecutor(1, _context) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def _run(output, texts, cwd, environment, leads_group):
