@@ -1,4 +1,4 @@
-"""The service under abuse on loopback: four ways to starve it, each while other clients ask and are timed.
+"""The service under abuse on loopback: five ways to starve it, each while other clients ask and are timed.
 
 > python benchmarks/service_abuse.py
 
@@ -9,6 +9,7 @@ all share the machine. An abuser that is refused begins again at once. Nothing b
 import http.client
 import io
 import itertools
+import logging
 import multiprocessing
 import socket
 import subprocess
@@ -18,8 +19,10 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from harness import Report, parser, percentile_95, significant, table, target
 from models import write_model
 
@@ -231,6 +234,45 @@ def slow_bodies(port):
     return client
 
 
+def streams(port):
+    """Streams that send nothing, too much or no sound: more of them than are taken, and again once they are refused."""
+    from websockets.exceptions import InvalidStatus, WebSocketException
+    from websockets.sync.client import connect
+
+    logging.getLogger("websockets").disabled = True  # it writes a traceback for every connection that is cut short
+    logging.getLogger("websockets.client").disabled = True
+    second = (9000 * np.sin(2 * np.pi * 180 * np.arange(RATE) / RATE)).astype("<i2").tobytes()
+    garbage = b"\x1a\x45\xdf\xa3" + np.random.default_rng(0).bytes(2**16)  # begins as WebM does
+    kinds = [  # encoding, message, s until the next one
+        ("s16le", b"", 0.2),  # never sends
+        ("s16le", second, 0.0),  # never ends
+        ("s16le", bytes(2**20 + 2), 0.0),  # giant frames, which the service still takes in before it refuses them
+        ("s16le", bytes(2**22), 0.0),  # and those that it does not take in
+        ("s16le", bytes(2), 0.2),  # a sample at a time
+        ("container", garbage, 0.0),
+    ]
+
+    def client(number, end):
+        encoding, message, pause = kinds[number % len(kinds)]
+        address = f"ws://{HOST}:{port}/stream?encoding={encoding}&rate={RATE}&window=3&hop=0.15"
+        try:
+            with connect(address, open_timeout=60, close_timeout=1) as connection:
+                while time.monotonic() < end:
+                    if message:
+                        connection.send(message)
+                    with suppress(TimeoutError):
+                        while True:
+                            connection.recv(timeout=pause)
+        except InvalidStatus as error:
+            return error.response.status_code
+        except WebSocketException as error:
+            closed = getattr(error, "rcvd", None)
+            return closed.code if closed else None
+        return None
+
+    return client
+
+
 ABUSES = {
     "none": ("nothing", 0),
     "half-open connections": ("half_open", 1100),
@@ -238,6 +280,7 @@ ABUSES = {
     "decoding": ("costly_decoding", 12),
     "slow bodies": ("slow_bodies", 100),
     "long recordings": ("long_recordings", 16),
+    "streams": ("streams", 60),
 }
 
 
@@ -255,7 +298,6 @@ def ask(port, body, path="/classify") -> int:
 
 def recording(seconds, channels=1, rate=RATE, kind="WAV") -> bytes:
     """A tone, which is compressed to little where the format compresses."""
-    import numpy as np
     import soundfile
 
     body = io.BytesIO()
@@ -313,10 +355,11 @@ class Watch:
 def abuse_table(rows) -> dict:
     """What happened to abusers, others and memory."""
     note = (
+        "Answers: HTTP status; of streams, how they were closed (RFC 6455: 1008 refused, 1009 too large, 1013 full). "
         f"Others: {CLIENTS} clients that send 2 s to /classify again and again, and every fifth time ask /health. "
         f"Abusers begin again when they are refused. All share {cores()} cores. Memory is resident, 'after' 3 s later."
     )
-    return table("service_abuse", "Four starvations, and too many long recordings", rows, note)
+    return table("service_abuse", "Five starvations, and too many long recordings", rows, note)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,26 @@ from ser_plugins.plain import visible
 BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # s
 OTHER = "other"  # for every path that there is not: clients must not be able to make series
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # of Prometheus' text format
+HELP = {  # what each number is, without a backslash or a line's end
+    "ser_requests_total": "Requests by path and status; a stream counts once, at its end.",
+    "ser_request_seconds": "Time from the headers of a request to the end of its reply, in seconds.",
+    "ser_requests_in_flight": "Requests that are being read, waiting or judged.",
+    "ser_held_bytes": "Bytes of the bodies of those requests.",
+    "ser_streams_open": "Streams that are open.",
+    "ser_jobs": "Jobs that wait, run, or whose result is kept.",
+}
 
 
 class Metrics:
-    """Counts requests.
+    r"""Counts requests.
 
     Example
     -------
     >>> metrics = Metrics()
     >>> metrics.count("/classify", 200, 0.02)
-    >>> print(metrics.text({"ser_streams_open": 0}).splitlines()[1])
+    >>> print(*metrics.text({"ser_jobs": 0}).splitlines()[:3], sep="\n")
+    # HELP ser_requests_total Requests by path and status; a stream counts once, at its end.
+    # TYPE ser_requests_total counter
     ser_requests_total{path="/classify",status="200"} 1
     """
 
@@ -36,12 +46,12 @@ class Metrics:
 
     def text(self, gauges: dict[str, float]) -> str:
         """All of it, and what is so now, in Prometheus' text format."""
-        lines = ["# TYPE ser_requests_total counter"]
+        lines = _head("ser_requests_total", "counter")
         lines += [
             f'ser_requests_total{{path="{path}",status="{status}"}} {number}'
             for (path, status), number in sorted(self.requests.items())
         ]
-        lines.append("# TYPE ser_request_seconds histogram")
+        lines += _head("ser_request_seconds", "histogram")
         for path, number in sorted(self.number.items()):
             for bound in BOUNDS:
                 lines.append(f'ser_request_seconds_bucket{{path="{path}",le="{bound:g}"}} {self.buckets[path, bound]}')
@@ -49,8 +59,12 @@ class Metrics:
             lines.append(f'ser_request_seconds_sum{{path="{path}"}} {self.seconds[path]:.6f}')
             lines.append(f'ser_request_seconds_count{{path="{path}"}} {number}')
         for name, value in gauges.items():
-            lines += [f"# TYPE {name} gauge", f"{name} {value:g}"]
+            lines += [*_head(name, "gauge"), f"{name} {value:g}"]
         return "\n".join(lines) + "\n"
+
+
+def _head(name: str, kind: str) -> list[str]:
+    return [f"# HELP {name} {HELP[name]}", f"# TYPE {name} {kind}"]
 
 
 class Watch:

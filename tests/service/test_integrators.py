@@ -14,6 +14,7 @@ from ser_plugins.inference import EmotionClassifier, SentimentRegressor
 from ser_plugins.inference.windows import Window
 from ser_plugins.service.app import create_app
 from ser_plugins.service.forms import Form
+from ser_plugins.service.metrics import HELP
 from ser_plugins.service.schemas import About, Attention, Failure, Health, judgements
 from ser_plugins.service.thresholds import read_thresholds
 from ser_plugins.service.uploads import Limits, Refusal
@@ -207,8 +208,12 @@ def test_requests_are_counted_and_written_down_without_what_was_in_them(service,
     service.ask("/classify?text=secret", sound)
     service.ask("/nothing/\x1b[31m".replace("\x1b", "%1b"))
     text = service.ask("/metrics").json.decode()
+    helped, typed = (re.findall(rf"^# {kind} (ser_\w+) \S", text, re.MULTILINE) for kind in ("HELP", "TYPE"))
+    assert helped == typed == list(HELP)
     for line in text.splitlines():
-        assert re.fullmatch(r'# TYPE ser_\w+ \w+|ser_\w+(\{\w+="[\w/+.]+"(,\w+="[\w+.]+")?\})? [\d.e+-]+', line), line
+        assert re.fullmatch(
+            r'# HELP .+|# TYPE ser_\w+ \w+|ser_\w+(\{\w+="[\w/+.]+"(,\w+="[\w+.]+")?\})? [\d.e+-]+', line
+        ), line
     counted = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert int(counted['ser_requests_total{path="other",status="404"}']) >= 1
     assert (

@@ -240,6 +240,51 @@ def test_a_minute_has_a_course_whose_moments_are_heard(browser, page, tmp_path):
     wait(browser, lambda: text(browser, "play") == "Play")
 
 
+def test_a_long_recording_is_judged_in_the_background_and_can_be_cancelled(browser, page, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    opened(browser, page)
+    path = write_wav(tmp_path / "long.wav", tone(121.0))
+    send(browser, path)
+    assert judged(browser) in CLASSES
+    assert re.fullmatch(r"mean over time: \d+% · 2:01", text(browser, "share"))
+    assert element(browser, "timeline").get_attribute("aria-valuemax") == "121.0"
+    assert not element(browser, "job").is_displayed()
+    assert not element(browser, "looking").is_displayed()
+    wait(browser, lambda: element(browser, "play").is_enabled())
+    element(browser, "listed").click()
+    cells = browser.find_elements("css selector", "#moments td:nth-child(-n+2)")
+    assert (cells[0].text, cells[-1].text) == ("0:00", "2:01")
+    assert problems(browser) == []
+    wait(browser, lambda: "ser_jobs 0\n" in page.ask("/metrics").json.decode())  # it is forgotten at the service
+
+    send(browser, write_wav(tmp_path / "longer.wav", tone(240.0)))
+    wait(browser, lambda: element(browser, "job").is_displayed())
+    assert problems(browser) == []
+    element(browser, "cancel").send_keys(Keys.ENTER)
+    wait(browser, lambda: text(browser, "status") == "Cancelled.")
+    assert browser.switch_to.active_element.get_attribute("id") == "file"
+    assert not element(browser, "result").is_displayed()
+    wait(browser, lambda: "ser_jobs 0\n" in page.ask("/metrics").json.decode())
+
+
+def test_what_is_said_of_a_long_recording_is_the_mean_of_what_was_heard(browser, page):
+    opened(browser, page)
+    script = """const done = arguments[0];
+    const shares = (share) => share && { a: share, b: 1 - share };
+    const row = (start, label, share) =>
+      ({ start, end: start + 3, label, probability: share, probabilities: shares(share) });
+    const score = (start, value) => ({ start, end: start + 3, score: value, polarity: null });
+    import("/web/jobs.js").then(({ meanOver }) => done([
+      meanOver([row(0, "a", 0.9), row(1, null, null), row(2, "b", 0.3)]), meanOver([row(0, null, null)]),
+      meanOver([score(0, 1), score(1, 2)])]));"""
+    mean, silent, scored = browser.execute_async_script(script)
+    assert (mean["label"], mean["probability"], mean["duration"]) == ("a", pytest.approx(0.6), 5)
+    assert mean["probabilities"] == pytest.approx({"a": 0.6, "b": 0.4})
+    assert (silent["label"], silent["probability"], silent["probabilities"]) == (None, None, None)
+    assert (scored["score"], scored["polarity"]) == (1.5, None)
+
+
 def test_stretches_of_one_answer_cover_the_recording_without_gaps(browser, page):
     opened(browser, page)
     script = """const done = arguments[0];

@@ -4,7 +4,7 @@ import { $, make } from "./dom.js";
 import { colourOf, nameOf, onColour } from "./emotions.js";
 import { meanOf, segments } from "./segments.js";
 import { Peaks } from "./sound.js";
-import { number, percent, render, words } from "./strings.js";
+import { number, percent, render, timeOf, words } from "./strings.js";
 
 const BAND = 30, AXIS = 22, GAP = 6; // pixels: the names, the seconds, and the space above them
 const canvas = $("timeline"), player = $("player");
@@ -54,8 +54,8 @@ function showList(parts) {
   $("moments").replaceChildren();
   for (const one of parts) {
     const row = make("tr", "", $("moments")), mean = one.rows[0].probability == null ? null : meanOf(one);
-    make("td", words("seconds", { seconds: number(one.from, 1) }), row);
-    make("td", words("seconds", { seconds: number(one.to, 1) }), row);
+    make("td", timeOf(one.from, view.duration, 1), row);
+    make("td", timeOf(one.to, view.duration, 1), row);
     make("td", mean == null ? nameOfSegment(one) : `${nameOfSegment(one)} ${percent(mean)}`, row);
     const name = words("moment", { seconds: number(one.from, 1) });
     const button = make("button", "▶", make("td", "", row), { type: "button", "aria-label": name });
@@ -66,11 +66,11 @@ function showList(parts) {
 
 function showPlace() {
   const part = segments(view.windows, view.duration).findLast((one) => one.from <= view.at);
-  const place = words("seconds", { seconds: number(view.at, 1) });
+  const place = timeOf(view.at, view.duration, 1);
   for (const [name, value] of [["min", 0], ["max", view.duration], ["now", view.at]])
     canvas.setAttribute(`aria-value${name}`, value.toFixed(1));
   canvas.setAttribute("aria-valuetext", part ? `${place}, ${nameOfSegment(part)}` : place);
-  $("clock").textContent = `${number(view.at, 1)} / ${words("seconds", { seconds: number(view.duration, 1) })}`;
+  $("clock").textContent = `${place} / ${timeOf(view.duration, view.duration, 1)}`;
   $("play").textContent = words(player.paused ? "play" : "pause");
   draw();
 }
@@ -100,7 +100,7 @@ function drawSegment({ pen, colour, top, x }, one) {
   pen.fillStyle = fill ?? colour("raised");
   pen.strokeStyle = colour("edge");
   pen.fillRect(left, top + GAP, right - left, BAND);
-  pen.strokeRect(left + 0.5, top + GAP + 0.5, right - left - 1, BAND - 1);
+  if (right - left > 3) pen.strokeRect(left + 0.5, top + GAP + 0.5, right - left - 1, BAND - 1);
   pen.fillStyle = fill ? onColour(fill) : colour("soft");
   if (pen.measureText(name).width < right - left - 10) pen.fillText(name, left + 6, top + GAP + BAND / 2);
 }
@@ -118,9 +118,9 @@ function drawWave({ pen, width, colour, top, x }) {
 }
 
 function drawAxis({ pen, width, x }, y) {
-  const step = [0.5, 1, 2, 5, 10, 20, 60, 120].find((size) => (width / view.duration) * size > 60) ?? 300;
+  const step = [0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1200].find((size) => (width / view.duration) * size > 60) ?? 3600;
   for (let time = 0; time <= view.duration; time += step) {
-    const text = words("seconds", { seconds: number(time, step < 1 ? 1 : 0) });
+    const text = timeOf(time, view.duration, step < 1 ? 1 : 0);
     const at = Math.min(width - pen.measureText(text).width, Math.max(0, x(time) - pen.measureText(text).width / 2));
     if (time + step <= view.duration || x(time) < width - 8) pen.fillText(text, at, y);
   }

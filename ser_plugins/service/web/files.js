@@ -3,11 +3,13 @@
 import * as course from "./course.js";
 import { $, make } from "./dom.js";
 import { isHeard } from "./emotions.js";
+import { cancel, judgeLong, meanOver } from "./jobs.js";
 import * as result from "./result.js";
 import { Trouble, ask, service, tell } from "./service.js";
 import { Peaks, decode } from "./sound.js";
-import { number, percent, render, words } from "./strings.js";
+import { number, percent, render, timeOf, words } from "./strings.js";
 
+const LONGEST_WAVE = 600; // s: to draw it, the browser holds all samples
 let rows = [], turn = 0, chosen = null, state = null;
 
 // Say how far it is, by a key of the words and its values, to eyes and ears.
@@ -37,11 +39,15 @@ export async function judge(files) {
   if (rows.length > 1) say(failed ? "files.failed" : "files.done", () => ({ all: rows.length, done, failed }));
   else if (chosen) say("heard", () => ({ label: result.textOf(rows[0].whole) }));
   else say();
-  if (rows.length === 1 && failed) tell(rows[0].trouble, rows[0].file.name);
+  if (rows.length > 1 || !failed) return;
+  const [{ file, trouble }] = rows;
+  if (trouble.key === "job.cancelled") say("job.cancelled");
+  else tell(trouble, file.name);
 }
 
 // What is shown goes, and what is still asked for is no longer waited for.
 export function clear() {
+  cancel();
   rows = [];
   chosen = null;
   tell(null);
@@ -52,30 +58,48 @@ export function clear() {
 }
 
 async function judgeOne(row) {
-  const text = $("transcript").value.trim(), most = service.limits.body;
   try {
-    if (row.file.size > most) throw new Trouble("error.large", { name: row.file.name, megabytes: number(most / 2 ** 20) });
-    row.whole = await ask(text ? `classify?text=${encodeURIComponent(text)}` : "classify", row.file);
+    row.whole = row.file.size > service.limits.body ? await judgeInBackground(row) : await judgeAtOnce(row);
   } catch (trouble) {
     row.trouble = trouble;
   }
+}
+
+async function judgeAtOnce(row) {
+  const text = $("transcript").value.trim(), mine = turn;
+  try {
+    return await ask(text ? `classify?text=${encodeURIComponent(text)}` : "classify", row.file);
+  } catch (trouble) {
+    const isLong = trouble.parts?.remedy.includes("POST /jobs"); // only the service knows the length for sure
+    if (!isLong || mine !== turn) throw trouble;
+    return judgeInBackground(row);
+  }
+}
+
+async function judgeInBackground(row) {
+  const most = service.limits.job_body, { name } = row.file;
+  if (row.file.size > most) throw new Trouble("error.large", { name, megabytes: number(most / 2 ** 20) });
+  row.windows = await judgeLong(row.file, (key) => say(key, () => ({ name })));
+  return meanOver(row.windows);
 }
 
 async function choose(row) {
   const mine = turn;
   chosen = row;
   showTable();
-  result.show(row.whole, row.file.name, row.file);
+  const { duration, isMean } = row.whole;
+  result.show(row.whole, row.file.name, isMean ? null : row.file);
   $("course").hidden = true; // it takes longer
   try {
-    row.windows ??= (await ask(`timeline?${windowsOf(row.whole.duration)}`, row.file)).windows;
-    row.peaks ??= await peaksOf(row.file);
+    row.windows ??= (await ask(`timeline?${windowsOf(duration)}`, row.file)).windows;
+    if (duration <= LONGEST_WAVE) row.peaks ??= await peaksOf(row.file);
   } catch (trouble) {
     if (mine === turn) tell(trouble);
   }
   if (mine !== turn || chosen !== row || !row.windows) return;
   $("course").hidden = false;
-  course.show(row.windows, row.peaks, row.whole.duration, row.peaks && row.file);
+  const isPlayable = row.peaks || (duration > LONGEST_WAVE && $("player").canPlayType(row.file.type));
+  course.show(row.windows, row.peaks, duration, isPlayable ? row.file : null);
 }
 
 // Short recordings have short windows, so that there is a course at all; long ones have some forty.
@@ -103,8 +127,8 @@ function showTable() {
       const button = make("button", row.file.name, name, { type: "button", "aria-pressed": row === chosen });
       button.onclick = () => again(row);
       make("td", textAndShare(row.whole), line);
-      make("td", words("seconds", { seconds: number(row.whole.duration, 1) }), line);
-      make("td", row.whole.check.findings.map((finding) => result.textOfFinding(finding, row.whole.check)).join("; "), line);
+      make("td", timeOf(row.whole.duration, row.whole.duration, 1), line);
+      make("td", (row.whole.check?.findings ?? []).map((finding) => result.textOfFinding(finding, row.whole.check)).join("; "), line);
     } else {
       name.textContent = row.file.name;
       make("td", row.trouble ? words("failed") : "…", line);

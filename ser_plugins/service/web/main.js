@@ -28,8 +28,9 @@ drop.ondrop = (event) => {
 };
 
 function showLimits() {
-  const { audio, body } = service.limits;
-  $("limits").textContent = words("limits", { seconds: number(audio), megabytes: number(body / 2 ** 20) });
+  const { audio, job_audio, job_body } = service.limits;
+  const values = { seconds: number(audio), minutes: number(job_audio / 60), megabytes: number(job_body / 2 ** 20) };
+  $("limits").textContent = words("limits", values);
   $("reading").hidden = service.text === "none";
   if (service.text !== "none") $("transcript-help").textContent = words(`transcript.${service.text}`);
 }

@@ -3,7 +3,7 @@
 import { $, make } from "./dom.js";
 import { classOf, colourOf, isHeard, nameOf } from "./emotions.js";
 import { ask, service, tell } from "./service.js";
-import { number, percent, render, words } from "./strings.js";
+import { number, percent, render, timeOf, words } from "./strings.js";
 
 const DIGITS = { clipping: 1, distance: 1, length: 1 };
 const MEASURES = { rate: "sample_rate", length: "seconds" }; // where a finding is called otherwise than what was measured
@@ -51,9 +51,10 @@ function showResult() {
   $("looking").hidden = !shown.sound;
 }
 
-function showShare({ label, probability, probabilities, duration }) {
+function showShare({ label, probability, probabilities, duration, isMean }) {
   const sure = label != null && probability != null, values = { percent: percent(probability ?? 0) };
   if (duration == null) $("share").textContent = sure ? words("share.live", values) : "";
+  else if (isMean) $("share").textContent = sure ? words("share.mean", { ...values, time: timeOf(duration, duration, 1) }) : timeOf(duration, duration, 1);
   else $("share").textContent = words(sure ? "share" : "seconds", { ...values, seconds: number(duration, 1) });
   const [second] = Object.entries(probabilities ?? {}).filter(([name]) => name !== label).sort((a, b) => b[1] - a[1]);
   $("unsure").textContent = sure && second && probability < 0.5 ? words("unsure", { label: nameOf(second[0]), percent: percent(second[1]) }) : "";
@@ -84,7 +85,7 @@ function showBars(probabilities) {
 function showExpectation(whole) {
   const scores = service.facts?.measure === "UAR" ? service.facts.strangers.map(({ score }) => score) : [];
   const range = [...new Set([Math.min(...scores), Math.max(...scores)].map((score) => percent(score)))].join(" – ");
-  $("expect").textContent = !isHeard(whole) ? "" : scores.length ? words("expect", { range }) : words("expect.unknown");
+  $("expect").textContent = !isHeard(whole) || whole.isMean ? "" : scores.length ? words("expect", { range }) : words("expect.unknown");
 }
 
 function forget() {

@@ -18,14 +18,14 @@ export class Trouble extends Error {
   }
 }
 
-export async function ask(path, body) {
+export async function ask(path, body, signal) {
   const headers = { "Content-Type": "application/octet-stream" };
   let answer, content;
   try {
-    answer = await fetch(path, body && { method: "POST", body, headers });
+    answer = await fetch(path, { signal, ...(body && { method: "POST", body, headers }) });
     content = await answer.json();
   } catch {
-    throw new Trouble("error.service");
+    throw new Trouble(signal?.aborted ? "job.cancelled" : "error.service");
   }
   if (!answer.ok) throw new Trouble(null, {}, content);
   return content;

@@ -17,6 +17,14 @@ export const number = (value, digits = 0) =>
 export const percent = (share, digits = 0) =>
   share.toLocaleString(language, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
 
+// A time in a recording of `duration` s: in s where that is short, as a clock has it where it is long.
+export function timeOf(seconds, duration, digits = 0) {
+  if (duration < 120) return words("seconds", { seconds: number(seconds, digits) });
+  const whole = Math.round(seconds), two = (value) => String(value).padStart(2, "0");
+  const minutes = Math.floor(whole / 60), hours = Math.floor(minutes / 60);
+  return hours || duration >= 3600 ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
 export const nameOfLanguage = (code) => new Intl.DisplayNames(language, { type: "language" }).of(code);
 
 // What shows words says here how, so that it is done again in another language.
