@@ -120,7 +120,11 @@ class LogMel(nn.Module):
 
 
 class _Layer(nn.Module):
-    """Pre-norm transformer layer (Vaswani et al. 2017; Xiong et al. 2020): (batch, time, width) -> the same."""
+    """Pre-norm transformer layer (Vaswani et al. 2017; Xiong et al. 2020): (batch, time, width) -> the same.
+
+    With ``means``, a function of frames that takes means over time, the means of its output. They are taken before the
+    last product, which is linear, so that it is of fewer frames.
+    """
 
     def __init__(self, width, heads, hidden_size):
         super().__init__()
@@ -132,13 +136,16 @@ class _Layer(nn.Module):
         self.dense = nn.Linear(width, hidden_size)
         self.dense_output = nn.Linear(hidden_size, width)
 
-    def forward(self, states, mask):
+    def forward(self, states, mask, means=None):
         batch, time, width = states.shape
         split = self.queries_keys_values(self.attention_norm(states)).view(batch, time, 3, self.heads, -1)
         queries, keys, values = split.permute(2, 0, 3, 1, 4)  # each (batch, heads, time, width / heads)
         attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
         states = states + self.attention_output(attended.transpose(1, 2).reshape(batch, time, width))
-        return states + self.dense_output(F.gelu(self.dense(self.dense_norm(states))))
+        hidden = F.gelu(self.dense(self.dense_norm(states)))
+        if means is not None:
+            states, hidden = means(states), means(hidden)
+        return states + self.dense_output(hidden)
 
 
 def sinusoids(positions: int, width: int) -> torch.Tensor:
@@ -288,16 +295,20 @@ class WhisperEncoder(nn.Module):
             frames, positions = _means(frames, counts, self.merge), positions[:: self.merge]
             counts = (counts + self.merge - 1) // self.merge
         state = frames + positions
-        real = frame_mask(counts, state.shape[1])
+        mask = frame_mask(counts, state.shape[1])[:, None, None]
+        means = partial(_means, counts=counts, size=self.pool)
+        early = self.pool > 1 and len(self.layers) > 0 and self.norm is None
         states = [state]
-        for layer in self.layers:
-            state = layer(state, real[:, None, None])
-            states.append(state)
+        for layer in self.layers[: len(self.layers) - early]:
+            states.append(layer(states[-1], mask))
         if self.norm is not None:
-            states[-1] = self.norm(state)
-        chosen = [states[number] for number in self.states]
-        mixed = torch.cat(chosen, dim=2) if self.mix == "stack" else torch.stack(chosen).mean(0)
-        return _means(mixed, counts, self.pool)
+            states[-1] = self.norm(states[-1])
+        chosen = [means(states[number]) for number in self.states if number < len(states)]
+        if early:
+            frames = self.layers[-1](states[-1], mask, means)
+            counts = (counts + self.pool - 1) // self.pool
+            chosen.append(frames * frame_mask(counts, frames.shape[1])[..., None])
+        return torch.cat(chosen, dim=2) if self.mix == "stack" else torch.stack(chosen).mean(0)
 
     def frame_counts(self, lengths: torch.Tensor, samples: int) -> torch.Tensor:
         """Relative lengths (batch,) of waveforms padded to ``samples`` -> integer frame counts (batch,)."""
