@@ -6,6 +6,7 @@ checksums, recordings that did not change are not read again), and of the folds 
 do not already say the same are written: there is no "exists, so skip" that could be wrong.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -131,8 +132,8 @@ def prepare_corpus(
     }
     entries = ManifestText(used)
     manifests = {
-        name: {f"{name}/{part}.json": partial(entries.of, ids) for part, ids in parts.items()}
-        for name, parts in folds.items()
+        name: {f"{name}/{part}.json": partial(_manifest_text, entries, folds, name, part) for part in PARTS}
+        for name in folds
     }
     files: dict[str, Any] = {"corpus.json": reading.manifest, "skipped.json": reading.skipped}
     for name in wanted:
@@ -141,7 +142,11 @@ def prepare_corpus(
     return summary
 
 
-def _near_duplicates(manifest: dict, folds: dict, data_root: Path, memory: Path) -> list[str]:
+def _manifest_text(entries: ManifestText, folds: Mapping, name: str, part: str) -> str:
+    return entries.of(folds[name][part])
+
+
+def _near_duplicates(manifest: dict, folds: Mapping, data_root: Path, memory: Path) -> list[str]:
     """What tables say about copies and excerpts that stay on one side of every fold.
 
     Raises

@@ -11,8 +11,9 @@ opened.
 
 import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 from ser_plugins.corpora.grouping import grouped, halves_of_sentences, in_turn
@@ -208,8 +209,38 @@ def take_subset(manifest: dict, subset: str, *, target: str, seed: int = 0) -> d
     return {id_: fields for id_, fields in manifest.items() if id_ in kept}
 
 
-def make_folds(manifest: dict, protocol: Protocol, *, select="last", target: str, seed=0, name="fixed") -> dict:
+class Folds(Mapping):
+    """``{fold: {"train": manifest, "valid": manifest, "test": manifest}}``, each fold made when it is asked for.
+
+    A thousand folds of 100,000 utterances, all at once, would be 100 million entries.
+
+    Arguments
+    ---------
+    names : iterable of str
+        Of the folds.
+    divide : callable
+        ``fold -> {part: manifest}``.
+    """
+
+    def __init__(self, names, divide: Callable) -> None:
+        self.names, self.divide = dict.fromkeys(names), divide
+
+    def __getitem__(self, fold: str) -> dict:
+        if fold not in self.names:
+            raise KeyError(fold)
+        return self.divide(fold)
+
+    def __iter__(self) -> Iterator:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def make_folds(manifest: dict, protocol: Protocol, *, select="last", target: str, seed=0, name="fixed") -> Mapping:
     """Divide a manifest: ``{fold: {"train": manifest, "valid": manifest, "test": manifest}}``.
+
+    Folds that leave nothing to train on, or to choose by, are refused when they are asked for.
 
     Arguments
     ---------
@@ -239,22 +270,24 @@ def make_folds(manifest: dict, protocol: Protocol, *, select="last", target: str
         return {name: _fixed(manifest, protocol.split, select)}
     assert protocol.blocks is not None  # a protocol has one of the two
     blocks = protocol.blocks(manifest, target, seed)
-    folds = {}
-    for fold, block in blocks.items():
-        test = {id_: manifest[id_] for id_ in block}
-        train = _independent(manifest, test, protocol.disjoint)
-        valid = {}
-        if select == "inner_speaker":
-            valid = _inner(train, test, protocol.disjoint) if protocol.disjoint else _next_block(manifest, blocks, fold)
-            train = _independent(train, valid, protocol.disjoint)
-        if not train or (select == "inner_speaker" and not valid):
-            raise SerError(
-                got=f"fold {fold}: {len(train)} utterances left for train and {len(valid)} for valid",
-                expected="some of each",
-                remedy="a larger corpus, a protocol that holds out less, or select last",
-            )
-        folds[fold] = {"train": train, "valid": valid, "test": test}
-    return folds
+    sharing = {field: grouped(manifest, lambda fields, field=field: fields[field]) for field in protocol.disjoint}
+    return Folds(blocks, partial(_fold, manifest=manifest, blocks=blocks, sharing=sharing, select=select))
+
+
+def _fold(name, manifest, blocks, sharing, select) -> dict:
+    test = {id_: manifest[id_] for id_ in blocks[name]}
+    train = _independent(manifest, test, sharing)
+    valid = {}
+    if select == "inner_speaker":
+        valid = _inner(train, test, tuple(sharing)) if sharing else _next_block(manifest, blocks, name)
+        train = _independent(train, valid, sharing)
+    if not train or (select == "inner_speaker" and not valid):
+        raise SerError(
+            got=f"fold {name}: {len(train)} utterances left for train and {len(valid)} for valid",
+            expected="some of each",
+            remedy="a larger corpus, a protocol that holds out less, or select last",
+        )
+    return {"train": train, "valid": valid, "test": test}
 
 
 def _fixed(manifest, split, select) -> dict:
@@ -272,14 +305,13 @@ def _fixed(manifest, split, select) -> dict:
     return parts
 
 
-def _independent(manifest, held_out, disjoint) -> dict:
-    """What shares neither an id nor a disjoint field with ``held_out``."""
-    taken = {field: {fields[field] for fields in held_out.values()} for field in disjoint}
-    return {
-        id_: fields
-        for id_, fields in manifest.items()
-        if id_ not in held_out and not any(fields[field] in taken[field] for field in disjoint)
-    }
+def _independent(manifest, held_out, sharing) -> dict:
+    """What shares neither an id nor a disjoint field with ``held_out``; ``sharing`` is ``{field: {value: ids}}``."""
+    excluded = set(held_out)
+    for field, ids_of in sharing.items():
+        for value in {fields[field] for fields in held_out.values()}:
+            excluded.update(ids_of[value])
+    return {id_: fields for id_, fields in manifest.items() if id_ not in excluded}
 
 
 def _inner(train, test, disjoint) -> dict:

@@ -60,7 +60,7 @@ def test_no_fold_leaks_what_its_protocol_claims(name, select):
 def test_all_trains_on_everything_and_holds_nothing_out():
     assert folds_of(ALL) == {ALL: {"train": corpus(), "valid": {}, "test": {}}}
     with pytest.raises(SerError, match="0 for valid"):
-        folds_of(ALL, "inner_speaker")
+        dict(folds_of(ALL, "inner_speaker"))
 
 
 @pytest.mark.parametrize("select", SELECTIONS)
@@ -201,8 +201,8 @@ def test_unknown_names_list_the_options(option, value, allowed, options):
 
 def test_a_corpus_too_small_for_its_protocol_says_so():
     with pytest.raises(SerError, match="0 utterances left for train and 0 for valid"):
-        folds_of("loso", manifest=corpus(speakers=1))
+        dict(folds_of("loso", manifest=corpus(speakers=1)))
     with pytest.raises(SerError, match="0 utterances left for train and 2 for valid; expected: some of each"):
-        folds_of("loso-sentence", "inner_speaker", manifest=corpus(sentences=2))
+        dict(folds_of("loso-sentence", "inner_speaker", manifest=corpus(sentences=2)))
     with pytest.raises(SerError, match="a class with one utterance"):
         folds_of("random", manifest=dict(list(corpus().items())[:3]))
