@@ -146,7 +146,7 @@ def _words(peaks) -> tuple[np.ndarray, np.ndarray]:
     partners = np.full((len(frame), FAN), -1)
     counts = np.zeros(len(frame), int)
     place = np.arange(len(frame))
-    for step in range(1, 7 * FAN):
+    for step in range(1, min(7 * FAN, len(frame))):
         later = np.minimum(place + step, len(frame) - 1)
         after = frame[later] - frame
         apart = np.abs(bin_[later] - bin_)

@@ -1,14 +1,12 @@
 import itertools
 import re
 import struct
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import ROOT
 from fake_run import CLASSES, random_modules, tone, write_wav
 from torchaudio.functional import resample
 
@@ -127,6 +125,7 @@ def test_nothing_is_read_ahead_of_the_windows_asked_for(classifier):
 def test_memory_does_not_grow_with_the_length(tmp_path):
     code = """
 import sys, numpy as np, soundfile
+sys.path.append("tests/support")
 from fake_run import CLASSES, random_modules
 from ser_plugins.inference import EmotionClassifier
 from ser_plugins.machine import peak_memory
@@ -140,9 +139,9 @@ for seconds in (30, 300):
     assert sum(1 for _ in classifier.classify_windows(sys.argv[1], hop=3.0)) == seconds // 3
     print(peak_memory() or 0)  # 0 on Windows, which does not tell
 """
-    command = [sys.executable, "-c", code, tmp_path / "long.wav"]
-    run = subprocess.run(command, cwd=ROOT / "tests" / "support", capture_output=True, text=True, check=True)
-    short, long = map(float, run.stdout.split())
+    (tmp_path / "code.py").write_text(code, encoding="utf-8")
+    forked.run(tmp_path / "printed", tmp_path / "code.py", tmp_path / "long.wav")
+    short, long = map(float, (tmp_path / "printed").read_text(encoding="utf-8").split())
     assert long - short < 100  # MiB; classifying the 300 s at once takes some 600
 
 
