@@ -35,7 +35,7 @@ def draw_training(figure, rows) -> None:
     axes.set_xlabel(column)
     stock = next((row for row in rows if row["system"].startswith("stock, default")), None)
     if stock:
-        axes.axvline(stock[column]["median"] / 8, color="black", linestyle=":", label="target: an eighth of stock")
+        axes.axvline(0.11 * stock[column]["median"], color="black", linestyle=":", label="target: 0.11 of stock")
         axes.legend(frameon=False, fontsize=8)
 
 
