@@ -42,7 +42,7 @@ class Service:
         self.model = model
         self.limits = limits
         self.in_flight = 0
-        self.streams = Streams(limits.streams)
+        self.streams = Streams(limits.streams, limits.idle)
         self.bodies = Bodies(limits)
         self.quick, self.slow = Lane("decode", 2), Lane("decode-large", 1)
         self.turns = Turns(2, max(1, limits.queue // 2))

@@ -51,39 +51,58 @@ class Options(NamedTuple):
 
 
 class Streams:
-    """Counts the streams that are open.
+    """The streams that are open. When there are too many, one whose client owes sound gives way to the newcomer.
+
+    So nobody can hold all places with streams into which next to nothing is sent.
 
     Arguments
     ---------
     most : int
         How many.
+    patience : float
+        s of sound that a client may owe and keep its place.
     """
 
-    def __init__(self, most: int):
-        self.most = most
-        self.open = 0
+    def __init__(self, most: int, patience: float):
+        self.most, self.patience = most, patience
+        self.sessions: set[Session] = set()
+
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return len(self.sessions)
 
     @contextmanager
-    def place(self):
+    def place(self, session: "Session"):
         """A place for one, or :class:`Refusal`."""
-        if self.open >= self.most:
+        if self.open >= self.most and not self._displace():
             raise Refusal(
                 429, got=f"{self.open} open streams", expected=f"at most {self.most}", remedy="try again in a minute"
             )
-        self.open += 1
+        self.sessions.add(session)
         try:
             yield
         finally:
-            self.open -= 1
+            self.sessions.discard(session)
+
+    def _displace(self) -> bool:
+        """Refuse the one that owes most; whether there is one."""
+        slowest = max(self.sessions, key=lambda session: session.owed, default=None)
+        if slowest is None or slowest.owed <= self.patience:
+            return False
+        self.sessions.discard(slowest)
+        slowest.give_way()
+        return True
 
 
 async def serve_stream(service, websocket: WebSocket, options: Options) -> None:
     """Accept, judge and close; what goes wrong is said before the close."""
     await websocket.accept()
     try:
-        with service.streams.place():
+        session = Session(service, websocket, options)
+        with service.streams.place(session):
             try:
-                await Session(service, websocket, options).run()
+                await session.run()
             finally:
                 service.tidy_later()
         await websocket.close()
@@ -125,10 +144,41 @@ class Session:
         self.limits = service.limits
         self.stream: Stream | None = None  # once the rate is known
         self.seconds = 0.0  # of sound that has come
-        self.deadline = asyncio.get_running_loop().time() + self.limits.stream
+        self.now = asyncio.get_running_loop().time
+        self.deadline = self.now() + self.limits.stream
+        self.waited = 0.0  # s for messages
+        self.waiting: float | None = None  # since when for one
+        self.task: asyncio.Task | None = None
+        self.refusal: Refusal | None = None
+
+    @property
+    def owed(self) -> float:
+        """How long its client was waited for, in s, beyond what the sound that it has sent lasts."""
+        waiting = 0.0 if self.waiting is None else self.now() - self.waiting
+        return self.waited + waiting - self.seconds
+
+    def give_way(self) -> None:
+        """End, for another stream."""
+        self.refusal = Refusal(
+            503,
+            got=f"{self.owed:.0f} s without sound, in a full service",
+            expected="sound as it is heard",
+            remedy="send silence where there is a pause",
+        )
+        if self.task is not None:
+            self.task.cancel()
 
     async def run(self) -> None:
-        """Judge all that comes."""
+        """Judge all that comes, or raise :class:`Refusal` once another has its place."""
+        self.task = asyncio.ensure_future(self._run())
+        try:
+            await self.task
+        except asyncio.CancelledError:
+            if self.refusal is None:
+                raise
+            raise self.refusal from None
+
+    async def _run(self):
         options, model = self.options, self.service.model
         model.check_windows(options.window, options.hop)
         if options.window > OVERLAP * options.hop:
@@ -218,7 +268,8 @@ class Session:
                 yield content
 
     async def _message(self):
-        left = self.deadline - asyncio.get_running_loop().time()
+        self.waiting = self.now()
+        left = self.deadline - self.waiting
         try:
             return await asyncio.wait_for(self.websocket.receive(), max(0.0, min(self.limits.idle, left)))
         except asyncio.TimeoutError:
@@ -229,6 +280,9 @@ class Session:
                 expected=f"sound, or the message {END}",
                 remedy="send silence where there is a pause, and open a new stream later",
             ) from None
+        finally:
+            self.waited += self.now() - self.waiting
+            self.waiting = None
 
     def _too_long(self):
         return SerError(

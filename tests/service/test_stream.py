@@ -1,5 +1,6 @@
 """WS /stream: what `model.stream` gives, for bare samples and for containers; faults are told; nothing stays open."""
 
+import asyncio
 import json
 import shutil
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from websockets.sync.client import connect
 
 from ser_plugins.inference import EmotionClassifier
 from ser_plugins.service.app import create_app
+from ser_plugins.service.streams import Session
 from ser_plugins.service.uploads import Limits
 from ser_plugins.sound.ffmpeg import find_ffmpeg
 
@@ -165,6 +168,36 @@ def test_one_stream_too_many_is_told_and_the_next_finds_the_place_of_one_that_we
         sockets[0].close()
         until(lambda: service.ask("/health").json["streams"] == 1)
         assert streamed(service, [END])[1] == 1000
+
+
+def test_where_all_places_are_taken_a_client_that_owes_sound_gives_way(model, monkeypatch):
+    limits = Limits(streams=1)
+    with running(create_app(model, limits=limits), limits) as service, opened(service) as slow:
+        slow.send(bytes(2))
+        until(lambda: service.ask("/health").json["streams"] == 1)
+        monkeypatch.setattr(Session, "owed", property(lambda _: limits.idle + 1))
+        assert streamed(service, [PCM.tobytes()[:16000], END])[1] == 1000
+        found, code = events(slow)
+        assert (code, found[-1]["got"]) == (1013, "31 s without sound, in a full service")
+
+
+def test_a_client_owes_the_time_that_it_was_waited_for_but_not_that_of_its_sound():
+    clock = [0.0]
+
+    class Socket:
+        async def receive(self):
+            clock[0] += 3.0
+            return {"type": "websocket.receive", "bytes": b""}
+
+    async def owed():
+        session = Session(SimpleNamespace(limits=Limits()), Socket(), None)
+        session.now = lambda: clock[0]
+        await session._message()
+        session.seconds = 1.0
+        clock[0] += 5.0  # in which it is judged
+        return session.owed
+
+    assert asyncio.run(owed()) == 2.0
 
 
 def test_a_client_that_does_not_say_goodbye_gives_way_to_others(model):
