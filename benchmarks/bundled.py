@@ -1,14 +1,20 @@
 """The models in the package side by side, in one run: commands on all cores; on one core start, latency, memory.
 
 > python benchmarks/bundled.py --data_folder /path/to/emodb
+
+Beside their latency is that of two usual ways: wav2vec2-base (its architecture with random weights, ``models.py``), and
+a support vector machine on openSMILE's eGeMAPS, where openSMILE is installed (``pip install -e .[bench]``; its licence
+allows research and private use only).
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
+from features import EGEMAPS
 from harness import (
     Report,
+    compared,
     in_fresh_process,
     one_core,
     parser,
@@ -22,11 +28,14 @@ from harness import (
     target,
 )
 from inference import SECONDS, write_wav
+from models import CLASSES, WAV2VEC2, build
 
 from ser_plugins.machine import peak_memory
 
 NAMES = ("standard", "fast", "small")
 FAST = "fast"
+SVM = f"{EGEMAPS}, SVM"
+SHARES = {WAV2VEC2: 1 / 25, SVM: 1 / 3}  # of the time of a peer
 
 
 def main():
@@ -95,17 +104,18 @@ def start_table(names, rounds, targets) -> dict:
 
 
 def latency_table(names, wav, rounds, targets) -> dict:
-    """One file at a time, through ``EmotionClassifier``: read, checked, judged."""
+    """One file at a time, through ``EmotionClassifier``: read, checked, judged; and by the peers."""
     from ser_plugins.inference import EmotionClassifier
 
     models = {name: EmotionClassifier.from_hparams(name, device="cpu") for name in names}
     calls = {name: lambda model=model: model.predict_file(wav) for name, model in models.items()}
+    calls |= {name: lambda judge=judge: judge(wav) for name, judge in peers().items()}
     for call in calls.values():
         call()
     seconds = side_by_side(calls, rounds)
     rows = [
         {
-            "model": name,
+            "system": name,
             "latency / ms": spread(values, 1000),
             "95th percentile / ms": significant(1000 * percentile_95(values)),
         }
@@ -113,7 +123,32 @@ def latency_table(names, wav, rounds, targets) -> dict:
     ]
     measured = spread(seconds[FAST], 1000)["median"]
     targets.append(target(f"{FAST}, one {SECONDS}-s wav on one core: median latency", 30, measured, "ms"))
+    for peer, share in SHARES.items():
+        shares = compared(seconds, peer) if peer in seconds else {}
+        for name in names:
+            measured = shares[name]["median"] if shares else None
+            note = "" if shares else "openSMILE is not installed"
+            targets.append(target(f"{name}: its latency over that of {peer}", share, measured, "", note))
     return table("bundled_latency", f"Latency of one {SECONDS}-s wav, reading included, one core", rows)
+
+
+def peers() -> dict:
+    """Functions of a path, by name; openSMILE's only where it is installed."""
+    systems = {WAV2VEC2: build(WAV2VEC2).of_file}
+    try:
+        import opensmile
+    except ImportError:
+        return systems
+    import numpy as np
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    rows = np.random.default_rng(0).normal(size=(500, len(smile.feature_names)))  # as many as a small corpus has
+    svm = make_pipeline(StandardScaler(), SVC()).fit(rows, np.arange(len(rows)) % CLASSES)
+    systems[SVM] = lambda path: svm.predict(smile.process_file(str(path)).to_numpy())
+    return systems
 
 
 def size_table(folders, wav, targets) -> dict:
