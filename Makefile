@@ -71,7 +71,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 # On EmoDB where it is (EMODB=/path/to/emodb), else on the synthetic corpus; with ENCODER=/path/to/whisper-base also the
 # systems that hear with it.
 bench: $(VENV)/.installed-bench
-	for name in features inference bundled training long_audio attention service stream service_abuse gpu; do \
+	for name in features inference bundled training scale long_audio attention service stream service_abuse gpu; do \
 		$(BIN)/python benchmarks/$$name.py $(if $(wildcard $(EMODB)/wav),--data_folder $(EMODB)) $(BENCH) || exit; done
 	$(if $(wildcard $(ENCODER)/config.json),$(BIN)/python benchmarks/whisper.py --encoder $(ENCODER) \
 		$(if $(wildcard $(EMODB)/wav),--data_folder $(EMODB)) $(BENCH))

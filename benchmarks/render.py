@@ -18,6 +18,7 @@ ORDER = (
     "bundled",
     "training",
     "whisper",
+    "scale",
     "gpu",
     "long_audio",
     "attention",

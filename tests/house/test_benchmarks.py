@@ -27,6 +27,7 @@ SCRIPTS = (
     "bundled",
     "training",
     "whisper",
+    "scale",
     "gpu",
     "long_audio",
     "attention",
@@ -378,6 +379,14 @@ def test_a_reply_of_another_request_ends_the_load_test():
     for status, content, answer in wrong:
         with pytest.raises(SerError, match="mend the service"):
             service.check(status, content, answer)
+
+
+def test_a_preparation_writes_what_runs_however_many_speakers_there_are(tmp_path):
+    content, _ = run("scale", tmp_path / "results")
+    check(content, "scale")
+    costs = rows(content, "scale_prepare")
+    assert [row["speakers"] for row in costs] == [4, 4, 8, 8]
+    assert len({row["files"] for row in costs}) == 1, "files grow with the folds"
 
 
 def test_every_script_is_run_here_and_by_make():

@@ -1,0 +1,90 @@
+"""Preparing a large corpus: CPU time and memory over utterances, speakers and length, each in a fresh process.
+
+> python benchmarks/scale.py
+
+A CSV of made-up recordings (noise, each another) is prepared by ``recipes/CSV`` with leave-one-speaker-out, and the
+manifests of one fold are written, as for a training with ``--fold``: first when nothing is known of the recordings, and
+again when they have not changed. CPU seconds are those of all threads and of child processes: they depend little on how
+busy the machine is.
+"""
+
+import csv
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from harness import ROOT, Report, in_fresh_process, parser, significant, table, target
+
+from ser_plugins.machine import peak_memory
+
+RATE = 16000
+LABELS = ("anger", "fear", "joy", "sadness")
+LARGEST = (100_000, 1000, 0.25)  # utterances, speakers, s
+CURVES = ((1000, 10, 0.25), (10_000, 10, 0.25), (10_000, 100, 0.25), (10_000, 1000, 0.25), (1000, 10, 4.0), LARGEST)
+QUICK = ((40, 4, 0.25), (40, 8, 0.5))
+
+
+def main():
+    """Measure, write ``scale.json``."""
+    options = parser(__doc__.splitlines()[0]).parse_args()
+    report = Report("scale", "Scale", options, "made-up recordings")
+    sizes = QUICK if options.quick else CURVES
+    rows = [row for size in sizes for row in measured(*size)]
+    first = rows[-2]
+    utterances, speakers, _ = sizes[-1]
+    corpus = f"{utterances:,} utterances of {speakers:,} speakers, prepared for the first time"
+    report.targets.append(target(f"{corpus}: CPU time", 60, first["CPU time / s"], "s"))
+    report.targets.append(target(f"{corpus}: peak memory", 500, first["peak memory / MiB"], "MiB"))
+    note = "One fold per speaker; of one of them the manifests are written. Memory: resident, libraries included."
+    report.tables.append(table("scale_prepare", "Preparation of `recipes/CSV`, leave-one-speaker-out", rows, note))
+    report.write()
+
+
+def measured(utterances, speakers, seconds) -> list[dict]:
+    """A row for the first preparation of a corpus, and one for the next."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_corpus(Path(folder), utterances, speakers, seconds)
+        for turn in ("first", "again"):
+            cost = in_fresh_process(prepare, str(path), f"{folder}/manifests", environment={"OMP_NUM_THREADS": "1"})
+            sizes = {"utterances": utterances, "speakers": speakers, "length / s": seconds, "preparation": turn}
+            rows.append(sizes | {name: significant(value) for name, value in cost.items()})
+    return rows
+
+
+def write_corpus(folder: Path, utterances: int, speakers: int, seconds: float) -> Path:
+    """Write recordings and the CSV that lists them."""
+    import numpy as np
+    import soundfile
+
+    generator = np.random.default_rng(0)
+    rows = []
+    for number in range(utterances):
+        speaker = f"speaker{number % speakers}"
+        wav = f"{speaker}/{number}.wav"
+        (folder / speaker).mkdir(exist_ok=True)
+        soundfile.write(folder / wav, generator.normal(0, 0.1, round(RATE * seconds)), RATE, subtype="PCM_16")
+        rows.append([wav, LABELS[number // speakers % len(LABELS)], speaker])
+    path = folder / "corpus.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["wav", "label", "speaker"], *rows])
+    return path
+
+
+def prepare(path, folder) -> dict:
+    """In a fresh process: what a preparation costs, and how many files it leaves."""
+    sys.path.insert(0, str(ROOT / "recipes" / "CSV"))
+    from csv_prepare import prepare_csv
+
+    before = sum(os.times()[:4])
+    prepare_csv(path, folder, fold="speaker1", cache_folder=f"{folder}/audio")
+    return {
+        "CPU time / s": sum(os.times()[:4]) - before,
+        "peak memory / MiB": peak_memory(),
+        "files": sum(len(files) for _, _, files in os.walk(folder)),
+    }
+
+
+if __name__ == "__main__":
+    main()
