@@ -14,13 +14,14 @@ from ser_plugins.errors import SerError
 
 DISTRIBUTION = "ser-plugins"
 IMPORTED = ("torch", "torchaudio", "speechbrain")  # built for one another: an odd pair fails when it is imported
+NEEDS_LIBRARY = {"mic": "sounddevice"}  # extra -> a package of it that needs a library of the system, PortAudio
 EXTRAS = {  # those for users: what each adds
     "serve": "ser serve, the HTTP service",
     "demo": "ser demo, the page on this machine",
     "mic": "ser listen",
     "vad": "ser timeline --vad",
     "video": "an ffmpeg, for m4a, webm, videos",
-    "ssl": "wav2vec 2.0, HuBERT, WavLM as front ends",
+    "ssl": "pretrained encoders of sound and text: WavLM, BERT ...",
     "onnx": "ser onnx: a model as one ONNX file",
     "cluster": "--launcher ray: trainings on many machines",
     "tensorboard": "SpeechBrain's TensorBoard logger",
@@ -118,10 +119,13 @@ def _machine(works: bool) -> dict[str, Any]:
 
 def _extra(name: str, adds: str, wanted: list[Requirement]) -> dict[str, Any]:
     named = {f"{part.name}{part.specifier}": _satisfied(part) for part in _parts(name, wanted)}
+    lacks = [text for text, there in named.items() if not there]
+    if not lacks and name in NEEDS_LIBRARY and (problem := _import_problem(NEEDS_LIBRARY[name])):
+        lacks.append(problem)
     return {
         "adds": adds,
         "has": [text for text, there in named.items() if there],
-        "lacks": [text for text, there in named.items() if not there],
+        "lacks": lacks,
         "install": f'pip install "{DISTRIBUTION}[{name}]"',
     }
 

@@ -70,7 +70,8 @@ def classify(
     true_labels = Truth(truth) if truth else None
     options: dict[str, Any] = {} if abstain_below is None else {"abstain_below": abstain_below}
     classifier = open_model(model, device, any_sound=any_sound, **options)
-    if true_labels and not hasattr(classifier, "labels"):
+    labels = getattr(classifier, "labels", None)
+    if true_labels and labels is None:
         raise SerError(got="--truth for a model of sentiment", expected="one that names classes", remedy="leave it out")
     with recordings(files) as paths:
         if text is not None and len(paths) != 1:
@@ -83,7 +84,7 @@ def classify(
         columns = prediction_columns(classifier)
         table = _predictions_table
         if true_labels:
-            for warning in true_labels.warnings(paths, classifier.labels):
+            for warning in true_labels.warnings(paths, labels or ()):
                 complain(f"{truth}: {warning}", "warning")
             rows = true_labels.beside(rows)
             columns.insert(1, "true")

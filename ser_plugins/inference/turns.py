@@ -182,7 +182,7 @@ def _checked(turns, path) -> list[Span]:
     turns = [turn._replace(start=min(turn.start, seconds), end=min(turn.end, seconds)) for turn in turns]
     if turns and all(turn.start == turn.end for turn in turns):
         raise SerError(
-            got=f"{len(turns)} turns of 0 s in {path}",
+            got=f"{turns[0].source}: turns of 0 s alone",
             expected="at least one that lasts",
             remedy="give start and end of every turn, in s",
         )

@@ -52,6 +52,17 @@ def test_a_broken_one_is_called_broken(doctor, monkeypatch, tmp_path):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_a_microphone_without_its_library_is_told(monkeypatch, tmp_path):
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.setattr(health, "_satisfied", lambda requirement: True)
+    wanted = [Requirement('sounddevice>=0.4; extra == "mic"')]
+    mic = health._extra("mic", "ser listen", wanted)
+    assert mic["has"] == ["sounddevice>=0.4"]
+    assert mic["lacks"] == ["import sounddevice: OSError: PortAudio library not found"]
+
+
 def test_a_package_that_is_missing_or_of_another_version_is_a_problem_and_nothing_is_imported_then(monkeypatch):
     monkeypatch.setattr(health, "requires", lambda name: ["numpy<0", "no-such-package>=2", 'rich>999; extra == "vad"'])
     monkeypatch.setattr(health, "_answers", None)

@@ -213,7 +213,7 @@ def test_turns_beyond_the_recording_or_of_another_one_are_told(classifier, recor
     path.write_text(GOOD.replace("talk", "other"), encoding="utf-8")
     with pytest.raises(SerError, match=r"a\.rttm, line 1: of the recording other; expected: turns of talk"):
         of_recording(read_spans(path), recording)
-    for turn, message in (((0.0, 1.0, ""), "0 to 1 s, of nobody"), ((1.0, 1.0, "Ann"), "1 turns of 0 s")):
+    for turn, message in (((0.0, 1.0, ""), "0 to 1 s, of nobody"), ((1.0, 1.0, "Ann"), "turns of 0 s alone")):
         with pytest.raises(SerError, match=message):
             predict_turns(classifier, recording, [turn])
     (rounded,) = predict_turns(classifier, recording, [(9.9, 10.05, "Ann")])  # as diarisers round
