@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from ser_plugins.corpora.manifest import canonical
 
@@ -38,7 +39,7 @@ class ManifestText:
         return f"{{\n{entries}\n}}\n" if entries else "{}\n"
 
 
-def digest_of_folds(summary: dict, manifest: dict, folds: dict) -> str:
+def digest_of_folds(summary: dict, manifest: dict, folds: Mapping) -> str:
     """Return what ``digest([summary, folds])`` is, without the text of all folds in memory.
 
     Arguments
@@ -47,7 +48,7 @@ def digest_of_folds(summary: dict, manifest: dict, folds: dict) -> str:
         What is said beside the folds.
     manifest : dict
         The utterances as they are digested.
-    folds : dict
+    folds : Mapping
         ``{fold: {part: ids}}``, ids as a dict or a set; each fold is asked for once.
 
     Example
