@@ -56,7 +56,8 @@ def measured(utterances, speakers, seconds) -> list[dict]:
 def write_corpus(folder: Path, utterances: int, speakers: int, seconds: float) -> Path:
     """Write recordings and the CSV that lists them."""
     import numpy as np
-    import soundfile
+
+    from ser_plugins.sound.convert import write_wav
 
     generator = np.random.default_rng(0)
     rows = []
@@ -64,7 +65,7 @@ def write_corpus(folder: Path, utterances: int, speakers: int, seconds: float) -
         speaker = f"speaker{number % speakers}"
         wav = f"{speaker}/{number}.wav"
         (folder / speaker).mkdir(exist_ok=True)
-        soundfile.write(folder / wav, generator.normal(0, 0.1, round(RATE * seconds)), RATE, subtype="PCM_16")
+        write_wav(folder / wav, generator.uniform(-0.1, 0.1, round(RATE * seconds)))
         rows.append([wav, LABELS[number // speakers % len(LABELS)], speaker])
     path = folder / "corpus.csv"
     with open(path, "w", newline="", encoding="utf-8") as file:

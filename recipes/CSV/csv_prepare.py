@@ -33,8 +33,8 @@ def locate(folder: Path, wav: str) -> Path:
     """
     spellings = [wav.replace("\\", "/"), wav]
     spellings += [unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in spellings]
-    paths = [os.path.abspath(folder / text) for text in spellings]
-    return Path(next(filter(os.path.isfile, paths), paths[0]))
+    paths = (os.path.abspath(folder / text) for text in spellings)
+    return Path(next(filter(os.path.isfile, paths), os.path.abspath(folder / spellings[0])))
 
 
 def utterances(path: Path, rows: list[dict], task: str) -> Iterator[Utterance]:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import accumulate, pairwise
 
 from ser_plugins.corpora.manifest import canonical
 
@@ -59,15 +60,43 @@ def digest_of_folds(summary: dict, manifest: dict, folds: Mapping) -> str:
     >>> digest_of_folds({"x": 1}, manifest, folds) == digest([{"x": 1}, {"f": {"train": manifest, "test": {}}}])
     True
     """
-    entries = {id_: canonical({id_: manifest[id_]})[1:-1] for id_ in sorted(manifest)}
+    corpus = _SortedEntries(manifest)
     result = hashlib.sha256(f"[{canonical(summary)},{{".encode())
-    for place, fold in enumerate(sorted(folds)):
-        texts = []
-        for part, ids in sorted(folds[fold].items()):
-            # Most of a corpus is sorted sooner by looking for what is in it.
-            ordered = [id_ for id_ in entries if id_ in ids] if 4 * len(ids) > len(entries) else sorted(ids)
-            manifest_text = ",".join([entries[id_] for id_ in ordered])
-            texts.append(f"{canonical(part)}:{{{manifest_text}}}")
-        result.update(f"{',' if place else ''}{canonical(fold)}:{{{','.join(texts)}}}".encode())
+    for fold_number, fold in enumerate(sorted(folds)):
+        result.update(f"{',' if fold_number else ''}{canonical(fold)}:{{".encode())
+        for part_number, (part, ids) in enumerate(sorted(folds[fold].items())):
+            result.update(f"{',' if part_number else ''}{canonical(part)}:{{".encode())
+            for text in corpus.texts_of(ids):
+                result.update(text)
+            result.update(b"}")
+        result.update(b"}")
     result.update(b"}]")
     return result.hexdigest()
+
+
+class _SortedEntries:
+    """The canonical text of a corpus, sorted by id, from which a part of it is read in as few pieces as it has gaps."""
+
+    def __init__(self, manifest: dict):
+        ids = sorted(manifest)
+        entries = [canonical({id_: manifest[id_]})[1:-1].encode() for id_ in ids]
+        self.text = memoryview(b",".join(entries))
+        self.places = {id_: place for place, id_ in enumerate(ids)}
+        self.starts = list(accumulate((len(entry) + 1 for entry in entries), initial=0))
+
+    def texts_of(self, ids: Collection) -> Iterator[bytes | memoryview]:
+        """Pieces that together are the entries of these utterances, in order, with commas between them."""
+        for number, (first, end) in enumerate(self._runs(ids)):
+            if number:
+                yield b","
+            yield self.text[self.starts[first] : self.starts[end] - 1]
+
+    def _runs(self, ids: Collection) -> Iterator[tuple[int, int]]:
+        """First place and the place behind the last of what stands together."""
+        if 2 * len(ids) <= len(self.places):
+            yield from ((place, place + 1) for place in sorted(self.places[id_] for id_ in ids))
+            return
+        gaps = sorted(self.places[id_] for id_ in self.places.keys() - ids)
+        for before, after in pairwise([-1, *gaps, len(self.places)]):
+            if after > before + 1:
+                yield before + 1, after

@@ -311,7 +311,10 @@ def _independent(manifest, held_out, sharing) -> dict:
     for field, ids_of in sharing.items():
         for value in {fields[field] for fields in held_out.values()}:
             excluded.update(ids_of[value])
-    return {id_: fields for id_, fields in manifest.items() if id_ not in excluded}
+    independent = manifest.copy()
+    for id_ in excluded:
+        independent.pop(id_, None)
+    return independent
 
 
 def _inner(train, test, disjoint) -> dict:
