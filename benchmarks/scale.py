@@ -1,11 +1,14 @@
-"""Preparing a large corpus: CPU time and memory over utterances, speakers and length, each in a fresh process.
+"""Large corpora: what it costs to prepare one, and the memory of training on one that is larger than the memory.
 
 > python benchmarks/scale.py
 
 A CSV of made-up recordings (noise, each another) is prepared by ``recipes/CSV`` with leave-one-speaker-out, and the
 manifests of one fold are written, as for a training with ``--fold``: first when nothing is known of the recordings, and
 again when they have not changed. CPU seconds are those of all threads and of child processes: they depend little on how
-busy the machine is.
+busy the machine is. Every row is measured in a fresh process.
+
+For the second part the features of every utterance are a file, as those of pretrained encoders are, and a pass over all
+of them is made in batches, with training steps now and then. Of the files, each is one of a few under another name.
 """
 
 import csv
@@ -15,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 from harness import ROOT, Report, in_fresh_process, parser, significant, table, target
+from scaling import BATCH, our_brain
 
 from ser_plugins.machine import peak_memory
 
@@ -23,6 +27,10 @@ LABELS = ("anger", "fear", "joy", "sadness")
 LARGEST = (100_000, 1000, 0.25)  # utterances, speakers, s
 CURVES = ((1000, 10, 0.25), (10_000, 10, 0.25), (10_000, 100, 0.25), (10_000, 1000, 0.25), (1000, 10, 4.0), LARGEST)
 QUICK = ((40, 4, 0.25), (40, 8, 0.5))
+HOURS, QUICK_HOURS = (2, 20, 200), (0.05,)
+UTTERANCE = 3  # s, of those that are trained on
+NAMES = 1000  # of one file
+STEPS = 20
 
 
 def main():
@@ -38,6 +46,7 @@ def main():
     report.targets.append(target(f"{corpus}: peak memory", 500, first["peak memory / MiB"], "MiB"))
     note = "One fold per speaker; of one of them the manifests are written. Memory: resident, libraries included."
     report.tables.append(table("scale_prepare", "Preparation of `recipes/CSV`, leave-one-speaker-out", rows, note))
+    report.tables.append(training_table(QUICK_HOURS if options.quick else HOURS))
     report.write()
 
 
@@ -85,6 +94,63 @@ def prepare(path, folder) -> dict:
         "peak memory / MiB": peak_memory(),
         "files": sum(len(files) for _, _, files in os.walk(folder)),
     }
+
+
+def training_table(hours) -> dict:
+    """A row for every number of hours."""
+    from ser_plugins.training.feature_store import MemoryStore
+
+    rows = []
+    for number in hours:
+        with tempfile.TemporaryDirectory() as folder:
+            cost = in_fresh_process(train, number, folder, environment={"OMP_NUM_THREADS": "1"})
+        rows.append({"hours": number} | {name: significant(value) for name, value in cost.items()})
+    note = (
+        f"One pass in batches of {BATCH}, {STEPS} training steps spread over it. A process keeps "
+        f"{MemoryStore().room / 2**30:g} GiB of features in memory and reads the others from their files each time."
+    )
+    return table("scale_train", "Training of `bigru_mha` from features on the disk", rows, note)
+
+
+def train(hours, folder) -> dict:
+    """In a fresh process: one pass over the features of so many hours."""
+    import torch
+
+    from ser_plugins.training.data import collate
+    from ser_plugins.training.feature_store import FeatureStore
+
+    brain = our_brain(folder)
+    compute = brain.modules.compute_features
+    store = FeatureStore(compute, {}, Path(folder) / "features")
+    entries = [{"sha256": f"{number:064x}"} for number in range(round(hours * 3600 / UTTERANCE))]
+    frames = compute(0.1 * torch.randn(1, RATE * UTTERANCE))[0]
+    brain.modules.mean_var_norm.fit([(frames[None], None)])
+    write_features(store, entries, frames)
+    batches = [entries[first : first + BATCH] for first in range(0, len(entries), BATCH)]
+    trained = {round(step * (len(batches) - 1) / (STEPS - 1)) for step in range(STEPS)}
+    before = sum(os.times()[:4])
+    for number, batch in enumerate(batches):
+        examples = [{"id": fields["sha256"], "label": 0, "frames": store.features(fields)} for fields in batch]
+        padded = collate(examples)
+        if number in trained:
+            brain.fit_batch(padded)
+    return {
+        "features / GiB": len(entries) * frames.numel() * frames.element_size() / 2**30,
+        "peak memory / MiB": peak_memory(),
+        "CPU time / s": sum(os.times()[:4]) - before,
+    }
+
+
+def write_features(store, entries, frames) -> None:
+    """The files in which the store will find the features of these entries."""
+    import numpy as np
+
+    paths = [store.path(fields) for fields in entries]
+    paths[0].parent.mkdir(parents=True)
+    for first in range(0, len(paths), NAMES):
+        np.savez(paths[first], features=frames.numpy())
+        for path in paths[first + 1 : first + NAMES]:
+            os.link(paths[first], path)
 
 
 if __name__ == "__main__":
