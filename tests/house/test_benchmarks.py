@@ -387,6 +387,8 @@ def test_a_preparation_writes_what_runs_however_many_speakers_there_are(tmp_path
     costs = rows(content, "scale_prepare")
     assert [row["speakers"] for row in costs] == [4, 4, 8, 8]
     assert len({row["files"] for row in costs}) == 1, "files grow with the folds"
+    (training,) = rows(content, "scale_train")
+    assert training["features / GiB"] == pytest.approx(0.05 * 3600 / 3 * 301 * 400 * 4 / 2**30, rel=0.01)
 
 
 def test_every_script_is_run_here_and_by_make():
