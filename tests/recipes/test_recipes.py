@@ -122,8 +122,8 @@ def is_free(lock):
         return False
 
 
-def test_torchrun_trains_one_fold_on_two_processes(toy_emodb, tmp_path, monkeypatch):
-    """Two processes with the variables that torchrun gives them, without its start and theirs."""
+def test_two_processes_train_one_fold_as_torchrun_starts_them(toy_emodb, tmp_path, monkeypatch):
+    """With the variables that it gives them, without the seconds of its imports."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     options = ["--fold", "spk03", "--device", "cpu", "--distributed_backend", "gloo"]

@@ -97,8 +97,8 @@ def _arguments() -> dict:
 def _cards() -> dict:
     return {
         f"model.json, {key}: {str(value)[:30]!a}": _card(key, value)
-        for number, key in enumerate((*KINDS, *CardParts.__dataclass_fields__))
-        for value in ODD[number % 2 :: 2]
+        for key in (*KINDS, *CardParts.__dataclass_fields__)
+        for value in ODD
         if value not in ALLOWED.get(key, ())
     }
 
@@ -131,8 +131,8 @@ ENCODERS = {
 def encoders() -> dict:
     """What is done to a copy of a model with a pretrained encoder inside, by name."""
     found = {}
-    for number, argument in enumerate(ARGUMENTS[WhisperEncoder]):
-        for value in [*ENCODERS[argument], *VALUES[number % 3 :: 3]]:
+    for argument in ARGUMENTS[WhisperEncoder]:
+        for value in [*ENCODERS[argument], *VALUES]:
             found[f"encoder, {argument}: {value!a}"] = _argument("WhisperEncoder", argument, value)
     for argument, value in (("states", "0"), ("states", "3"), ("states", "50"), ("states_size", "8193")):
         found[f"encoder, {argument} of the head: {value}"] = _argument("UtteranceEncoder", argument, value)
