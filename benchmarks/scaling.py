@@ -1,58 +1,15 @@
-"""Single training steps, for ``training.py``: over the size of the corpus and over the length of utterances.
+"""Single training steps, for ``training.py``: over the length of utterances.
 
 Each function runs in a fresh process of its own and returns what JSON can hold. A step is the Brain's ``fit_batch``:
 forward, loss, backward, optimizer.
 """
 
-import random
 import time
-from pathlib import Path
 
 from harness import ROOT
 
 YAML = ROOT / "recipes" / "EmoDB" / "hparams" / "bigru_mha.yaml"
 BATCH = 32
-
-
-def ours_over_corpus_size(manifest, protocol, times, steps, folder) -> dict:
-    """Our training on a corpus repeated ``times``: every copy counts as another recording.
-
-    Returns
-    -------
-    dict
-        ``utterances``; ``prepare_s``: features of all, and their z-norm; ``steps``: (utterances, seconds) of steps
-        spread evenly over the corpus in order of length, features fetched as in training.
-    """
-    from ser_plugins.files import read_json, write_json
-    from ser_plugins.training.data import collate, durations, in_order, make_dataset
-    from ser_plugins.training.fold import fit_norm
-
-    entries = read_json(manifest)
-    copies = {
-        f"{key}_{copy}": {**entry, "sha256": f"{entry['sha256']}_{copy}"}
-        for copy in range(times)
-        for key, entry in entries.items()
-    }
-    repeated = Path(folder) / f"train_x{times}.json"
-    write_json(repeated, copies)
-    brain = our_brain(folder)
-    features = brain.modules.compute_features
-    dataset = make_dataset(repeated, protocol, features)
-    start = time.perf_counter()
-    fit_norm(brain.modules.mean_var_norm, in_order(dataset, BATCH), features)
-    prepared = time.perf_counter() - start
-    lengths = durations(dataset)
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    batches = [order[first : first + BATCH] for first in range(0, len(order), BATCH)]
-    chosen = [batches[round((step + 0.5) * len(batches) / steps - 0.5)] for step in range(steps)]
-    random.Random(0).shuffle(chosen)
-    timed = []
-    for number, batch in enumerate([chosen[0], *chosen]):
-        start = time.perf_counter()
-        brain.fit_batch(collate([dataset[index] for index in batch]))
-        if number:  # the first step compiles and plans
-            timed.append((len(batch), time.perf_counter() - start))
-    return {"utterances": len(dataset), "prepare_s": prepared, "steps": timed}
 
 
 def ours_over_length(lengths, steps, folder) -> list:

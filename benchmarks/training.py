@@ -70,7 +70,6 @@ def main():
         share_overhead(runs["ours, 2 workers"], runs["ours, 1 worker"])
         runs["stock, one thread"] = [stock(ONE_THREAD)]
         report.tables.append(summary_table(runs, epochs, read_json(train), report.targets))
-        report.tables.append(corpus_size_table(train, protocol, folder, options.quick))
         report.tables.append(length_table(folder, options.quick))
         report.write()
 
@@ -202,27 +201,6 @@ def padding_share(entries, by_length, batch=32) -> float:
         batches = [order[start : start + batch] for start in range(0, len(order), batch)]
     padded = sum(len(indices) * max(seconds[index] for index in indices) for indices in batches)
     return 1 - sum(seconds) / padded
-
-
-def corpus_size_table(train, protocol, folder, quick) -> dict:
-    """Throughput of single steps when the corpus is repeated."""
-    rows = []
-    for times in (1, 2) if quick else (1, 4, 16):
-        result = in_fresh_process(
-            scaling.ours_over_corpus_size,
-            *(str(train), protocol, times, 2 if quick else 8, str(folder)),
-            environment=WORKER_ENVIRONMENT,
-        )
-        rows.append(
-            {
-                "corpus": f"x {times}",
-                "utterances": result["utterances"],
-                "features and statistics / s": significant(result["prepare_s"]),
-                "utterances per second": spread([count / seconds for count, seconds in result["steps"]]),
-            }
-        )
-    note = "One worker, one thread. Features stay in memory up to a bound; beyond it they are computed anew."
-    return table("corpus_size", "Ours over the size of the corpus (repeated; a few steps each)", rows, note)
 
 
 def length_table(folder, quick) -> dict:
