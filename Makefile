@@ -67,7 +67,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
-# Every benchmark, then benchmarks/README.md: about ten minutes on two quiet cores; `make bench BENCH=--quick` for fewer.
+# Every benchmark, then benchmarks/README.md: half an hour and more on two quiet cores; `make bench BENCH=--quick` for fewer.
 # On EmoDB where it is (EMODB=/path/to/emodb), else on the synthetic corpus; with ENCODER=/path/to/whisper-base also the
 # systems that hear with it.
 bench: $(VENV)/.installed-bench
