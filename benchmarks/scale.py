@@ -150,7 +150,7 @@ def write_features(store, entries, frames) -> None:
     for first in range(0, len(paths), NAMES):
         np.savez(paths[first], features=frames.numpy())
         for path in paths[first + 1 : first + NAMES]:
-            os.link(paths[first], path)
+            path.hardlink_to(paths[first])
 
 
 if __name__ == "__main__":
