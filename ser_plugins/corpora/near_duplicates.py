@@ -20,7 +20,7 @@ from ser_plugins.sound.likeness import FEWEST, Likeness, find_alike, fingerprint
 from ser_plugins.sound.read import read_wave
 
 FINGERPRINTS = "fingerprints.npz"  # the memory's name, in the manifest folder
-RULES = 3  # that fingerprints and pairs are made by; those of other rules are made anew
+RULES = 4  # that fingerprints and pairs are made by; those of other rules are made anew
 QUIET = 500  # recordings up to which no progress is shown
 
 

@@ -2,9 +2,8 @@
 
 A fingerprint is where a spectrogram has local maxima (Wang, "An industrial-strength audio search algorithm", ISMIR
 2003): gain, inversion, coding, another rate, a filter, some noise and small shifts leave most of them where they are.
-Triplets of peaks are the words of an index, so that only recordings with words in common, at one and the same shift,
-are compared peak by peak. Two takes of one sentence by one speaker have few peaks in common, a copy or an excerpt most
-of them.
+Only recordings with triplets of peaks in common, at one and the same shift, are compared peak by peak. Two takes of one
+sentence by one speaker have few peaks in common, a copy or an excerpt most of them.
 """
 
 from collections.abc import Sequence
@@ -14,6 +13,8 @@ import numpy as np
 from scipy import fft
 from scipy.ndimage import maximum_filter, maximum_filter1d
 
+from ser_plugins.sound.peak_index import PeakIndex
+
 WINDOW, HOP = 0.064, 0.016  # s
 LOWEST, HIGHEST = 200.0, 3400.0  # Hz: above the hum of mains, within the band of a telephone
 BINS = int(HIGHEST * WINDOW) - int(LOWEST * WINDOW)
@@ -22,12 +23,6 @@ FLOOR, AROUND = 40.0, 32  # ... and at most so many dB below the loudest within 
 BATCH = 4096  # frames that are transformed at a time
 VARIETY = 8  # bins with peaks at least, or one tone is as like as any other; half an utterance of EmoDB has 34 and more
 
-FAN, LONGEST, WIDEST = 5, 40, 40  # a peak is combined with the next five within so many frames and bins
-COARSE = 2  # frames or bins to a step of a word
-WORDS = 1 << 25  # in the index; of larger corpora a part of the words is taken, the same in every recording
-GROUP = 64  # of recordings with one word, each is paired with so many
-
-VOTES = 6  # words at one shift: fewer are chance
 SURE = 12  # words at one shift from which on other speeds are tried as well
 SPEEDS = (0.0, -0.005, 0.005, -0.01, 0.01)  # relative
 FEWEST = 15  # peaks that have to be in common
@@ -130,92 +125,20 @@ def find_alike(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
     >>> find_alike([fingerprint(wave, 16000) for wave in (one, other, -0.1 * one[8000:24000])])
     [Likeness(first=0, second=2, agreement=0.85, whole=False)]
     """
-    peaks = [np.stack([prints // 256, prints % 256]).astype(np.int64) for prints in fingerprints]
     alike = []
-    for first, second, shift, votes, share in _candidates(peaks):
-        speeds = SPEEDS if votes >= SURE else SPEEDS[:1]
-        agreement, whole = _compare(peaks[first], peaks[second], shift, speeds)
-        if agreement + 2 * share >= ALIKE:
-            alike.append(Likeness(first, second, round(agreement or min(1.0, float(share)), 3), whole))
+    for pair in PeakIndex(fingerprints).candidates():
+        first, second = (_places(fingerprints[number]) for number in (pair.first, pair.second))
+        speeds = SPEEDS if pair.votes >= SURE else SPEEDS[:1]
+        agreement, whole = _compare(first, second, pair.shift, speeds)
+        if agreement + 2 * pair.share >= ALIKE:
+            agreement = round(agreement or min(1.0, float(pair.share)), 3)
+            alike.append(Likeness(pair.first, pair.second, agreement, whole))
     return alike
 
 
-def _words(peaks) -> tuple[np.ndarray, np.ndarray]:
-    """Triplets of peaks as hashes, (words,), and the frames of their first peaks."""
-    frame, bin_ = peaks
-    partners = np.full((len(frame), FAN), -1)
-    counts = np.zeros(len(frame), int)
-    place = np.arange(len(frame))
-    for step in range(1, min(7 * FAN, len(frame))):
-        later = np.minimum(place + step, len(frame) - 1)
-        after = frame[later] - frame
-        apart = np.abs(bin_[later] - bin_)
-        taken = place[
-            (place + step < len(frame)) & (after >= 2) & (after <= LONGEST) & (apart <= WIDEST) & (counts < FAN)
-        ]
-        partners[taken, counts[taken]] = later[taken]
-        counts[taken] += 1
-    words, frames = [], []
-    for second in range(FAN):
-        for third in range(second + 1, FAN):
-            a = place[counts > third]
-            b, c = partners[a, second], partners[a, third]
-            steps = (bin_[a], bin_[b], bin_[c], frame[b] - frame[a], frame[c] - frame[a])
-            word = np.zeros(len(a), np.uint64)
-            for step in steps:
-                word = word * np.uint64(128) + (step // COARSE).astype(np.uint64)
-            words.append(word)
-            frames.append(frame[a])
-    with np.errstate(over="ignore"):
-        mixed = np.concatenate(words) * np.uint64(0x9E3779B97F4A7C15)  # Knuth's multiplicative hashing
-    return mixed, np.concatenate(frames)
-
-
-def _candidates(peaks):
-    """Yield pairs with words in common: (first, second, best shift in frames, words at it, share of words at it)."""
-    if not peaks:
-        return
-    total = sum(peak.shape[1] for peak in peaks) * FAN * (FAN - 1) // 2
-    part = np.uint64(1 + total // WORDS)
-    indexed = []
-    for number, constellation in enumerate(peaks):
-        words, frames = _words(constellation)
-        kept = (words >> np.uint64(40)) % part == 0
-        indexed.append((words[kept], frames[kept], np.full(kept.sum(), number)))
-    words, frames, owners = (np.concatenate(column) for column in zip(*indexed, strict=True))
-    order = np.argsort(words, kind="stable")
-    words = words[order]
-    frames = frames[order]
-    owners = owners[order]
-    reach = int(frames.max(initial=0)) + 2
-    events = [np.zeros(0, np.int64)]
-    for step in range(1, GROUP):
-        left = np.flatnonzero(words[step:] == words[:-step])
-        left = left[owners[left] != owners[left + step]]  # sorting is stable: the left one has the lower number
-        right = left + step
-        pair = owners[left] * len(peaks) + owners[right]
-        events.append(pair * (2 * reach) + frames[right] - frames[left] + reach)
-    keys, counts = np.unique(np.concatenate(events), return_counts=True)
-    counts = _with_neighbours(keys, counts)
-    enough = counts >= max(3, VOTES // int(part))
-    pair = keys[enough] // (2 * reach)
-    shift = keys[enough] % (2 * reach) - reach
-    counts = counts[enough]
-    order = np.lexsort((-counts, pair))
-    best = order[np.append(True, np.diff(pair[order]) != 0)[: len(order)]]
-    totals = np.bincount(owners, minlength=len(peaks))
-    for key, frames_apart, count in zip(pair[best].tolist(), shift[best].tolist(), counts[best].tolist(), strict=True):
-        first, second = divmod(key, len(peaks))
-        yield first, second, frames_apart, count * int(part), count / min(totals[first], totals[second])
-
-
-def _with_neighbours(keys, counts) -> np.ndarray:
-    """Each count with those of the shifts one frame less and more."""
-    sums = counts.copy()
-    for step in (-1, 1):
-        place = np.minimum(np.searchsorted(keys, keys + step), len(keys) - 1)
-        sums += np.where(keys[place] == keys + step, counts[place], 0)
-    return sums
+def _places(peaks) -> np.ndarray:
+    """Frames and bins: (2, peaks)."""
+    return np.stack([peaks // 256, peaks % 256]).astype(np.int64)
 
 
 def _compare(first, second, shift, speeds) -> tuple[float, bool]:

@@ -8,7 +8,7 @@ import soundfile
 from scipy.signal import butter, resample_poly, sosfilt
 
 from ser_plugins.corpora.toy.synth import SAMPLE_RATE, make_sentence, make_speaker, speak
-from ser_plugins.sound import likeness
+from ser_plugins.sound import likeness, peak_index
 from ser_plugins.sound.likeness import find_alike, fingerprint
 
 
@@ -149,6 +149,6 @@ def test_long_recordings_are_transformed_in_pieces(monkeypatch):
 
 
 def test_of_a_large_corpus_a_part_of_the_words_is_enough(takes, monkeypatch):
-    monkeypatch.setattr(likeness, "WORDS", 2000)
+    monkeypatch.setattr(peak_index, "WORDS", 2000)
     found = find_alike([*takes, fingerprint(*COPIES["mp3"](say(3)))])
     assert [(pair.first, pair.second) for pair in found] == [(3, 8)]
