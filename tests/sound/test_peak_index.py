@@ -18,7 +18,7 @@ def made_up(peaks, frames, seed):
 
 @pytest.fixture(scope="module")
 def fingerprints():
-    """Of the first one there is a half, and a copy eight frames later; the last has a part of the fifth among others."""
+    """Of the first one there is a half, and a copy eight frames later; the last one has a part of the fifth."""
     others = [made_up(peaks, 300, seed) for seed, peaks in enumerate((150, 80, 0, 3, 200, 90, 100, 20, 120))]
     first = others[0]
     mixed = np.union1d(others[4][:50], made_up(100, 300, seed=20))
