@@ -4,24 +4,20 @@ What is remembered belongs to the SHA-256 of a file, not to its name or time: an
 """
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from rich.progress import track
 
+from ser_plugins.corpora.over_files import over_files
 from ser_plugins.errors import AudioError
 from ser_plugins.files import atomic_path
-from ser_plugins.machine import cores
-from ser_plugins.plain import console
 from ser_plugins.sound.likeness import FEWEST, Likeness, find_alike, fingerprint
 from ser_plugins.sound.read import read_wave
 
 FINGERPRINTS = "fingerprints.npz"  # the memory's name, in the manifest folder
 RULES = 4  # that fingerprints and pairs are made by; those of other rules are made anew
-QUIET = 500  # recordings up to which no progress is shown
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,9 @@ def near_duplicates(recordings: Mapping, memory: Path | None = None) -> NearDupl
     if not prints.keys() >= set(hashes):
         paths = {sha256: path for path, sha256 in recordings.values()}
         missing = [sha256 for sha256 in hashes if sha256 not in prints]
-        fresh = dict(zip(missing, _fingerprints([paths[sha256] for sha256 in missing]), strict=True))
-        prints = {sha256: prints[sha256] if sha256 in prints else fresh[sha256] for sha256 in hashes}
+        fresh = over_files(_fingerprint, [paths[sha256] for sha256 in missing], "fingerprints")
+        prints |= zip(missing, fresh, strict=True)
+        prints = {sha256: prints[sha256] for sha256 in hashes}
         alike = find_alike(list(prints.values()))
         if memory is not None:
             _remember(memory, prints, alike)
@@ -75,14 +72,8 @@ def near_duplicates(recordings: Mapping, memory: Path | None = None) -> NearDupl
     return NearDuplicates(pairs, compared)
 
 
-def _fingerprints(paths):
-    """Yield the fingerprint of every file, in order; that of what cannot be read is empty."""
-    with ThreadPoolExecutor(cores()) as pool:
-        done = pool.map(_fingerprint, paths)
-        yield from track(done, "fingerprints", len(paths), console=console(stderr=True), disable=len(paths) < QUIET)
-
-
 def _fingerprint(path) -> np.ndarray:
+    """The fingerprint of a file; that of what cannot be read is empty."""
     try:
         return fingerprint(*read_wave(path))
     except AudioError:

@@ -6,6 +6,7 @@ checksums, recordings that did not change are not read again), and of the folds 
 do not already say the same are written: there is no "exists, so skip" that could be wrong.
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -154,8 +155,8 @@ def _near_duplicates(manifest: dict, folds: Mapping, data_root: Path, memory: Pa
     SerError
         Some are on two sides: all of them at once, before the first training meets them.
     """
-    paths = {id_: Path(fields["wav"].replace("{data_root}", str(data_root))) for id_, fields in manifest.items()}
-    recordings = {id_: (paths[id_], fields["sha256"]) for id_, fields in manifest.items() if paths[id_].is_file()}
+    paths = {id_: fields["wav"].replace("{data_root}", str(data_root)) for id_, fields in manifest.items()}
+    recordings = {id_: (path, manifest[id_]["sha256"]) for id_, path in paths.items() if os.path.isfile(path)}
     pairs = near_duplicates(recordings, memory).pairs
     if not pairs:
         return []

@@ -2,17 +2,13 @@
 
 import dataclasses
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
-from ser_plugins.corpora.manifest import Sound, measure
+from ser_plugins.corpora.manifest import Sound, canonical, measure
+from ser_plugins.corpora.over_files import over_files
 from ser_plugins.errors import AudioError, SerError
-from ser_plugins.files import read_json, write_json
-from ser_plugins.machine import cores
-from ser_plugins.plain import console
+from ser_plugins.files import read_json, write_text
 from ser_plugins.sound.read import read_wave
 from ser_plugins.sound.usable import check_usable
 
@@ -63,15 +59,10 @@ def measure_remembered(folder, names, memory: Path) -> dict:
     memorised = _recall(memory)
     records: dict[str, Any] = {str(paths[name]): memorised.get(str(paths[name])) for name in stamps}
     new = [n for n, stamp in stamps.items() if (records[str(paths[n])] or {}).get("stamp") != stamp]
-    if new:
-        quiet = len(new) < 500
-        with ThreadPoolExecutor(cores()) as pool:
-            done = zip(new, pool.map(_examine, [paths[name] for name in new]), strict=True)
-            screen = console(stderr=True)
-            for name, sound in track(done, "reading recordings", len(new), console=screen, disable=quiet):
-                records[str(paths[name])] = {"stamp": stamps[name], "rules": MEASURED_BY, **dataclasses.asdict(sound)}
+    for name, sound in zip(new, over_files(_examine, [paths[name] for name in new], "reading recordings"), strict=True):
+        records[str(paths[name])] = {"stamp": stamps[name], "rules": MEASURED_BY, **dataclasses.asdict(sound)}
     if records != memorised:
-        write_json(memory, records)
+        write_text(memory, canonical(records))
     names_of_fields = [field.name for field in dataclasses.fields(Sound)]
     return {name: Sound(**{field: records[str(paths[name])][field] for field in names_of_fields}) for name in stamps}
 

@@ -1,8 +1,7 @@
 """Many recordings through one model: a bad one is reported and does not stop the others."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from ser_plugins.errors import SerError
 from ser_plugins.inference.quality import Check, check_read, check_recording
 from ser_plugins.inference.recording import Recording
 from ser_plugins.inference.windows import batched
-from ser_plugins.machine import cores
+from ser_plugins.threads import in_threads
 
 AHEAD = 4  # batches that wait for each core: a slow one holds up the rows behind it, and not the work
 
@@ -56,17 +55,12 @@ def judge(model, files: dict[str, Path], text: str | None = None, batch_size: in
 def _on_every_core(rows: Callable, batches: Iterable) -> Iterator[dict]:
     """The rows of batches in their order; each batch in a thread of its own, in which torch has one."""
     threads = torch.get_num_threads()
-    waiting: deque = deque()
-    pool = ThreadPoolExecutor(cores(), initializer=torch.set_num_threads, initargs=(1,))
+    results = in_threads(rows, batches, AHEAD, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        for batch in batches:
-            waiting.append(pool.submit(rows, batch))
-            if len(waiting) > AHEAD * cores():
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        with closing(results):
+            for result in results:
+                yield from result
     finally:
-        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from fake_run import CLASSES, random_modules, tone, write_wav
 
-from ser_plugins.inference import EmotionClassifier, batch, recording
+from ser_plugins.inference import EmotionClassifier, recording
 from ser_plugins.inference.batch import judge
 from ser_plugins.inference.quality import check_read, check_recording
 
@@ -68,7 +68,7 @@ def test_a_recording_holds_what_the_model_gets(tmp_path, classifier):
 
 
 def test_many_files_are_judged_side_by_side_in_their_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "cores", lambda: 3)
+    monkeypatch.setattr("ser_plugins.threads.cores", lambda: 3)
     classifier = EmotionClassifier(random_modules(), CLASSES)
     files = {f"{place}": write_wav(tmp_path / f"{place}.wav", tone(0.5, pitch=90 + 15 * place)) for place in range(30)}
     files["7"].write_bytes(b"no sound")

@@ -2,23 +2,20 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
 from ser_plugins.corpora.manifest import Sound, measure
-from ser_plugins.corpora.near_duplicates import QUIET, near_duplicates
+from ser_plugins.corpora.near_duplicates import near_duplicates
+from ser_plugins.corpora.over_files import MANY, over_files
 from ser_plugins.errors import AudioError, SerError
-from ser_plugins.machine import cores
-from ser_plugins.plain import console
 from ser_plugins.sound.read import read_wave
 
 HASHES = ("sha256", "audio_sha256")
-SOON = 10 * QUIET  # files that are read without showing progress: of these nothing but bytes or samples is asked
+SOON = 10 * MANY  # files that are read without showing progress: of these nothing but bytes or samples is asked
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def examine(utterances: Iterable[tuple[str, Mapping]], data_root=None, memory=No
         path = place.path(fields)
         if path and path not in listed and os.path.isfile(path):
             listed[path] = (id_, fields)
-    sounds = dict(zip(listed, over_files(measure, list(listed), "hashes"), strict=True))
+    sounds = dict(zip(listed, over_files(measure, list(listed), "hashes", SOON), strict=True))
     for path, (id_, fields) in listed.items():
         _refuse_other_file(id_, path, fields, sounds[path])
     found = near_duplicates({path: (Path(path), sounds[path].sha256) for path in listed}, memory)
@@ -92,14 +89,7 @@ def examine(utterances: Iterable[tuple[str, Mapping]], data_root=None, memory=No
 def levels(paths: Iterable[str]) -> dict[str, float | None]:
     """The level of every recording in dB of full scale, ``10 log10`` of the variance; None where it cannot be read."""
     paths = list(paths)
-    return dict(zip(paths, over_files(_level, paths, "levels"), strict=True))
-
-
-def over_files(function: Callable, paths: list[str], what: str) -> list:
-    """The results of a function of a path for each, several at a time; progress is shown where there are many."""
-    with ThreadPoolExecutor(cores()) as pool:
-        done = pool.map(function, paths)
-        return list(track(done, what, len(paths), console=console(stderr=True), disable=len(paths) < SOON))
+    return dict(zip(paths, over_files(_level, paths, "levels", SOON), strict=True))
 
 
 def _level(path: str) -> float | None:
