@@ -15,18 +15,20 @@ import csv
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from harness import ROOT, Report, in_fresh_process, parser, significant, table, target
 from scaling import BATCH, our_brain
 
-from ser_plugins.machine import peak_memory
+from ser_plugins.machine import cores, peak_memory, tie_to_one_core
 
 RATE = 16000
 LABELS = ("anger", "fear", "joy", "sadness")
 LARGEST = (100_000, 1000, 0.25)  # utterances, speakers, s
 CURVES = ((1000, 10, 0.25), (10_000, 10, 0.25), (10_000, 100, 0.25), (10_000, 1000, 0.25), (1000, 10, 4.0), LARGEST)
 QUICK = ((40, 4, 0.25), (40, 8, 0.5))
+SIDE_BY_SIDE, QUICK_SIDE_BY_SIDE = (1000, 10, 4.0), (40, 4, 0.25)  # what is prepared on one core, and on all
 HOURS, QUICK_HOURS = (2, 20, 200), (0.05,)
 UTTERANCE = 3  # s, of those that are trained on
 NAMES = 1000  # of one file
@@ -46,6 +48,7 @@ def main():
     report.targets.append(target(f"{corpus}: peak memory", 500, first["peak memory / MiB"], "MiB"))
     note = "One fold per speaker; of one of them the manifests are written. Memory: resident, libraries included."
     report.tables.append(table("scale_prepare", "Preparation of `recipes/CSV`, leave-one-speaker-out", rows, note))
+    report.tables.append(cores_table(*(QUICK_SIDE_BY_SIDE if options.quick else SIDE_BY_SIDE)))
     report.tables.append(training_table(QUICK_HOURS if options.quick else HOURS))
     report.write()
 
@@ -56,10 +59,27 @@ def measured(utterances, speakers, seconds) -> list[dict]:
     with tempfile.TemporaryDirectory() as folder:
         path = write_corpus(Path(folder), utterances, speakers, seconds)
         for turn in ("first", "again"):
-            cost = in_fresh_process(prepare, str(path), f"{folder}/manifests", environment={"OMP_NUM_THREADS": "1"})
+            cost = measured_once(path, f"{folder}/manifests")
             sizes = {"utterances": utterances, "speakers": speakers, "length / s": seconds, "preparation": turn}
-            rows.append(sizes | {name: significant(value) for name, value in cost.items()})
+            rows.append(sizes | cost)
     return rows
+
+
+def measured_once(path: Path, folder: str, one_core: bool = False) -> dict:
+    """What one preparation costs."""
+    cost = in_fresh_process(prepare, str(path), folder, one_core, environment={"OMP_NUM_THREADS": "1"})
+    return {name: significant(value) for name, value in cost.items()}
+
+
+def cores_table(utterances, speakers, seconds) -> dict:
+    """A row for one core, and one for all."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_corpus(Path(folder), utterances, speakers, seconds)
+        for number in dict.fromkeys((1, cores())):
+            rows.append({"cores": number} | measured_once(path, f"{folder}/manifests{number}", one_core=number == 1))
+    size = f"{utterances:,} utterances of {seconds:g} s"
+    return table("scale_cores", f"First preparation of {size} over the cores", rows, "")
 
 
 def write_corpus(folder: Path, utterances: int, speakers: int, seconds: float) -> Path:
@@ -82,15 +102,19 @@ def write_corpus(folder: Path, utterances: int, speakers: int, seconds: float) -
     return path
 
 
-def prepare(path, folder) -> dict:
+def prepare(path, folder, one_core) -> dict:
     """In a fresh process: what a preparation costs, and how many files it leaves."""
     sys.path.insert(0, str(ROOT / "recipes" / "CSV"))
     from csv_prepare import prepare_csv
 
+    if one_core:
+        tie_to_one_core()
     before = sum(os.times()[:4])
+    start = time.perf_counter()
     prepare_csv(path, folder, fold="speaker1", cache_folder=f"{folder}/audio")
     return {
         "CPU time / s": sum(os.times()[:4]) - before,
+        "time / s": time.perf_counter() - start,
         "peak memory / MiB": peak_memory(),
         "files": sum(len(files) for _, _, files in os.walk(folder)),
     }

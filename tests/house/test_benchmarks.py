@@ -13,7 +13,7 @@ from conftest import ROOT
 
 from ser_plugins.errors import MissingPathError, SerError
 from ser_plugins.inference import BUNDLED, EmotionClassifier
-from ser_plugins.machine import peak_memory
+from ser_plugins.machine import cores, peak_memory
 
 BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))  # as `python benchmarks/render.py` has it
@@ -387,6 +387,7 @@ def test_a_preparation_writes_what_runs_however_many_speakers_there_are(tmp_path
     costs = rows(content, "scale_prepare")
     assert [row["speakers"] for row in costs] == [4, 4, 8, 8]
     assert len({row["files"] for row in costs}) == 1, "files grow with the folds"
+    assert [row["cores"] for row in rows(content, "scale_cores")] == sorted({1, cores()})
     (training,) = rows(content, "scale_train")
     assert training["features / GiB"] == pytest.approx(0.05 * 3600 / 3 * 301 * 400 * 4 / 2**30, rel=0.01)
 
