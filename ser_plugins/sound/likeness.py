@@ -7,7 +7,7 @@ sentence by one speaker have few peaks in common, a copy or an excerpt most of t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft
@@ -106,7 +106,8 @@ def _spectrogram(wave, rate, first, last) -> np.ndarray:
 def find_alike(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
     """Compare all recordings with all.
 
-    Time and memory grow with the number of peaks, not with that of pairs.
+    Time grows with the number of peaks, not with that of pairs. Of a large corpus a part of the words is indexed, so
+    that memory is bounded but for the peaks themselves; who is alike by these is compared by all words.
 
     Arguments
     ---------
@@ -125,15 +126,22 @@ def find_alike(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
     >>> find_alike([fingerprint(wave, 16000) for wave in (one, other, -0.1 * one[8000:24000])])
     [Likeness(first=0, second=2, agreement=0.85, whole=False)]
     """
+    index = PeakIndex(fingerprints)
     alike = []
-    for pair in PeakIndex(fingerprints).candidates():
+    for pair in index.candidates():
         first, second = (_places(fingerprints[number]) for number in (pair.first, pair.second))
         speeds = SPEEDS if pair.votes >= SURE else SPEEDS[:1]
         agreement, whole = _compare(first, second, pair.shift, speeds)
         if agreement + 2 * pair.share >= ALIKE:
             agreement = round(agreement or min(1.0, float(pair.share)), 3)
             alike.append(Likeness(pair.first, pair.second, agreement, whole))
-    return alike
+    return _confirmed(alike, fingerprints) if index.part > 1 and len(fingerprints) > 2 else alike
+
+
+def _confirmed(alike: list[Likeness], fingerprints) -> list[Likeness]:
+    """Those that are alike by all of their words, where the index had a part of them."""
+    again = [(pair, find_alike([fingerprints[pair.first], fingerprints[pair.second]])) for pair in alike]
+    return [replace(alone, first=pair.first, second=pair.second) for pair, found in again for alone in found]
 
 
 def _places(peaks) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 FAN, LONGEST, WIDEST = 5, 40, 40  # a peak is combined with the next five within so many frames and bins
 COARSE = 2  # frames or bins to a step of a word
-WORDS = 1 << 24  # in the index; of larger corpora a part of the words is taken, the same in every recording
+WORDS = 1 << 23  # in the index; of larger corpora a part of the words is taken, the same in every recording
 GROUP = 64  # of recordings with one word, each is paired with so many
 VOTES = 6  # words at one shift: fewer are chance
 
