@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"  # elsewhere forks of what has imported torch may hang
 _context = multiprocessing.get_context(METHOD)
 if METHOD == "forkserver":
-    _context.set_forkserver_preload(["ser_plugins.training.recipe"])
+    _context.set_forkserver_preload(["ser_plugins.training.recipe", "torch._dynamo"])  # which every optimizer imports
 
 
 def start(output, script, *arguments, cwd=ROOT, leads_group=False):
