@@ -98,5 +98,7 @@ def test_both_services_are_bounded_and_only_the_proxy_is_reached_from_outside():
 def test_the_proxy_asks_for_a_password_and_takes_as_much_as_the_service():
     text = (ROOT / "container/Caddyfile").read_text(encoding="utf-8")
     assert "basic_auth {" in text
-    assert f"max_size {Limits().body // 2**20}MiB" in text
+    bounds = re.findall(r"request_body (\S+) \{\s+max_size (\d+)MiB\s+\}", text)
+    assert bounds == [("@requests", f"{Limits().body // 2**20}"), ("/jobs", f"{Limits().job_body // 2**20}")]
+    assert "@requests not path /jobs" in text
     assert "reverse_proxy ser:8000" in text
