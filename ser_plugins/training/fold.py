@@ -5,7 +5,6 @@ import dataclasses
 import os
 import platform
 import shutil
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import torch
 from filelock import FileLock, Timeout
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.epoch_loop import EpochCounter
-from speechbrain.utils.logger import get_environment_description
 
 from ser_plugins.corpora.audit import audit
 from ser_plugins.corpora.near_duplicates import FINGERPRINTS
@@ -34,6 +32,7 @@ from ser_plugins.training.feature_store import store_of
 from ser_plugins.training.label_sets import judged_among
 from ser_plugins.training.recordings import check_recordings
 from ser_plugins.training.settings import differences, fingerprint, quoted, sha256
+from ser_plugins.training.surroundings import surroundings
 from ser_plugins.typed_json import read_noun
 
 
@@ -137,7 +136,7 @@ def _train_and_test(yaml_file, overrides, run_options, protocol, settings, scrip
             folder, hyperparams_to_save=yaml_file, overrides=quoted(overrides), save_env_desc=False
         )
     if sb.utils.distributed.if_main_process():
-        write_text(folder / "env.log", _environment())
+        write_text(folder / "env.log", surroundings())
         (folder / Path(__file__).name).unlink(missing_ok=True)  # SpeechBrain archives its caller, which is this file
         if script is not None:
             shutil.copy(script, folder)
@@ -259,12 +258,6 @@ def dataset_of(part: str, hparams: dict, protocol: dict):
     further["soft_labels"] = hparams.get("soft_labels") if part == "train" else None
     further |= {key: hparams.get(key) for key in ("transcript", "sentences")}
     return make_dataset(hparams[f"{part}_annotation"], protocol, features, cache, **further)
-
-
-@cache
-def _environment() -> str:
-    """SpeechBrain's description of packages and revision, which takes a second: once for all folds of a process."""
-    return get_environment_description()
 
 
 def _epochs(hparams, run_options) -> int | None:
