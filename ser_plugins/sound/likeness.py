@@ -107,7 +107,7 @@ def find_alike(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
     """Compare all recordings with all.
 
     Time grows with the number of peaks, not with that of pairs. Of a large corpus a part of the words is indexed, so
-    that memory is bounded but for the peaks themselves; who is alike by these is compared by all words.
+    that memory is bounded but for the peaks themselves; whoever may be alike by these is compared by all words.
 
     Arguments
     ---------
@@ -127,6 +127,8 @@ def find_alike(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
     [Likeness(first=0, second=2, agreement=0.85, whole=False)]
     """
     index = PeakIndex(fingerprints)
+    if index.part > 1 and len(fingerprints) > 2:
+        return _alike_by_all_words(index, fingerprints)
     alike = []
     for pair in index.candidates():
         first, second = (_places(fingerprints[number]) for number in (pair.first, pair.second))
@@ -135,13 +137,16 @@ def find_alike(fingerprints: Sequence[np.ndarray]) -> list[Likeness]:
         if agreement + 2 * pair.share >= ALIKE:
             agreement = round(agreement or min(1.0, float(pair.share)), 3)
             alike.append(Likeness(pair.first, pair.second, agreement, whole))
-    return _confirmed(alike, fingerprints) if index.part > 1 and len(fingerprints) > 2 else alike
+    return alike
 
 
-def _confirmed(alike: list[Likeness], fingerprints) -> list[Likeness]:
-    """Those that are alike by all of their words, where the index had a part of them."""
-    again = [(pair, find_alike([fingerprints[pair.first], fingerprints[pair.second]])) for pair in alike]
-    return [replace(alone, first=pair.first, second=pair.second) for pair, found in again for alone in found]
+def _alike_by_all_words(index: PeakIndex, fingerprints) -> list[Likeness]:
+    """Compare each candidate of an index of a part of the words alone: three words of a handful may be chance."""
+    return [
+        replace(alone, first=pair.first, second=pair.second)
+        for pair in index.candidates()
+        for alone in find_alike([fingerprints[pair.first], fingerprints[pair.second]])
+    ]
 
 
 def _places(peaks) -> np.ndarray:

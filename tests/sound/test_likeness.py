@@ -11,6 +11,7 @@ from scipy.signal import butter, resample_poly, sosfilt
 from ser_plugins.corpora.toy.synth import SAMPLE_RATE, make_sentence, make_speaker, speak
 from ser_plugins.sound import likeness, peak_index
 from ser_plugins.sound.likeness import find_alike, fingerprint
+from ser_plugins.sound.peak_index import PeakIndex
 
 
 def say(take, syllables=10):
@@ -164,5 +165,5 @@ def test_a_few_words_in_common_out_of_few_are_looked_at_again(monkeypatch):
     alike = {(pair.first, pair.second) for pair in find_alike(prints)}
     monkeypatch.setattr(peak_index, "WORDS", 4000)
     assert {(pair.first, pair.second) for pair in find_alike(prints)} <= alike
-    monkeypatch.setattr(likeness, "_confirmed", lambda alike, fingerprints: alike)
-    assert not {(pair.first, pair.second) for pair in find_alike(prints)} <= alike
+    by_a_part = [pair for pair in PeakIndex(prints).candidates() if (pair.first, pair.second) not in alike]
+    assert max(pair.share for pair in by_a_part) >= likeness.ALIKE / 2
