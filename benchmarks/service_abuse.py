@@ -49,7 +49,8 @@ def main():
         name = row["abuse"]
         report.targets.append(target(f"{name}: p95 of other clients", 1.0, row["others: p95 / s"], "s"))
         if name != "none":
-            report.targets.append(target(f"{name}: first refusal", 2.0, row["first refusal / s"], "s"))
+            note = "" if row["first refusal / s"] is not None else f"Nobody was refused: {row['answers to them']}."
+            report.targets.append(target(f"{name}: first refusal", 2.0, row["first refusal / s"], "s", note))
             grown = None if row["memory before / MiB"] is None else row["memory after"] / row["memory before / MiB"]
             report.targets.append(target(f"{name}: memory after, over before", 1.25, grown, "x"))
     for row in rows:
