@@ -1,4 +1,4 @@
-"""The service under abuse on loopback: five ways to starve it, each while other clients ask and are timed.
+"""The service under abuse on loopback: each of some ways to starve it, while other clients ask and are timed.
 
 > python benchmarks/service_abuse.py
 
